@@ -1,0 +1,96 @@
+/**
+ * The S3 API: one operation table, one handler file per group of operations.
+ *
+ * Invariants
+ * - Every request passes the front door (`front-door.ts`): routing, limits, authentication, authorization of the row's
+ *   action, body decoding, error documents, common headers. A handler never does any of these for its own row.
+ * - Handlers only see bodies whose signature, chunk signatures and payload hash are verified while they are read;
+ *   a mismatch rejects the read, so nothing is committed.
+ * - Rows of operations that are not built answer 501 `NotImplemented` through the same path.
+ */
+import type { Clock } from '#base/clock'
+import type { Random } from '#base/random'
+import type { HttpRequest } from '#http/http'
+import type { BodySource, ObjectEngine, ObjectReader } from '#object/object'
+
+export type OperationScope = 'service' | 'bucket' | 'object'
+
+/** One row of the operation table (s3-api.md 1.3). Rows are tried in order; the first match wins. */
+export interface Operation {
+  /** AWS name, as in metrics, trace and audit: `PutObject`. */
+  readonly name: string
+  readonly scope: OperationScope
+  readonly method: string
+  /** Query keys that must be present; a value other than `undefined` must match exactly. */
+  readonly query?: Readonly<Record<string, string | undefined>>
+  /** Further condition on the request (copy source, content type). */
+  readonly when?: (request: HttpRequest) => boolean
+  /** Policy action checked by the front door before the handler; undefined: the handler authorizes by itself (lists of keys) or nothing is needed. */
+  readonly action?: string
+  /** `none`: a body is ignored and drained; `document`: read whole, at most `limitBytes`; `stream`: handed to the handler, `aws-chunked` allowed. */
+  readonly body:
+    | { readonly kind: 'none' }
+    | { readonly kind: 'document'; readonly limitBytes: number; readonly errorCode?: string }
+    | { readonly kind: 'stream' }
+  /** False: anonymous callers are refused before any policy is asked. Default true. */
+  readonly anonymous?: boolean
+  readonly handler: Handler
+}
+
+export type Handler = (call: S3Call) => Promise<S3Reply>
+
+export interface Identity {
+  /** Empty for anonymous. */
+  readonly accessKey: string
+  /** The root key (or what acts for it): bypasses policies. */
+  readonly isOwner: boolean
+}
+
+export interface QueryParameters {
+  has(name: string): boolean
+  /** First value, decoded; undefined when absent. */
+  get(name: string): string | undefined
+  readonly entries: readonly (readonly [string, string])[]
+}
+
+export interface S3Services {
+  readonly engine: ObjectEngine
+  readonly clock: Clock
+  readonly random: Random
+  /** Configured region, empty when none. */
+  readonly region: string
+}
+
+/** One authenticated and authorized request. */
+export interface S3Call {
+  readonly operation: Operation
+  readonly services: S3Services
+  readonly request: HttpRequest
+  readonly identity: Identity
+  readonly bucket: string
+  /** Decoded key; empty for service and bucket operations. */
+  readonly key: string
+  readonly query: QueryParameters
+  /** Whether the bucket came from the host name. */
+  readonly virtualHost: boolean
+  /** Decoded body for `stream` rows: plain content, its size `x-amz-decoded-content-length` or `Content-Length`. */
+  readonly body: BodySource
+  /** Checksum trailers (`x-amz-checksum-...`, lower case), complete after `body` ended. */
+  trailers(): ReadonlyMap<string, string>
+  /** Trailer names announced in `X-Amz-Trailer`, lower case. */
+  readonly announcedTrailers: readonly string[]
+  /** Whole verified body for `document` rows. */
+  readonly document: Uint8Array
+  /** Whether the caller may do `action` on `bucket/key` (for several keys, copy sources). Owner: always. */
+  isAllowed(action: string, bucket: string, key: string): Promise<boolean>
+}
+
+export interface S3Reply {
+  readonly status: number
+  /** Beside the common ones. Values may hold only what HTTP allows; the front door encodes nothing. */
+  readonly headers?: Iterable<readonly [string, string]>
+  /** Text is UTF-8; a reader is streamed and closed. */
+  readonly body?: string | Uint8Array | ObjectReader
+  /** Default `application/xml` for text bodies. */
+  readonly contentType?: string
+}
