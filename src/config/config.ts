@@ -1,0 +1,77 @@
+/**
+ * Settings of a node: command line first, then `CAIRN_*`, then `MINIO_*` environment, then defaults.
+ *
+ * Invariants
+ * - A wrong value ends the start with a message that names the setting and what it allows; nothing is guessed.
+ * - An unknown `CAIRN_*` name ends the start; an unknown `MINIO_*` name is reported and ignored, since it may belong
+ *   to a part of MinIO that this release does not have.
+ */
+
+/** A setting that cannot be used; the message names it and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly temporary = false
+}
+
+/** Environment by name, already merged with the file of `MINIO_CONFIG_ENV_FILE`. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export interface Address {
+  /** Empty: all interfaces. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface StorageClassSettings {
+  /** Parity of `STANDARD`; undefined: by set size. */
+  readonly standardParity: number | undefined
+  readonly reducedParity: number | undefined
+  readonly optimize: 'availability' | 'capacity'
+  readonly inlineBlockBytes: number
+}
+
+export interface Settings {
+  /** As typed; several words of `MINIO_VOLUMES` are several. */
+  readonly volumes: readonly string[]
+  readonly address: Address
+  readonly consoleAddress: Address
+  readonly rootUser: string
+  readonly rootPassword: string
+  /** True: nobody chose credentials. */
+  readonly defaultCredentials: boolean
+  readonly domains: readonly string[]
+  readonly region: string
+  readonly certsDir: string
+  readonly storageClass: StorageClassSettings
+  readonly setDriveCount: number | undefined
+  readonly durability: 'strict' | 'relaxed'
+  readonly driveTimeoutMs: number
+  /** Drives on the root file system are fine (`CI`, `MINIO_CI_CD`). */
+  readonly allowRootDrive: boolean
+  readonly rootDriveThresholdBytes: number
+  readonly requestThreads: number
+  /** 0: by memory. */
+  readonly requestsMax: number
+  readonly arenaBytes: number
+  readonly staleUploadsExpiryMs: number
+  readonly staleUploadsIntervalMs: number
+  readonly shutdownTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly readHeaderTimeoutMs: number
+  readonly logFormat: 'text' | 'json'
+  readonly quiet: boolean
+  readonly anonymous: boolean
+}
+
+/** Flags of `cairn server` as given; undefined where not. */
+export interface ServerFlags {
+  readonly volumes: readonly string[]
+  readonly address?: string | undefined
+  readonly consoleAddress?: string | undefined
+  readonly certsDir?: string | undefined
+  readonly idleTimeout?: string | undefined
+  readonly readHeaderTimeout?: string | undefined
+  readonly json?: boolean | undefined
+  readonly quiet?: boolean | undefined
+  readonly anonymous?: boolean | undefined
+}

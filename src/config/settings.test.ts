@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ConfigError, type Environment, type ServerFlags } from './config.ts'
+import { loadEnvironment } from './environment.ts'
+import { loadSettings } from './settings.ts'
+
+const NO_FLAGS: ServerFlags = { volumes: ['/d'] }
+const MACHINE = { coreCount: 2 }
+
+function settingsOf(environment: Environment, flags: ServerFlags = NO_FLAGS) {
+  return loadSettings(flags, environment, MACHINE).settings
+}
+
+test('defaults are those of MinIO, and the default credentials are reported', () => {
+  const { settings, warnings } = loadSettings(NO_FLAGS, {}, MACHINE)
+  assert.deepEqual(settings.address, { host: '', port: 9000 })
+  assert.equal(settings.rootUser, 'minioadmin')
+  assert.equal(settings.durability, 'strict')
+  assert.equal(settings.storageClass.inlineBlockBytes, 131_072)
+  assert.equal(warnings.length, 1)
+})
+
+test('the command line wins over CAIRN names and these over MINIO names', () => {
+  const environment = { MINIO_ADDRESS: ':1', CAIRN_ADDRESS: ':2' }
+  assert.equal(settingsOf(environment).address.port, 2)
+  assert.equal(settingsOf(environment, { ...NO_FLAGS, address: ':3' }).address.port, 3)
+  assert.equal(settingsOf({ MINIO_ADDRESS: '127.0.0.1:1' }).address.host, '127.0.0.1')
+})
+
+test('drives come from the command line, else from MINIO_VOLUMES in words', () => {
+  assert.deepEqual(settingsOf({ MINIO_VOLUMES: '/a /b' }, { volumes: [] }).volumes, ['/a', '/b'])
+  assert.deepEqual(settingsOf({ MINIO_VOLUMES: '/a /b' }).volumes, ['/d'])
+})
+
+const WRONG: readonly (readonly [string, string])[] = [
+  ['MINIO_ADDRESS', 'nine'],
+  ['MINIO_ADDRESS', ':70000'],
+  ['MINIO_ROOT_USER', 'only-one-half'],
+  ['MINIO_STORAGE_CLASS_STANDARD', '4'],
+  ['MINIO_STORAGE_CLASS_OPTIMIZE', 'speed'],
+  ['MINIO_STORAGE_CLASS_INLINE_BLOCK', 'big'],
+  ['MINIO_DRIVE_MAX_TIMEOUT', '30'],
+  ['CAIRN_DURABILITY', 'maybe'],
+  ['CAIRN_REQUEST_THREADS', '0'],
+  ['MINIO_DOMAIN', 'exa mple'],
+  ['MINIO_DOMAIN', 'example.com,s3.example.com'],
+  ['CAIRN_NO_SUCH_THING', '1'],
+  ['MINIO_FS_OSYNC', 'perhaps'],
+]
+
+for (const [name, value] of WRONG) {
+  test(`${name}="${value}" is refused by name`, () => {
+    assert.throws(
+      () => settingsOf({ [name]: value }),
+      (error) => error instanceof ConfigError && /MINIO_|CAIRN_|--/.test(error.message),
+    )
+  })
+}
+
+test('short credentials are refused', () => {
+  assert.throws(() => settingsOf({ MINIO_ROOT_USER: 'ab', MINIO_ROOT_PASSWORD: '12345678' }))
+  assert.throws(() => settingsOf({ MINIO_ROOT_USER: 'abc', MINIO_ROOT_PASSWORD: '1234567' }))
+})
+
+test('an unknown MINIO name is reported and ignored', () => {
+  const { warnings } = loadSettings(NO_FLAGS, { MINIO_PROMETHEUS_URL: 'x' }, MACHINE)
+  assert.ok(warnings.some((warning) => warning.includes('MINIO_PROMETHEUS_URL')))
+})
+
+test('secrets may come from files and settings from an environment file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cairn-config-'))
+  try {
+    writeFileSync(join(folder, 'user'), 'chosen\n')
+    writeFileSync(
+      join(folder, 'env'),
+      `# comment\nexport MINIO_ROOT_PASSWORD="from the file"\nMINIO_REGION='eu-1'\nMINIO_ADDRESS=:1\n`,
+    )
+    const environment = loadEnvironment({
+      MINIO_CONFIG_ENV_FILE: join(folder, 'env'),
+      MINIO_ROOT_USER_FILE: join(folder, 'user'),
+      MINIO_ADDRESS: ':2',
+    })
+    const settings = settingsOf(environment)
+    assert.equal(settings.rootUser, 'chosen')
+    assert.equal(settings.rootPassword, 'from the file')
+    assert.equal(settings.region, 'eu-1')
+    assert.equal(settings.address.port, 2)
+    assert.throws(
+      () => loadEnvironment({ MINIO_ROOT_USER_FILE: join(folder, 'gone') }),
+      ConfigError,
+    )
+    writeFileSync(join(folder, 'env'), 'not a line\n')
+    assert.throws(
+      () => loadEnvironment({ MINIO_CONFIG_ENV_FILE: join(folder, 'env') }),
+      ConfigError,
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})

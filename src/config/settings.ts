@@ -1,0 +1,251 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import {
+  ConfigError,
+  type Environment,
+  type ServerFlags,
+  type Settings,
+  type StorageClassSettings,
+} from './config.ts'
+import {
+  parseAddress,
+  parseChoice,
+  parseDuration,
+  parseInteger,
+  parseParity,
+  parseSize,
+  parseSwitch,
+} from './values.ts'
+
+/** Every name that this release reads, without its prefix. */
+const KNOWN_NAMES = [
+  'ACCESS_KEY',
+  'ADDRESS',
+  'API_REQUESTS_MAX',
+  'API_STALE_UPLOADS_CLEANUP_INTERVAL',
+  'API_STALE_UPLOADS_EXPIRY',
+  'ARENA_SIZE',
+  'ARGS',
+  'CERTS_DIR',
+  'CI_CD',
+  'CONFIG_ENV_FILE',
+  'CONSOLE_ADDRESS',
+  'DOMAIN',
+  'DRIVE_MAX_TIMEOUT',
+  'DURABILITY',
+  'ENDPOINTS',
+  'ERASURE_SET_DRIVE_COUNT',
+  'FS_OSYNC',
+  'REGION',
+  'REGION_NAME',
+  'REQUEST_THREADS',
+  'ROOTDISK_THRESHOLD_SIZE',
+  'ROOTDRIVE_THRESHOLD_SIZE',
+  'ROOT_PASSWORD',
+  'ROOT_USER',
+  'SECRET_KEY',
+  'SHUTDOWN_TIMEOUT',
+  'SITE_REGION',
+  'STORAGE_CLASS_INLINE_BLOCK',
+  'STORAGE_CLASS_OPTIMIZE',
+  'STORAGE_CLASS_RRS',
+  'STORAGE_CLASS_STANDARD',
+  'TEST',
+  'VOLUMES',
+] as const
+type KnownName = (typeof KNOWN_NAMES)[number]
+
+const DEFAULT_CREDENTIAL = 'minioadmin'
+const DEFAULT_INLINE_BLOCK_BYTES = 128 * 1024
+const DEFAULT_ARENA_BYTES = 256 * 1024 * 1024
+
+/** What a machine offers, for defaults. */
+export interface MachineFacts {
+  readonly coreCount: number
+}
+
+export interface LoadedSettings {
+  readonly settings: Settings
+  /** Sentences for the log: names that were ignored, weak choices. */
+  readonly warnings: readonly string[]
+}
+
+/** Combines flags, environment and defaults. Errors: `ConfigError`. */
+export function loadSettings(
+  flags: ServerFlags,
+  environment: Environment,
+  machine: MachineFacts,
+): LoadedSettings {
+  const read = (name: KnownName): Named | undefined => lookUp(environment, name)
+  const warnings = checkNames(environment)
+  const credentials = rootCredentials(read)
+  if (credentials.isDefault) {
+    warnings.push(
+      'The default root credentials are in use: set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD',
+    )
+  }
+  const address = flags.address ?? read('ADDRESS')?.value ?? ':9000'
+  const consoleAddress = flags.consoleAddress ?? read('CONSOLE_ADDRESS')?.value ?? ':9001'
+  const settings: Settings = {
+    volumes: volumesOf(flags, read),
+    address: parseAddress('--address', address),
+    consoleAddress: parseAddress('--console-address', consoleAddress),
+    rootUser: credentials.user,
+    rootPassword: credentials.password,
+    defaultCredentials: credentials.isDefault,
+    domains: domainsOf(read('DOMAIN')),
+    region: (read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'))?.value ?? '',
+    certsDir: flags.certsDir ?? read('CERTS_DIR')?.value ?? join(homedir(), '.minio', 'certs'),
+    storageClass: storageClassOf(read),
+    setDriveCount: optional(read('ERASURE_SET_DRIVE_COUNT'), (name, value) =>
+      parseInteger(name, value, { min: 0, max: 16 }),
+    ),
+    durability: durabilityOf(read),
+    driveTimeoutMs:
+      optional(read('DRIVE_MAX_TIMEOUT'), (name, value) =>
+        Math.max(1000, parseDuration(name, value)),
+      ) ?? 30_000,
+    allowRootDrive: isSwitchedOn(read('CI_CD')) || environment['CI'] !== undefined,
+    rootDriveThresholdBytes:
+      optional(read('ROOTDRIVE_THRESHOLD_SIZE') ?? read('ROOTDISK_THRESHOLD_SIZE'), parseSize) ?? 0,
+    requestThreads:
+      optional(read('REQUEST_THREADS'), (name, value) =>
+        parseInteger(name, value, { min: 1, max: 64 }),
+      ) ?? Math.min(16, Math.max(1, machine.coreCount)),
+    requestsMax:
+      optional(read('API_REQUESTS_MAX'), (name, value) =>
+        parseInteger(name, value, { min: 0, max: 1_000_000 }),
+      ) ?? 0,
+    arenaBytes: optional(read('ARENA_SIZE'), parseSize) ?? DEFAULT_ARENA_BYTES,
+    staleUploadsExpiryMs:
+      optional(read('API_STALE_UPLOADS_EXPIRY'), parseDuration) ?? 24 * 3_600_000,
+    staleUploadsIntervalMs:
+      optional(read('API_STALE_UPLOADS_CLEANUP_INTERVAL'), parseDuration) ?? 6 * 3_600_000,
+    shutdownTimeoutMs: optional(read('SHUTDOWN_TIMEOUT'), parseDuration) ?? 30_000,
+    idleTimeoutMs: parseDuration('--idle-timeout', flags.idleTimeout ?? '30s'),
+    readHeaderTimeoutMs: parseDuration('--read-header-timeout', flags.readHeaderTimeout ?? '30s'),
+    logFormat: flags.json === true ? 'json' : 'text',
+    quiet: flags.quiet === true,
+    anonymous: flags.anonymous === true,
+  }
+  if (settings.address.port !== 0 && settings.address.port === settings.consoleAddress.port) {
+    throw new ConfigError('Invalid --console-address: its port must differ from that of --address')
+  }
+  return { settings, warnings }
+}
+
+interface Named {
+  readonly name: string
+  readonly value: string
+}
+
+/** `CAIRN_X` wins over `MINIO_X`; empty counts as absent. */
+function lookUp(environment: Environment, name: KnownName): Named | undefined {
+  for (const prefix of ['CAIRN', 'MINIO']) {
+    const value = environment[`${prefix}_${name}`]
+    if (value !== undefined && value !== '') return { name: `${prefix}_${name}`, value }
+  }
+  return undefined
+}
+
+type Read = (name: KnownName) => Named | undefined
+
+function optional<T>(
+  named: Named | undefined,
+  parse: (name: string, value: string) => T,
+): T | undefined {
+  return named === undefined ? undefined : parse(named.name, named.value.trim())
+}
+
+function isSwitchedOn(named: Named | undefined): boolean {
+  return optional(named, parseSwitch) ?? false
+}
+
+function checkNames(environment: Environment): string[] {
+  const known = new Set<string>(KNOWN_NAMES)
+  const warnings: string[] = []
+  for (const name of Object.keys(environment).toSorted()) {
+    const match = /^(CAIRN|MINIO)_(.+?)(_FILE)?$/.exec(name)
+    const bare = match?.[2]
+    if (match === null || bare === undefined) continue
+    if (known.has(bare) || known.has(`${bare}${match[3] ?? ''}`)) continue
+    if (match[1] === 'CAIRN' && !bare.startsWith('TEST_')) {
+      throw new ConfigError(
+        `Unknown setting ${name}: known are ${KNOWN_NAMES.map((one) => `CAIRN_${one}`).join(', ')}`,
+      )
+    }
+    if (match[1] === 'MINIO') warnings.push(`${name} is not used by this release`)
+  }
+  return warnings
+}
+
+function volumesOf(flags: ServerFlags, read: Read): readonly string[] {
+  for (const name of ['ARGS', 'VOLUMES', 'ENDPOINTS'] as const) {
+    const words = read(name)?.value.trim().split(/\s+/)
+    if (flags.volumes.length === 0 && words !== undefined) return words
+  }
+  return flags.volumes
+}
+
+function rootCredentials(read: Read): { user: string; password: string; isDefault: boolean } {
+  const user = read('ROOT_USER') ?? read('ACCESS_KEY')
+  const password = read('ROOT_PASSWORD') ?? read('SECRET_KEY')
+  if (user === undefined && password === undefined) {
+    return { user: DEFAULT_CREDENTIAL, password: DEFAULT_CREDENTIAL, isDefault: true }
+  }
+  if (user === undefined || password === undefined) {
+    throw new ConfigError(
+      `${user === undefined ? 'MINIO_ROOT_USER' : 'MINIO_ROOT_PASSWORD'} is missing: both must be set, or none`,
+    )
+  }
+  if (user.value.length < 3) {
+    throw new ConfigError(`Invalid ${user.name}: expected at least 3 characters`)
+  }
+  if (/[=,]/.test(user.value)) {
+    throw new ConfigError(`Invalid ${user.name}: "=" and "," are not allowed`)
+  }
+  if (password.value.length < 8) {
+    throw new ConfigError(`Invalid ${password.name}: expected at least 8 characters`)
+  }
+  const isDefault = user.value === DEFAULT_CREDENTIAL && password.value === DEFAULT_CREDENTIAL
+  return { user: user.value, password: password.value, isDefault }
+}
+
+function domainsOf(named: Named | undefined): readonly string[] {
+  if (named === undefined) return []
+  const domains = named.value.split(',').map((domain) => domain.trim().toLowerCase())
+  for (const domain of domains) {
+    if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain)) {
+      throw new ConfigError(
+        `Invalid ${named.name}="${named.value}": expected domain names separated by commas`,
+      )
+    }
+    const clash = domains.find((other) => other !== domain && other.endsWith(`.${domain}`))
+    if (clash !== undefined) {
+      throw new ConfigError(`Invalid ${named.name}: "${clash}" lies inside "${domain}"`)
+    }
+  }
+  return domains
+}
+
+function storageClassOf(read: Read): StorageClassSettings {
+  return {
+    standardParity: optional(read('STORAGE_CLASS_STANDARD'), parseParity),
+    reducedParity: optional(read('STORAGE_CLASS_RRS'), parseParity),
+    optimize:
+      optional(read('STORAGE_CLASS_OPTIMIZE'), (name, value) =>
+        parseChoice(name, value, ['availability', 'capacity']),
+      ) ?? 'availability',
+    inlineBlockBytes:
+      optional(read('STORAGE_CLASS_INLINE_BLOCK'), parseSize) ?? DEFAULT_INLINE_BLOCK_BYTES,
+  }
+}
+
+function durabilityOf(read: Read): 'strict' | 'relaxed' {
+  if (isSwitchedOn(read('FS_OSYNC'))) return 'strict'
+  return (
+    optional(read('DURABILITY'), (name, value) =>
+      parseChoice(name, value, ['strict', 'relaxed']),
+    ) ?? 'strict'
+  )
+}

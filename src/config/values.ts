@@ -1,0 +1,114 @@
+import { type Address, ConfigError } from './config.ts'
+
+const DURATION_UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+const SIZE_UNIT_BYTES: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 1024,
+  MIB: 1024 ** 2,
+  GIB: 1024 ** 3,
+  TIB: 1024 ** 4,
+}
+
+function refuse(name: string, text: string, allowed: string): never {
+  throw new ConfigError(`Invalid ${name}="${text}": expected ${allowed}`)
+}
+
+/** `host:port`, `:port`, `[::1]:port`. */
+export function parseAddress(name: string, text: string): Address {
+  const match = /^(?<host>\[[0-9a-fA-F:.%]+\]|[^:[\]\s]*):(?<port>\d{1,5})$/.exec(text)
+  const port = Number(match?.groups?.['port'] ?? Number.NaN)
+  if (match === null || port > 65_535) {
+    return refuse(name, text, 'HOST:PORT or :PORT with a port between 0 and 65535')
+  }
+  return { host: (match.groups?.['host'] ?? '').replaceAll(/[[\]]/g, ''), port }
+}
+
+/** Go form: `30s`, `1m30s`, `24h`, also days. Milliseconds. */
+export function parseDuration(name: string, text: string): number {
+  let totalMs = 0
+  let rest = text
+  while (rest !== '') {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)/.exec(rest)
+    const unitMs = DURATION_UNIT_MS[match?.[2] ?? '']
+    if (match === null || unitMs === undefined) {
+      return refuse(name, text, 'a duration such as 500ms, 30s, 10m or 24h')
+    }
+    totalMs += Number(match[1]) * unitMs
+    rest = rest.slice(match[0].length)
+  }
+  if (text === '') return refuse(name, text, 'a duration such as 500ms, 30s, 10m or 24h')
+  return totalMs
+}
+
+/** `128KiB`, `64MB`, plain bytes. */
+export function parseSize(name: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
+  const unit = SIZE_UNIT_BYTES[(match?.[2] ?? '').toUpperCase()]
+  if (match === null || unit === undefined) {
+    return refuse(name, text, 'a size such as 131072, 128KiB or 2GB')
+  }
+  return Math.floor(Number(match[1]) * unit)
+}
+
+/** Integer of a closed interval. */
+export function parseInteger(
+  name: string,
+  text: string,
+  bounds: { readonly min: number; readonly max: number },
+): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= bounds.min && value <= bounds.max)) {
+    return refuse(name, text, `an integer between ${bounds.min} and ${bounds.max}`)
+  }
+  return value
+}
+
+/** `on`, `true`, `1`, `enable` and their opposites. */
+export function parseSwitch(name: string, text: string): boolean {
+  switch (text.toLowerCase()) {
+    case 'on':
+    case 'true':
+    case '1':
+    case 'enable':
+    case 'enabled':
+      return true
+    case 'off':
+    case 'false':
+    case '0':
+    case 'disable':
+    case 'disabled':
+    case '':
+      return false
+    default:
+      return refuse(name, text, 'on or off')
+  }
+}
+
+export function parseChoice<const T extends string>(
+  name: string,
+  text: string,
+  choices: readonly T[],
+): T {
+  const found = choices.find((choice) => choice === text.toLowerCase())
+  return found ?? refuse(name, text, `one of ${choices.join(', ')}`)
+}
+
+/** `EC:n`; the count of parity shards. */
+export function parseParity(name: string, text: string): number {
+  const match = /^EC:(\d{1,2})$/i.exec(text)
+  if (match === null)
+    return refuse(name, text, 'EC:n with n parity shards, at most half of the set')
+  return Number(match[1])
+}
