@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+// The command. Plain JavaScript, so that a wrong Node.js version gets a clear message instead of a syntax error.
+import { enableCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+const [major = 0] = process.versions.node.split('.').map(Number)
+if (major < 26) {
+  process.stderr.write(
+    `cairn needs Node.js 26 or newer, this is ${process.versions.node}: use "npm start" after "npm ci", which brings the right one\n`,
+  )
+  process.exit(1)
+}
+// Keeps sources without their types: later starts are quicker and use less memory.
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/cairn', import.meta.url)))
+const { main } = await import('#cli/cli')
+await main(process.argv.slice(2))

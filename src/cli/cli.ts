@@ -1,0 +1,122 @@
+import { Command, CommanderError } from 'commander'
+import { availableParallelism } from 'node:os'
+import { ConfigError, type ServerFlags } from '#config/config'
+import { loadEnvironment } from '#config/environment'
+import { loadSettings } from '#config/settings'
+import { StartError, startServer } from '#server/server'
+import { printBanner } from './banner.ts'
+import { VERSION } from './version.ts'
+
+/** Without arguments a newcomer gets a server on `./data`. */
+const DEFAULT_ARGUMENTS = ['server', './data']
+
+/** Runs the command line; sets the exit code. */
+export async function main(words: readonly string[]): Promise<void> {
+  const program = new Command('cairn')
+    .description('S3-compatible, erasure-coded object store that takes over MinIO drives')
+    .version(VERSION, '-v, --version')
+    .option('--json', 'log lines as JSON')
+    .option('--quiet', 'no start banner, only warnings and errors')
+    .option('--anonymous', 'no credentials in the start banner')
+    .exitOverride()
+  program.addCommand(serverCommand())
+  try {
+    const isBare = words.every((word) => /^--(json|quiet|anonymous)$/.test(word))
+    await program.parseAsync([...words, ...(isBare ? defaultArguments() : [])], { from: 'user' })
+  } catch (error) {
+    process.exitCode = exitCodeOf(error)
+  }
+}
+
+function defaultArguments(): readonly string[] {
+  const isNamed = ['ARGS', 'VOLUMES', 'ENDPOINTS'].some(
+    (name) => process.env[`MINIO_${name}`] ?? process.env[`CAIRN_${name}`],
+  )
+  return isNamed ? ['server'] : DEFAULT_ARGUMENTS
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode
+  if (error instanceof ConfigError || error instanceof StartError) {
+    process.stderr.write(`cairn: ${error.message}\n`)
+    return 1
+  }
+  throw error
+}
+
+function serverCommand(): Command {
+  const command = new Command('server')
+    .description('start the server on one or more drives: /mnt/d{1...4}')
+    .argument('[drives...]', 'folders; {1...4} stands for several')
+    .option('--address <address>', 'where the S3 API listens (default ":9000")')
+    .option('--console-address <address>', 'where the console listens (default ":9001")')
+    .option('-S, --certs-dir <folder>', 'certificates: public.crt and private.key')
+    .option('--idle-timeout <duration>', 'how long an idle connection stays open')
+    .option('--read-header-timeout <duration>', 'how long request headers may take')
+    .option('--json', 'log lines as JSON')
+    .option('--quiet', 'no start banner, only warnings and errors')
+    .option('--anonymous', 'no credentials in the start banner')
+  // Flags of MinIO without effect here: accepted, so that service files keep working (distributed.md D1.1).
+  for (const flag of [
+    '--interface <name>',
+    '--listeners <count>',
+    '--conn-user-timeout <duration>',
+    '--conn-read-deadline <duration>',
+    '--conn-write-deadline <duration>',
+    '--dns-cache-ttl <duration>',
+    '--max-idle-conns-per-host <count>',
+    '--send-buf-size <size>',
+    '--recv-buf-size <size>',
+    '--memlimit <size>',
+    '--log-dir <folder>',
+    '--log-size <size>',
+    '--log-prefix <text>',
+    '--shutdown-timeout <duration>',
+    '--crossdomain-xml <file>',
+  ]) {
+    command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
+  }
+  command.addOption(command.createOption('--log-compress', 'accepted, without effect').hideHelp())
+  return command.exitOverride().action(runServer)
+}
+
+async function runServer(drives: readonly string[], _own: unknown, command: Command): Promise<void> {
+  const options = parseFlags(command.optsWithGlobals())
+  const { settings, warnings } = loadSettings(
+    { ...options, volumes: drives },
+    loadEnvironment(process.env),
+    { coreCount: availableParallelism() },
+  )
+  const server = await startServer(settings, warnings)
+  stopOnSignals(server.stop)
+  if (!settings.quiet) printBanner(settings, server.facts)
+  process.exitCode = await server.ended
+}
+
+/** The flags that `ServerFlags` knows, out of what commander collected. */
+function parseFlags(input: Readonly<Record<string, unknown>>): Omit<ServerFlags, 'volumes'> {
+  const text = (name: string): string | undefined =>
+    typeof input[name] === 'string' ? input[name] : undefined
+  return {
+    address: text('address'),
+    consoleAddress: text('consoleAddress'),
+    certsDir: text('certsDir'),
+    idleTimeout: text('idleTimeout'),
+    readHeaderTimeout: text('readHeaderTimeout'),
+    json: input['json'] === true,
+    quiet: input['quiet'] === true,
+    anonymous: input['anonymous'] === true,
+  }
+}
+
+/** The first signal stops cleanly, a second one at once. */
+function stopOnSignals(stop: (reason: string) => void): void {
+  let stopping = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (stopping && signal === 'SIGINT') process.exit(130)
+      stopping = true
+      stop(signal)
+    })
+  }
+}

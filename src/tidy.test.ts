@@ -1,0 +1,172 @@
+/** Borders between modules, banned words and document paths. The table here is the one of ARCHITECTURE.md. */
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { test } from 'node:test'
+
+const ROOT = join(import.meta.dirname, '..')
+const GROUND = ['base', 'observe', 'config']
+
+interface Border {
+  /** Modules that may be imported. `*`: all. */
+  readonly modules: readonly string[]
+  /** Node built-ins and npm packages. `*`: all. A value may name the only folder or files that may use it: `node:fs@local`. */
+  readonly outside: readonly string[]
+}
+
+const TABLE: Readonly<Record<string, Border>> = {
+  base: { modules: [], outside: ['node:crypto@random.ts', 'node:timers@clock.ts'] },
+  observe: { modules: ['base'], outside: ['node:fs'] },
+  config: { modules: ['base'], outside: ['node:fs', 'node:os', 'node:path'] },
+  codec: { modules: ['base'], outside: ['node:crypto'] },
+  's3-protocol': { modules: ['base'], outside: ['node:crypto', 'fast-xml-parser'] },
+  iam: { modules: [...GROUND, 's3-protocol'], outside: [] },
+  http: {
+    modules: GROUND,
+    outside: [
+      'node:http',
+      'node:https',
+      'node:tls',
+      'node:net',
+      'node:fs@certificates.ts',
+      'node:path',
+    ],
+  },
+  drive: {
+    modules: [...GROUND, 'codec'],
+    outside: [
+      'node:fs@local',
+      'node:path@local',
+      'node:os@local',
+      'node:child_process@local',
+      'node:worker_threads',
+      'node:util@local',
+    ],
+  },
+  object: {
+    modules: [...GROUND, 'codec', 'drive'],
+    outside: ['fast-xml-parser@bucket-metadata.ts', 'node:crypto'],
+  },
+  s3: {
+    modules: [...GROUND, 'codec', 's3-protocol', 'http', 'drive', 'object', 'iam'],
+    outside: ['node:crypto'],
+  },
+  server: {
+    modules: ['*'],
+    outside: ['node:worker_threads', 'node:os', 'node:path', 'node:process', 'node:fs'],
+  },
+  cli: {
+    modules: [...GROUND, 'server'],
+    outside: ['commander', 'node:os', 'node:process', 'node:path', 'node:fs'],
+  },
+  testing: { modules: ['*'], outside: ['*'] },
+  bench: { modules: ['*'], outside: ['*'] },
+}
+
+/** Word and the files that may use it. */
+const BANNED: readonly (readonly [RegExp, string, RegExp])[] = [
+  [/\bDate\.now\(/, 'take a Clock', /base\/clock\.ts$/],
+  [/\bMath\.random\(/, 'take a Random', /^$/],
+  [/\bprocess\.env\b/, 'settings come from config', /^src\/cli\//],
+  [/(?<!#|\.)\bsetTimeout\(/, 'take a Clock', /base\/clock\.ts$/],
+  [/FIXME/, 'mend it', /^$/],
+  [/TODO(?!\(#\d+\))/, 'name the issue: TODO(#123)', /^$/],
+  [/@ts-(ignore|nocheck)/, 'mend the type', /^$/],
+]
+
+const IS_TEST = /\.(test|fuzz|bench)\.ts$|^src\/(testing|bench)\/|^src\/tidy\.test\.ts$/
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+}
+
+const SOURCES = filesBelow(join(ROOT, 'src')).map((path) => ({
+  path,
+  text: readFileSync(join(ROOT, path), 'utf8'),
+}))
+
+function moduleOf(path: string): string {
+  return path.split('/')[1] ?? ''
+}
+
+function importsOf(text: string): string[] {
+  return [
+    ...text.matchAll(/^(?:import|export)\b[^'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm),
+  ].map((match) => match[1] ?? match[2] ?? '')
+}
+
+function isAllowedOutside(border: Border, specifier: string, path: string): boolean {
+  return border.outside.some((entry) => {
+    if (entry === '*') return true
+    const [name, place] = entry.split('@', entry.startsWith('@') ? 3 : 2)
+    if (name !== specifier) return false
+    return place === undefined || path.includes(`/${place}/`) || path.endsWith(`/${place}`)
+  })
+}
+
+test('every folder of src is a module of the table, and every module exists', () => {
+  const folders = readdirSync(join(ROOT, 'src'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+  assert.deepEqual(folders.toSorted(), Object.keys(TABLE).toSorted())
+})
+
+test('modules import only what the table allows, and only public files', () => {
+  const wrong: string[] = []
+  for (const { path, text } of SOURCES) {
+    const border = TABLE[moduleOf(path)]
+    if (border === undefined || IS_TEST.test(path)) continue
+    for (const specifier of importsOf(text)) {
+      if (specifier.startsWith('.')) {
+        const target = relative(ROOT, join(ROOT, path, '..', specifier))
+        if (moduleOf(target) !== moduleOf(path))
+          wrong.push(`${path}: ${specifier} crosses a border`)
+      } else if (specifier.startsWith('#')) {
+        const [target = '', ...rest] = specifier.slice(1).split('/')
+        if (target === moduleOf(path)) wrong.push(`${path}: ${specifier} should be relative`)
+        else if (!border.modules.includes(target) && !border.modules.includes('*')) {
+          wrong.push(`${path}: ${moduleOf(path)} may not import ${target}`)
+        } else if (rest.length !== 1) wrong.push(`${path}: ${specifier} is private`)
+      } else if (!isAllowedOutside(border, specifier, path)) {
+        wrong.push(`${path}: ${moduleOf(path)} may not use ${specifier}`)
+      }
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('no banned words', () => {
+  const wrong: string[] = []
+  for (const { path, text } of SOURCES) {
+    if (IS_TEST.test(path)) continue
+    for (const [pattern, instead, allowed] of BANNED) {
+      if (pattern.test(text) && !allowed.test(path))
+        wrong.push(`${path}: ${pattern.source}: ${instead}`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('documents name only paths that exist', () => {
+  const wrong: string[] = []
+  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'].filter((name) =>
+    existsSync(join(ROOT, name)),
+  )
+  for (const document of documents) {
+    const text = readFileSync(join(ROOT, document), 'utf8')
+    for (const match of text.matchAll(/`((?:src|tests|docs|scripts)\/[\w./-]+)`/g)) {
+      const path = match[1] ?? ''
+      if (!existsSync(join(ROOT, path))) wrong.push(`${document}: ${path}`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('the module table of ARCHITECTURE.md is this one', () => {
+  const path = join(ROOT, 'ARCHITECTURE.md')
+  const text = readFileSync(path, 'utf8')
+  const rows = [...text.matchAll(/^\| `([a-z0-9-]+)` \|/gm)].map((match) => match[1] ?? '')
+  assert.deepEqual(rows.toSorted(), Object.keys(TABLE).toSorted())
+})
