@@ -1,0 +1,48 @@
+import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
+
+/**
+ * Calls to all drives of a set at once: the only place of the engine with `Promise.all` over drives.
+ * Results are by position. A missing or offline drive answers `DriveNotFound` without being called.
+ */
+
+export type SetDrives = readonly (Drive | undefined)[]
+
+const OFFLINE = new DriveError('DriveNotFound', 'Drive is offline')
+/** Stands for a drive that was left out on purpose. */
+export const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
+
+/** Calls `call` on every drive that is online. */
+export function fanOut<T>(
+  drives: SetDrives,
+  call: (drive: Drive, position: number) => DriveReply<T>,
+): Promise<DriveResult<T>[]> {
+  const replies: (DriveReply<T> | DriveResult<T>)[] = []
+  for (let i = 0; i < drives.length; i++) {
+    const drive = drives[i]
+    replies.push(drive?.isOnline() === true ? call(drive, i) : OFFLINE)
+  }
+  return Promise.all(replies)
+}
+
+/** As `fanOut`, only on the positions that `select` accepts; the others give `NOT_ASKED`. */
+export function fanOutTo<T>(
+  drives: SetDrives,
+  select: (position: number) => boolean,
+  call: (drive: Drive, position: number) => DriveReply<T>,
+): Promise<DriveResult<T>[]> {
+  const replies: (DriveReply<T> | DriveResult<T>)[] = []
+  for (let i = 0; i < drives.length; i++) {
+    const drive = drives[i]
+    replies.push(
+      !select(i) ? NOT_ASKED : drive?.isOnline() === true ? call(drive, i) : OFFLINE,
+    )
+  }
+  return Promise.all(replies)
+}
+
+/** How many drives of the set are missing or offline. */
+export function offlineCountOf(drives: SetDrives): number {
+  let count = 0
+  for (const drive of drives) if (drive?.isOnline() !== true) count++
+  return count
+}
