@@ -1,0 +1,42 @@
+/** What the benchmark measures: operations by size and concurrency. */
+export const OPERATIONS = ['PUT', 'GET', 'STAT', 'DELETE', 'LIST', 'MIXED', 'MULTIPART'] as const
+export type BenchOperation = (typeof OPERATIONS)[number]
+
+export interface Cell {
+  readonly operation: BenchOperation
+  readonly sizeBytes: number
+  readonly concurrency: number
+}
+
+export const SIZES: Readonly<Record<string, number>> = {
+  '4KiB': 4096,
+  '128KiB': 131_072,
+  '1MiB': 1_048_576,
+  '10MiB': 10_485_760,
+}
+
+const CONCURRENCIES = [1, 16, 64]
+export const PART_BYTES = 5 * 1_048_576
+export const MULTIPART_PARTS = 4
+
+/** All cells in the order in which they run. */
+export function allCells(): readonly Cell[] {
+  const cells: Cell[] = []
+  for (const concurrency of CONCURRENCIES) {
+    for (const sizeBytes of Object.values(SIZES)) {
+      for (const operation of ['PUT', 'GET', 'STAT', 'MIXED', 'DELETE'] as const) {
+        if (operation === 'STAT' && sizeBytes !== 4096) continue
+        cells.push({ operation, sizeBytes, concurrency })
+      }
+    }
+    cells.push({ operation: 'LIST', sizeBytes: 4096, concurrency })
+    cells.push({ operation: 'MULTIPART', sizeBytes: PART_BYTES * MULTIPART_PARTS, concurrency })
+  }
+  return cells
+}
+
+export function cellName(cell: Cell): string {
+  const size = Object.entries(SIZES).find(([, bytes]) => bytes === cell.sizeBytes)?.[0]
+  const shown = cell.operation === 'LIST' ? '1000 keys' : (size ?? `${cell.sizeBytes / 1_048_576}MiB`)
+  return `${cell.operation} ${shown} c${cell.concurrency}`
+}
