@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto'
+import { assert, assertNever } from '#base/assert'
+import { CRC_PARAMETERS, type CrcName } from './kernels/crc.ts'
+import { COPY_WINDOW_SIZE, CRC_HISTORY_SIZE, CRC_SEGMENT_SIZE } from './layout.ts'
+import type { Workspace } from './workspace.ts'
+
+export type ChecksumName = 'crc32' | 'crc32c' | 'crc64nvme' | 'sha1' | 'sha256'
+
+/** A running checksum. */
+export interface Checksum {
+  /** Absorbs `data`, from any memory; keeps no reference. */
+  update(data: Uint8Array): void
+  /** The digest, big-endian for CRCs, as S3 shows them; owned by the caller. Ends the checksum. */
+  digest(): Uint8Array
+}
+
+/** Below this, tables are faster than folding, which ends with some kilobytes of table work. */
+const FOLD_SIZE_MIN = 24_576
+const FOLD_BLOCK_SIZE = 64
+
+export function createChecksum(workspace: Workspace, name: ChecksumName): Checksum {
+  switch (name) {
+    case 'crc32':
+    case 'crc32c':
+      return crc32Checksum(workspace, name)
+    case 'crc64nvme':
+      return crc64Checksum(workspace)
+    case 'sha1':
+    case 'sha256':
+      return shaChecksum(name)
+    default:
+      return assertNever(name)
+  }
+}
+
+function crc32Checksum(workspace: Workspace, name: 'crc32' | 'crc32c'): Checksum {
+  let crc = 0
+  return {
+    update: (data) => {
+      crc = crc32(workspace, name, data, crc)
+    },
+    digest: () => {
+      const out = new Uint8Array(4)
+      new DataView(out.buffer).setUint32(0, crc)
+      return out
+    },
+  }
+}
+
+function crc64Checksum(workspace: Workspace): Checksum {
+  let crc = 0n
+  return {
+    update: (data) => {
+      crc = crc64nvme(workspace, data, crc)
+    },
+    digest: () => {
+      const out = new Uint8Array(8)
+      new DataView(out.buffer).setBigUint64(0, crc)
+      return out
+    },
+  }
+}
+
+function shaChecksum(name: 'sha1' | 'sha256'): Checksum {
+  const hash = createHash(name)
+  return {
+    update: (data) => {
+      hash.update(data)
+    },
+    digest: () => new Uint8Array(hash.digest()),
+  }
+}
+
+/** CRC of what `previous` covers followed by `data`, from any memory. */
+export function crc32(
+  workspace: Workspace,
+  name: 'crc32' | 'crc32c',
+  data: Uint8Array,
+  previous: number,
+): number {
+  const kernel = workspace.kernels[name]
+  let crc = previous
+  forEachPiece(workspace, data, (address, size) => {
+    if (size < FOLD_SIZE_MIN) {
+      crc = kernel(crc, address, size) >>> 0
+    } else {
+      const leftSize = fold(workspace, name, BigInt(~crc >>> 0), { address, size })
+      crc = kernel(-1, workspace.at.crcTail, leftSize) >>> 0
+    }
+  })
+  return crc
+}
+
+/** The same for CRC-64/NVME. */
+export function crc64nvme(workspace: Workspace, data: Uint8Array, previous: bigint): bigint {
+  const kernel = workspace.kernels.crc64nvme
+  let crc = BigInt.asIntN(64, previous)
+  forEachPiece(workspace, data, (address, size) => {
+    if (size < FOLD_SIZE_MIN) {
+      crc = kernel(crc, address, size)
+    } else {
+      const leftSize = fold(workspace, 'crc64nvme', ~crc, { address, size })
+      crc = kernel(-1n, workspace.at.crcTail, leftSize)
+    }
+  })
+  return BigInt.asUintN(64, crc)
+}
+
+function forEachPiece(
+  workspace: Workspace,
+  data: Uint8Array,
+  visit: (address: number, size: number) => void,
+): void {
+  const address = workspace.addressOf(data)
+  if (address !== undefined) {
+    visit(address, data.length)
+    return
+  }
+  for (let offset = 0; offset < data.length; offset += COPY_WINDOW_SIZE) {
+    const piece = data.subarray(offset, offset + COPY_WINDOW_SIZE)
+    visit(workspace.borrow(piece), piece.length)
+  }
+}
+
+/** Folds the input to a few kilobytes of the same CRC, at `at.crcTail`, and answers their count. `register` is the
+ *  register before the input; the CRC of the result is to be taken with a register of 0. */
+function fold(
+  workspace: Workspace,
+  name: CrcName,
+  register: bigint,
+  input: { address: number; size: number },
+): number {
+  const { memory, at, kernels } = workspace
+  const { address, size } = input
+  const taps: readonly number[] = CRC_PARAMETERS[name].taps
+  const reach = Math.max(...taps)
+  const window = at.crcHistory + CRC_HISTORY_SIZE
+  const foldedSize = (size - reach - 16) & -FOLD_BLOCK_SIZE
+  assert(foldedSize > 0 && reach <= CRC_HISTORY_SIZE)
+  memory.fill(0, window - reach, window)
+  let segmentSize = 0
+  for (let done = 0; done < foldedSize; done += segmentSize) {
+    // The end of the segment before becomes the history of this one.
+    if (done > 0)
+      memory.copyWithin(window - reach, window + segmentSize - reach, window + segmentSize)
+    segmentSize = Math.min(CRC_SEGMENT_SIZE, foldedSize - done)
+    const initial = done === 0 ? register : 0n
+    kernels[`${name}Fold`](address + done, window, segmentSize / FOLD_BLOCK_SIZE, initial)
+  }
+  const leftSize = size - foldedSize
+  const tail = window + segmentSize
+  memory.fill(0, tail, tail + leftSize + 16)
+  const vectors = leftSize >> 4
+  kernels[`${name}FoldTail`](address + foldedSize, tail, at.crcTail, vectors)
+  for (let i = 16 * vectors; i < leftSize; i++) {
+    let byte = memory[address + foldedSize + i] ?? 0
+    for (const tap of taps) byte ^= memory[tail + i - tap] ?? 0
+    memory[at.crcTail + i] = byte
+  }
+  return leftSize
+}

@@ -1,0 +1,63 @@
+/**
+ * Where things lie in the shared memory of a process.
+ *
+ *   0                     SHARED_SIZE               region 0            region 1
+ *   +---------------------+-------------------------+-------------------+---- - -
+ *   | constants, written  | workspace of thread 0   | arena of thread 0 | workspace of thread 1 ...
+ *   | once by the seed    |       (WORKSPACE_SIZE)  |                   |
+ *   +---------------------+-------------------------+-------------------+---- - -
+ *
+ * Workspaces are touched as they are used, so that an idle thread costs no memory.
+ */
+
+export const WASM_PAGE_SIZE = 65_536
+
+/** Absolute addresses of constants, which kernels use as immediates. Address 0 stays unused. */
+export const SHARED_LAYOUT = {
+  highwayKey: 64,
+  xxh3Secret: 128,
+  md5Constants: 1024,
+  crc32Table: 4096,
+  crc32cTable: 4096 + 16_384,
+  crc64nvmeTable: 4096 + 32_768,
+} as const
+
+export const SHARED_SIZE = 2 * WASM_PAGE_SIZE
+
+/** Room in front of the CRC folding window for the bytes that the largest tap reaches back, and behind it. */
+export const CRC_HISTORY_SIZE = 5632
+export const CRC_SEGMENT_SIZE = 32_768
+export const MD5_LANES_MAX = 12
+export const MD5_LANE_WINDOW_SIZE = 16_384
+export const COPY_WINDOW_SIZE = 131_072
+export const CODING_TABLES_SIZE = 65_536
+
+/** Offsets inside the workspace of a thread. */
+export const WORKSPACE_LAYOUT = {
+  /** State of the streaming hash at work. */
+  state: 0,
+  /** A key given by the caller. */
+  key: 256,
+  /** A digest. */
+  digest: 320,
+  /** Padded last packets of HighwayHash. */
+  packets: 384,
+  /** Lists of shard addresses. */
+  inputList: 512,
+  outputList: 1024,
+  md5State: 1536,
+  md5LaneStates: 1600,
+  md5LaneAddresses: 1856,
+  md5Message: 2048,
+  md5LastBlocks: 3072,
+  codingTables: 4096,
+  copyWindow: 4096 + CODING_TABLES_SIZE,
+  crcTail: 4096 + CODING_TABLES_SIZE + COPY_WINDOW_SIZE,
+  crcHistory: 4096 + CODING_TABLES_SIZE + COPY_WINDOW_SIZE + 8192,
+  md5LaneWindows: 4096 + CODING_TABLES_SIZE + COPY_WINDOW_SIZE + 8192 + 49_152,
+} as const
+
+export const WORKSPACE_SIZE =
+  Math.ceil(
+    (WORKSPACE_LAYOUT.md5LaneWindows + MD5_LANES_MAX * MD5_LANE_WINDOW_SIZE) / WASM_PAGE_SIZE,
+  ) * WASM_PAGE_SIZE

@@ -1,0 +1,44 @@
+import { COPY_WINDOW_SIZE, SHARED_LAYOUT, WORKSPACE_LAYOUT } from './layout.ts'
+import { instantiateKernels, type Kernels } from './kernels/kernels.ts'
+import type { CodecSeed } from './arena.ts'
+import { assert } from '#base/assert'
+
+/** What the parts of one thread's codec share: the kernels, the memory, and where to put things. */
+export class Workspace {
+  readonly kernels: Kernels
+  /** The whole shared memory. */
+  readonly memory: Uint8Array<SharedArrayBuffer>
+  readonly words: Uint32Array<SharedArrayBuffer>
+  /** Absolute addresses of this thread's workspace. */
+  readonly at: Readonly<Record<keyof typeof WORKSPACE_LAYOUT, number>>
+  /** Address of the bitrot key. */
+  readonly highwayKey = SHARED_LAYOUT.highwayKey
+
+  constructor(seed: CodecSeed, regionIndex: number) {
+    const region = seed.regions[regionIndex]
+    assert(region !== undefined)
+    this.kernels = instantiateKernels(seed.module, seed.memory)
+    this.memory = new Uint8Array(seed.memory.buffer)
+    this.words = new Uint32Array(seed.memory.buffer)
+    this.at = {
+      ...WORKSPACE_LAYOUT,
+      ...Object.fromEntries(
+        Object.entries(WORKSPACE_LAYOUT).map(([name, offset]) => [name, region.offset + offset]),
+      ),
+    }
+  }
+
+  /** Address of `data` when it lies in the shared memory. */
+  addressOf(data: Uint8Array): number | undefined {
+    return data.buffer === this.memory.buffer ? data.byteOffset : undefined
+  }
+
+  /** Address of `data` for a kernel: where it lies, or a copy in the window. At most `COPY_WINDOW_SIZE` bytes when it
+   *  is elsewhere. The copy is good until the next one. */
+  borrow(data: Uint8Array): number {
+    if (data.buffer === this.memory.buffer) return data.byteOffset
+    assert(data.length <= COPY_WINDOW_SIZE)
+    this.memory.set(data, this.at.copyWindow)
+    return this.at.copyWindow
+  }
+}
