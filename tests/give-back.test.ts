@@ -1,0 +1,127 @@
+/**
+ * Writes with the server under test, stops it, and lets a real MinIO serve, check and change its drives; then the
+ * server under test takes them back. `CAIRN_TEST_SERVER=minio` validates the test with MinIO on both sides.
+ */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { assertGood, type Check, runChecks } from './lib/checks.ts'
+import { dryRunHeal } from './lib/heal-check.ts'
+import { observeGet } from './lib/observation.ts'
+import { minioProgram } from './lib/programs.ts'
+import type { S3Driver } from './lib/s3-driver.ts'
+import { type RunningServer, type ServerKind, serverUnderTest, startServer } from './lib/server.ts'
+import { captureSnapshot, snapshotChecks } from './lib/snapshot.ts'
+import { TemporaryFolder } from './lib/temporary.ts'
+import { completeUpload, type Workload, writeWorkload } from './lib/workload.ts'
+
+const kind = serverUnderTest()
+const minioMissing = await minioProgram().then(
+  () => false as const,
+  (error: unknown) => `no MinIO program: ${String(error)}`,
+)
+
+const BUCKETS = ['plain', 'versioned', 'suspended']
+
+function writtenChecks(client: S3Driver, workload: Workload): Check[] {
+  return workload.written.map(({ bucket, key, versionId, digest }) => ({
+    id: `${bucket}/key/${key}#${versionId ?? ''}/written`,
+    expected: digest,
+    observe: async () => (await observeGet(client, bucket, key, versionId)).content,
+  }))
+}
+
+function completedChecks(client: S3Driver, workload: Workload): Check[] {
+  return workload.pending.map((upload) => ({
+    id: `${upload.bucket}/upload/${upload.key}/completed`,
+    expected: upload.digest,
+    observe: async () => {
+      await completeUpload(client, upload, upload.parts)
+      return (await observeGet(client, upload.bucket, upload.key)).content
+    },
+  }))
+}
+
+/** Path and content hash of every file of the buckets; those of the system folder may change at any time. */
+function bucketFiles(folder: string, drives: readonly string[]): Map<string, string> {
+  const files = new Map<string, string>()
+  for (const drive of drives) {
+    for (const bucket of BUCKETS) {
+      const base = join(folder, drive, bucket)
+      for (const entry of readdirSync(base, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile()) continue
+        const path = join(entry.parentPath, entry.name)
+        files.set(path, createHash('sha256').update(readFileSync(path)).digest('hex'))
+      }
+    }
+  }
+  return files
+}
+
+interface Layout {
+  readonly name: string
+  readonly argument: string
+  readonly drives: readonly string[]
+  readonly canHeal: boolean
+}
+
+const LAYOUTS: readonly Layout[] = [
+  { name: 'one drive', argument: 'd1', drives: ['d1'], canHeal: false },
+  { name: 'four drives', argument: 'd{1...4}', drives: ['d1', 'd2', 'd3', 'd4'], canHeal: true },
+]
+
+async function assertNothingToHeal(client: S3Driver): Promise<void> {
+  for (const bucket of BUCKETS) {
+    const { itemCount, wounds } = await dryRunHeal(client, bucket)
+    assert.ok(itemCount > 1, `the heal of "${bucket}" looked at nothing`)
+    assert.deepEqual(wounds, [])
+  }
+}
+
+async function giveBack(layout: Layout): Promise<string> {
+  using temporary = new TemporaryFolder()
+  const folder = temporary.path
+  const credentials = { accessKey: 'giveback', secretKey: 'giveback-secret' }
+  const start = (server: ServerKind): Promise<RunningServer> =>
+    startServer({ kind: server, folder, drives: [layout.argument], credentials })
+
+  await using first = await start(kind)
+  const workload = await writeWorkload(first.client, 'first')
+  assertGood(await runChecks(writtenChecks(first.client, workload), []))
+  const shownFirst = await captureSnapshot(first.client)
+  await first.stop()
+  const filesBefore = bucketFiles(folder, layout.drives)
+
+  await using minio = await start('minio')
+  const { client } = minio
+  const shown = [...snapshotChecks(client, shownFirst), ...writtenChecks(client, workload)]
+  assertGood(await runChecks(shown, []))
+  if (layout.canHeal) await assertNothingToHeal(client)
+  assert.deepEqual(bucketFiles(folder, layout.drives), filesBefore, 'MinIO changed files')
+  assertGood(await runChecks(completedChecks(client, workload), []))
+  const second = await writeWorkload(client, 'second')
+  const shownSecond = await captureSnapshot(client)
+  await minio.stop()
+
+  await using again = await start(kind)
+  const back = [
+    ...snapshotChecks(again.client, shownSecond),
+    ...writtenChecks(again.client, second),
+  ]
+  assertGood(await runChecks(back, []))
+  assertGood(await runChecks(completedChecks(again.client, second), []))
+  await again.stop()
+  return `${filesBefore.size} files, ${shown.length} facts read by MinIO, ${back.length} read back`
+}
+
+suite(`give-back from ${kind} to MinIO`, { skip: minioMissing }, () => {
+  for (const layout of LAYOUTS) {
+    test(`MinIO serves and changes what was written on ${layout.name}`, {
+      timeout: 240_000,
+    }, async (context) => {
+      context.diagnostic(await giveBack(layout))
+    })
+  }
+})
