@@ -11,7 +11,7 @@
 import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import type { HttpRequest } from '#http/http'
-import type { BodySource, ObjectEngine, ObjectReader } from '#object/object'
+import type { BodySource, DigestName, ObjectEngine, ObjectReader } from '#object/object'
 
 export type OperationScope = 'service' | 'bucket' | 'object'
 
@@ -59,6 +59,8 @@ export interface S3Services {
   readonly random: Random
   /** Configured region, empty when none. */
   readonly region: string
+  /** Digest of a small piece of data at once: of part digests, never of bodies. */
+  digest(name: DigestName | 'md5', data: Uint8Array): Uint8Array
 }
 
 /** One authenticated and authorized request. */
