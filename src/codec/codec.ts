@@ -3,6 +3,7 @@ import { Arena, type CodecSeed } from './arena.ts'
 import { type Checksum, type ChecksumName, crc32, createChecksum } from './checksum.ts'
 import { CodingTables, ErasureCoder, SHARDS_MAX } from './erasure.ts'
 import { highwayHash256, HighwayHasher, highwayHashShards, sipHash24, xxh3, xxh64 } from './hash.ts'
+import { Md5Lanes, type Md5Stream } from './md5-lanes.ts'
 import { Workspace } from './workspace.ts'
 
 /**
@@ -20,6 +21,7 @@ export class Codec {
   readonly arena: Arena
   readonly #workspace: Workspace
   readonly #tables: CodingTables
+  readonly #md5Lanes: Md5Lanes
   readonly #coders = new Map<number, ErasureCoder>()
 
   /** Cheap: the seed holds the compiled code. */
@@ -28,6 +30,7 @@ export class Codec {
     this.memory = this.#workspace.memory
     this.arena = new Arena(seed, regionIndex)
     this.#tables = new CodingTables(this.#workspace)
+    this.#md5Lanes = new Md5Lanes(this.#workspace)
   }
 
   /** The coder for these numbers of shards, made on first use. At least one data shard, at most 32 shards. */
@@ -90,5 +93,10 @@ export class Codec {
   /** A new running checksum. */
   checksum(name: ChecksumName): Checksum {
     return createChecksum(this.#workspace, name)
+  }
+
+  /** A new running MD5, which shares SIMD lanes with the others of this thread. */
+  md5(): Md5Stream {
+    return this.#md5Lanes.open()
   }
 }
