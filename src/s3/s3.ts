@@ -60,7 +60,7 @@ export interface S3Services {
   /** Configured region, empty when none. */
   readonly region: string
   /** Digest of a small piece of data at once: of part digests, never of bodies. */
-  digest(name: DigestName | 'md5', data: Uint8Array): Uint8Array
+  digest(name: DigestName, data: Uint8Array): Uint8Array
 }
 
 /** One authenticated and authorized request. */
