@@ -53,7 +53,12 @@ async function makeBucket(name: string, isVersioned = false): Promise<string> {
   assert.equal((await client.send({ method: 'PUT', bucket: name })).status, 200)
   if (isVersioned) {
     const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
-    const reply = await client.send({ method: 'PUT', bucket: name, query: { versioning: '' }, body })
+    const reply = await client.send({
+      method: 'PUT',
+      bucket: name,
+      query: { versioning: '' },
+      body,
+    })
     assert.equal(reply.status, 200)
   }
   return name
@@ -94,7 +99,9 @@ async function timed<T>(run: () => Promise<T | undefined>): Promise<Timed<T>> {
   }
 }
 
-async function inParallel(run: (clientIndex: number, isOver: () => boolean) => Promise<void>): Promise<void> {
+async function inParallel(
+  run: (clientIndex: number, isOver: () => boolean) => Promise<void>,
+): Promise<void> {
   const over = performance.now() + SECONDS * 1000
   const isOver = (): boolean => performance.now() > over
   await Promise.all(Array.from({ length: CLIENTS }, (_, index) => run(index, isOver)))
@@ -108,7 +115,13 @@ for (const isVersioned of [false, true]) {
       ['hot', []],
       ['warm', []],
     ])
-    const acknowledged: { key: string; versionId: string; value: string; begin: number; end: number }[] = []
+    const acknowledged: {
+      key: string
+      versionId: string
+      value: string
+      begin: number
+      end: number
+    }[] = []
     await inParallel(async (index, isOver) => {
       for (let i = 0; !isOver(); i++) {
         const key = random.below(2) === 0 ? 'hot' : 'warm'
@@ -117,7 +130,13 @@ for (const isVersioned of [false, true]) {
           const value = `${index}.${i}`
           const body = bodyOf(value, SIZES[random.below(SIZES.length)] ?? BLOCK)
           const put = await timed(async () => {
-            const reply = await client.send({ method: 'PUT', bucket, key, body, unsignedPayload: true })
+            const reply = await client.send({
+              method: 'PUT',
+              bucket,
+              key,
+              body,
+              unsignedPayload: true,
+            })
             return reply.status === 200 ? (reply.headers['x-amz-version-id'] ?? '') : undefined
           })
           history.push({ kind: 'write', value, begin: put.begin, end: put.end })
@@ -131,7 +150,12 @@ for (const isVersioned of [false, true]) {
             return reply.status === 200 ? valueOf(reply.body) : undefined
           })
           if (get.value === undefined) continue
-          history.push({ kind: 'read', value: get.value === '' ? undefined : get.value, begin: get.begin, end: get.end })
+          history.push({
+            kind: 'read',
+            value: get.value === '' ? undefined : get.value,
+            begin: get.begin,
+            end: get.end,
+          })
         }
       }
     })
@@ -141,7 +165,12 @@ for (const isVersioned of [false, true]) {
     }
     if (!isVersioned) return
     for (const one of acknowledged.slice(-60)) {
-      const reply = await client.send({ method: 'GET', bucket, key: one.key, query: { versionId: one.versionId } })
+      const reply = await client.send({
+        method: 'GET',
+        bucket,
+        key: one.key,
+        query: { versionId: one.versionId },
+      })
       assert.equal(valueOf(reply.body), one.value)
     }
     await checkVersionOrder(bucket, acknowledged)
@@ -161,7 +190,12 @@ async function checkVersionOrder(
       const reply = await client.send({
         method: 'GET',
         bucket,
-        query: { versions: '', prefix: key, 'key-marker': keyMarker, 'version-id-marker': versionMarker },
+        query: {
+          versions: '',
+          prefix: key,
+          'key-marker': keyMarker,
+          'version-id-marker': versionMarker,
+        },
       })
       assert.equal(reply.status, 200, reply.text)
       order.push(...[...reply.text.matchAll(/<VersionId>([^<]+)</g)].map((match) => match[1] ?? ''))
@@ -171,12 +205,14 @@ async function checkVersionOrder(
     const mine = acknowledged.filter((one) => one.key === key).toSorted((a, b) => a.begin - b.begin)
     assert.equal(new Set(order).size, order.length, 'a version is listed twice')
     const position = new Map(order.map((id, index) => [id, index]))
-    for (const one of mine) assert.ok(position.has(one.versionId), `acknowledged version ${one.versionId} is not listed`)
+    for (const one of mine)
+      assert.ok(position.has(one.versionId), `acknowledged version ${one.versionId} is not listed`)
     for (let i = 0; i < mine.length; i++) {
       for (let j = i + 1; j < Math.min(mine.length, i + 20); j++) {
         const [older, newer] = [mine[i], mine[j]]
         if (older === undefined || newer === undefined || older.end >= newer.begin) continue
-        const isOrdered = (position.get(older.versionId) ?? 0) > (position.get(newer.versionId) ?? 0)
+        const isOrdered =
+          (position.get(older.versionId) ?? 0) > (position.get(newer.versionId) ?? 0)
         assert.ok(isOrdered, `versions of writes that did not overlap are in the wrong order`)
       }
     }
@@ -199,7 +235,11 @@ test('W2/W3: deletes and conditional writes are atomic, one winner each', async 
       const key = currentKey()
       const history = histories.get(key) ?? []
       histories.set(key, history)
-      const input = chooseInput(random.below(10), `${index}.${i}`, [...etags.keys()].at(-1 - random.below(3)))
+      const input = chooseInput(
+        random.below(10),
+        `${index}.${i}`,
+        [...etags.keys()].at(-1 - random.below(3)),
+      )
       const done = await timed(() => runKeyOperation(bucket, key, input, etags))
       if (done.value === undefined && input.kind === 'get') continue
       history.push({ client: index, begin: done.begin, end: done.end, input, output: done.value })
@@ -208,10 +248,17 @@ test('W2/W3: deletes and conditional writes are atomic, one winner each', async 
   let judged = 0
   for (const [key, history] of histories) {
     const verdict = checkLinearizable(history, KEY_MODEL)
-    assert.notEqual(verdict.kind, 'violation', `${key}: ${'message' in verdict ? verdict.message : ''}`)
+    assert.notEqual(
+      verdict.kind,
+      'violation',
+      `${key}: ${'message' in verdict ? verdict.message : ''}`,
+    )
     if (verdict.kind === 'linearizable') judged += 1
   }
-  assert.ok(judged > 0 && judged >= histories.size / 2, `only ${judged} of ${histories.size} histories were judged`)
+  assert.ok(
+    judged > 0 && judged >= histories.size / 2,
+    `only ${judged} of ${histories.size} histories were judged`,
+  )
 })
 
 function chooseInput(choice: number, value: string, known: string | undefined): KeyInput {
@@ -242,8 +289,15 @@ async function runKeyOperation(
       const headers: Record<string, string> = {}
       if (input.ifNoneMatch === true) headers['if-none-match'] = '*'
       if (input.ifMatch !== undefined) headers['if-match'] = etags.get(input.ifMatch) ?? '"none"'
-      const reply = await client.send({ method: 'PUT', bucket, key, headers, body: bodyOf(input.value, BLOCK) })
-      if (reply.status === 412 || (reply.status === 404 && input.ifMatch !== undefined)) return { refused: true }
+      const reply = await client.send({
+        method: 'PUT',
+        bucket,
+        key,
+        headers,
+        body: bodyOf(input.value, BLOCK),
+      })
+      if (reply.status === 412 || (reply.status === 404 && input.ifMatch !== undefined))
+        return { refused: true }
       if (reply.status !== 200) return undefined
       etags.set(input.value, reply.headers['etag'] ?? '')
       return { refused: false }
@@ -263,7 +317,14 @@ test('W5: of racing completes, aborts and part uploads the object is exactly one
       const upload = async (value: string): Promise<string> => {
         const body = bodyOf(value, 20 * BLOCK)
         const query = { partNumber: '1', uploadId }
-        const reply = await client.send({ method: 'PUT', bucket, key, query, body, unsignedPayload: true })
+        const reply = await client.send({
+          method: 'PUT',
+          bucket,
+          key,
+          query,
+          body,
+          unsignedPayload: true,
+        })
         return reply.status === 200 ? (reply.headers['etag'] ?? '') : ''
       }
       const values = [`${key}a`, `${key}b`]
@@ -291,7 +352,10 @@ test('W5: of racing completes, aborts and part uploads the object is exactly one
         assert.equal(valueOf(got.body), first.status === 200 ? values[0] : values[1])
       } else {
         assert.equal(got.status, 404)
-        assert.ok(aborting ? aborted !== undefined : false, `neither complete of ${key} succeeded: ${first.text} ${second.text}`)
+        assert.ok(
+          aborting ? aborted !== undefined : false,
+          `neither complete of ${key} succeeded: ${first.text} ${second.text}`,
+        )
       }
     }
   })
@@ -313,7 +377,12 @@ test('W6: a listing shows what was there throughout, and nothing that was not', 
       const kind = random.below(3) === 0 ? 'delete' : 'put'
       const done = await timed(async () => {
         const body = kind === 'put' ? bodyOf(key, BLOCK) : ''
-        const reply = await client.send({ method: kind === 'put' ? 'PUT' : 'DELETE', bucket, key, body })
+        const reply = await client.send({
+          method: kind === 'put' ? 'PUT' : 'DELETE',
+          bucket,
+          key,
+          body,
+        })
         return reply.status < 300 ? true : undefined
       })
       const list = changes.get(key) ?? []
