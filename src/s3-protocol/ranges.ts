@@ -1,0 +1,31 @@
+import { S3Error } from './s3-error.ts'
+
+/** Which bytes a `Range` header asks for; `end` is inclusive. */
+export type ByteRange =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'from'; readonly start: number; readonly end?: number | undefined }
+  | { readonly kind: 'suffix'; readonly size: number }
+
+const RANGE = /^bytes=(\d{0,19})-(\d{0,19})$/
+
+/** Reads `Range` (s3-api.md 3.9). Other units, several ranges and bad syntax mean everything; `bytes=9-3` and `bytes=-0` are 416 `InvalidRange`. */
+export function parseRange(text: string): ByteRange {
+  const match = RANGE.exec(text.trim())
+  const [, first = '', last = ''] = match ?? []
+  if (first === '' && last === '') return { kind: 'all' }
+  if (first === '') {
+    const size = numberOf(last)
+    if (size === 0) throw new S3Error('InvalidRange')
+    return { kind: 'suffix', size }
+  }
+  const start = numberOf(first)
+  if (last === '') return { kind: 'from', start }
+  const end = numberOf(last)
+  if (end < start) throw new S3Error('InvalidRange')
+  return { kind: 'from', start, end }
+}
+
+/** No object reaches 2^53 bytes: numbers beyond are as good as that. */
+function numberOf(digits: string): number {
+  return Math.min(Number(digits), Number.MAX_SAFE_INTEGER)
+}

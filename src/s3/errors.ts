@@ -1,0 +1,128 @@
+/** The one border between the errors of the engine and the codes of S3 (s3-api.md 5.7). */
+import { ObjectError } from '#object/object'
+import { S3Error } from '#s3-protocol/s3-error'
+
+/** What a client is told about anything thrown. Unknown errors become `InternalError`; their text stays in the log. */
+export function errorOf(error: unknown): S3Error {
+  if (error instanceof S3Error) return error
+  if (error instanceof ObjectError) return objectErrorOf(error)
+  return new S3Error('InternalError', { cause: error })
+}
+
+function objectErrorOf(error: ObjectError): S3Error {
+  const cause = { cause: error }
+  switch (error.code) {
+    case 'BucketNotFound':
+      return new S3Error('NoSuchBucket', cause)
+    case 'BucketExists':
+      return new S3Error('BucketAlreadyOwnedByYou', cause)
+    case 'BucketNotEmpty':
+      return new S3Error('BucketNotEmpty', cause)
+    case 'BucketNameInvalid':
+      return new S3Error('InvalidBucketName', cause)
+    case 'ObjectNotFound':
+      return new S3Error('NoSuchKey', { ...cause, headers: markerHeaders(error) })
+    case 'VersionNotFound':
+      return new S3Error('NoSuchVersion', cause)
+    case 'MethodNotAllowed':
+      return new S3Error('MethodNotAllowed', { ...cause, headers: markerHeaders(error) })
+    case 'ObjectNameInvalid':
+      return new S3Error('XMinioInvalidObjectName', cause)
+    case 'ObjectNameTooLong':
+      return new S3Error('KeyTooLongError', cause)
+    case 'ObjectExistsAsDirectory':
+      return new S3Error('XMinioObjectExistsAsDirectory', cause)
+    case 'PreconditionFailed':
+      return new S3Error('PreconditionFailed', { ...cause, headers: validatorHeaders(error) })
+    case 'NotModified':
+      return new S3Error('NotModified', { ...cause, headers: validatorHeaders(error) })
+    case 'InvalidRange':
+      return invalidRange(error)
+    case 'InvalidPart':
+      return new S3Error('InvalidPart', cause)
+    case 'InvalidPartNumber':
+      return new S3Error('InvalidPartNumber', cause)
+    case 'InvalidPartOrder':
+      return new S3Error('InvalidPartOrder', cause)
+    case 'PartTooSmall':
+      return partTooSmall(error)
+    case 'UploadNotFound':
+      return new S3Error('NoSuchUpload', cause)
+    case 'IncompleteBody':
+      return new S3Error('IncompleteBody', cause)
+    case 'EntityTooLarge':
+      return new S3Error('EntityTooLarge', cause)
+    case 'ReadQuorum':
+      return new S3Error('SlowDownRead', cause)
+    case 'WriteQuorum':
+      return new S3Error('SlowDownWrite', cause)
+    case 'LockTimeout':
+      return new S3Error('RequestTimeout', cause)
+    case 'StorageFull':
+      return new S3Error('XMinioStorageFull', cause)
+    case 'NotImplemented':
+      return new S3Error('NotImplemented', cause)
+    case 'Aborted':
+      return new S3Error('ClientDisconnected', cause)
+    case 'Internal':
+      return new S3Error('InternalError', cause)
+  }
+}
+
+function markerHeaders(error: ObjectError): readonly (readonly [string, string])[] {
+  const marker = error.details.deleteMarker
+  if (marker === undefined) return []
+  const headers: [string, string][] = [['x-amz-delete-marker', 'true']]
+  if (marker.versionId !== 'null') headers.push(['x-amz-version-id', marker.versionId])
+  if (error.code === 'MethodNotAllowed') {
+    headers.push(['Last-Modified', httpDateOf(marker.modifiedNs)])
+  }
+  return headers
+}
+
+/** What a cache needs to go on with the version it has. */
+function validatorHeaders(error: ObjectError): readonly (readonly [string, string])[] {
+  const { info } = error.details
+  if (info === undefined) return []
+  const headers: [string, string][] = [
+    ['Last-Modified', httpDateOf(info.modifiedNs)],
+    ['ETag', `"${info.etag}"`],
+  ]
+  if (info.versionId !== 'null') headers.push(['x-amz-version-id', info.versionId])
+  for (const [stored, name] of [
+    ['expires', 'Expires'],
+    ['cache-control', 'Cache-Control'],
+  ] as const) {
+    const value = info.userMetadata.get(stored)
+    if (value !== undefined && value !== '') headers.push([name, value])
+  }
+  return headers
+}
+
+function invalidRange(error: ObjectError): S3Error {
+  const { range, sizeBytes } = error.details
+  const elements: [string, string][] = []
+  if (sizeBytes !== undefined) elements.push(['ActualObjectSize', String(sizeBytes)])
+  if (range !== undefined) elements.push(['RangeRequested', range])
+  return new S3Error('InvalidRange', {
+    message:
+      range === undefined ? undefined : `The requested range 'bytes=${range}' is not satisfiable`,
+    elements,
+    headers: sizeBytes === undefined ? [] : [['Content-Range', `bytes */${sizeBytes}`]],
+    cause: error,
+  })
+}
+
+function partTooSmall(error: ObjectError): S3Error {
+  const { partNumber, etag, sizeBytes, minSizeBytes } = error.details
+  const elements: [string, string][] = []
+  if (partNumber !== undefined) elements.push(['PartNumber', String(partNumber)])
+  if (etag !== undefined) elements.push(['ETag', etag])
+  if (sizeBytes !== undefined) elements.push(['ProposedSize', String(sizeBytes)])
+  if (minSizeBytes !== undefined) elements.push(['MinSizeAllowed', String(minSizeBytes)])
+  return new S3Error('EntityTooSmall', { elements, cause: error })
+}
+
+function httpDateOf(modifiedNs: bigint): string {
+  return new Date(Number(modifiedNs / 1_000_000n)).toUTCString()
+}
