@@ -1,7 +1,7 @@
 import { assert } from '#base/assert'
 import { CODING_TABLES_SIZE } from './layout.ts'
 import { codingMatrix, coefficientTable, type Matrix, reconstructionRows } from './galois.ts'
-import type { Kernels } from './kernels/kernels.ts'
+import type { Kernels, ReedSolomonKernel } from './kernels/kernels.ts'
 import { OUTPUTS_MAX, wideStepBytes } from './kernels/reed-solomon.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -14,6 +14,9 @@ const PLANS_MAX = 64
 interface Pass {
   readonly table: Uint8Array
   readonly outputs: readonly number[]
+  readonly kernels: PassKernels
+  /** Whether inputs and outputs follow one another: then no lists of addresses are needed. */
+  readonly isContiguous: boolean
   address: number
   /** Generation of the table area in which `address` is valid. */
   generation: number
@@ -77,7 +80,7 @@ export class ErasureCoder {
     this.#matrix = codingMatrix(shards.data, shards.parity)
     const data = range(0, shards.data)
     const parity = range(shards.data, shards.data + shards.parity)
-    this.#encodePlan = planOf(this.#matrix.slice(shards.data), data, parity)
+    this.#encodePlan = planOf(workspace.kernels, this.#matrix.slice(shards.data), data, parity)
   }
 
   /** Bytes of each shard of a block. */
@@ -130,7 +133,8 @@ export class ErasureCoder {
     const known = this.#reconstructPlans.get(name)
     if (known !== undefined) return known
     for (const index of wanted) assert(present[index] === false)
-    const plan = planOf(reconstructionRows(this.#matrix, sources, wanted), sources, wanted)
+    const rows = reconstructionRows(this.#matrix, sources, wanted)
+    const plan = planOf(this.#workspace.kernels, rows, sources, wanted)
     if (this.#reconstructPlans.size >= PLANS_MAX) this.#reconstructPlans.clear()
     this.#reconstructPlans.set(name, plan)
     return plan
@@ -138,29 +142,42 @@ export class ErasureCoder {
 
   #run(plan: Plan, offset: number, strideBytes: number, sizeBytes: number): void {
     if (sizeBytes === 0) return
+    for (const pass of plan.passes) {
+      const first = pass.outputs[0] ?? 0
+      const outputCount = pass.outputs.length
+      const table = this.#tables.place(pass)
+      if (pass.isContiguous && sizeBytes >= wideStepBytes(outputCount)) {
+        const kernel = pass.kernels.contiguous
+        const inputs = offset + (plan.inputs[0] ?? 0) * strideBytes
+        const outputs = offset + first * strideBytes
+        kernel(table, inputs, outputs, this.dataShards, sizeBytes, strideBytes)
+      } else {
+        this.#listShards(plan, pass, offset, strideBytes)
+        this.#runScattered(pass, table, sizeBytes)
+      }
+    }
+  }
+
+  #listShards(plan: Plan, pass: Pass, offset: number, strideBytes: number): void {
     const { words, at } = this.#workspace
     for (let i = 0; i < plan.inputs.length; i++) {
       words[at.inputList / 4 + i] = offset + (plan.inputs[i] ?? 0) * strideBytes
     }
-    for (const pass of plan.passes) {
-      for (let i = 0; i < pass.outputs.length; i++) {
-        words[at.outputList / 4 + i] = offset + (pass.outputs[i] ?? 0) * strideBytes
-      }
-      this.#runPass(pass, sizeBytes)
+    for (let i = 0; i < pass.outputs.length; i++) {
+      words[at.outputList / 4 + i] = offset + (pass.outputs[i] ?? 0) * strideBytes
     }
   }
 
-  #runPass(pass: Pass, sizeBytes: number): void {
-    const { at, kernels } = this.#workspace
-    const table = this.#tables.place(pass)
+  #runScattered(pass: Pass, table: number, sizeBytes: number): void {
+    const { at } = this.#workspace
     const outputCount = pass.outputs.length
-    if (sizeBytes >= 16) {
-      const isWide = sizeBytes >= wideStepBytes(outputCount)
-      const kernel = kernelFor(kernels, outputCount, isWide)
-      kernel(table, at.inputList, at.outputList, this.dataShards, sizeBytes)
-    } else {
+    if (sizeBytes < 16) {
       this.#multiplyBytes(table, outputCount, sizeBytes)
+      return
     }
+    const { scattered, narrow } = pass.kernels
+    const kernel = sizeBytes >= wideStepBytes(outputCount) ? scattered : narrow
+    kernel(table, at.inputList, at.outputList, this.dataShards, sizeBytes, 0)
   }
 
   /** The same for shards shorter than one vector. */
@@ -182,33 +199,63 @@ export class ErasureCoder {
   }
 }
 
-function kernelFor(
-  kernels: Kernels,
-  outputCount: number,
-  isWide: boolean,
-): Kernels['reedSolomon1'] {
+interface PassKernels {
+  readonly contiguous: ReedSolomonKernel
+  readonly scattered: ReedSolomonKernel
+  readonly narrow: ReedSolomonKernel
+}
+
+function kernelsFor(kernels: Kernels, outputCount: number): PassKernels {
   switch (outputCount) {
     case 1:
-      return isWide ? kernels.reedSolomon1 : kernels.reedSolomon1Narrow
+      return {
+        contiguous: kernels.reedSolomon1,
+        scattered: kernels.reedSolomon1Scattered,
+        narrow: kernels.reedSolomon1Narrow,
+      }
     case 2:
-      return isWide ? kernels.reedSolomon2 : kernels.reedSolomon2Narrow
+      return {
+        contiguous: kernels.reedSolomon2,
+        scattered: kernels.reedSolomon2Scattered,
+        narrow: kernels.reedSolomon2Narrow,
+      }
     case 3:
-      return isWide ? kernels.reedSolomon3 : kernels.reedSolomon3Narrow
+      return {
+        contiguous: kernels.reedSolomon3,
+        scattered: kernels.reedSolomon3Scattered,
+        narrow: kernels.reedSolomon3Narrow,
+      }
     default:
       assert(outputCount === 4)
-      return isWide ? kernels.reedSolomon4 : kernels.reedSolomon4Narrow
+      return {
+        contiguous: kernels.reedSolomon4,
+        scattered: kernels.reedSolomon4Scattered,
+        narrow: kernels.reedSolomon4Narrow,
+      }
   }
 }
 
+function isContiguous(indices: readonly number[]): boolean {
+  return indices.every((index, i) => i === 0 || index === (indices[i - 1] ?? 0) + 1)
+}
+
 /** Splits the outputs into passes of at most four; 3 + 3 and 3 + 2 rather than 4 + 2 and 4 + 1. */
-function planOf(rows: Matrix, inputs: readonly number[], outputs: readonly number[]): Plan {
+function planOf(
+  kernels: Kernels,
+  rows: Matrix,
+  inputs: readonly number[],
+  outputs: readonly number[],
+): Plan {
   const passes: Pass[] = []
   for (let done = 0; done < rows.length; ) {
     const left = rows.length - done
     const count = left === 5 || left === 6 ? 3 : Math.min(left, OUTPUTS_MAX)
+    const passOutputs = outputs.slice(done, done + count)
     passes.push({
       table: coefficientTable(rows.slice(done, done + count)),
-      outputs: outputs.slice(done, done + count),
+      outputs: passOutputs,
+      kernels: kernelsFor(kernels, count),
+      isContiguous: isContiguous(inputs) && isContiguous(passOutputs),
       address: 0,
       generation: 0,
     })

@@ -11,13 +11,12 @@ const SIP_KEY_SIZE = 16
 /** XXH64 of data in any memory. */
 export function xxh64(workspace: Workspace, data: Uint8Array, seed: bigint): bigint {
   const { kernels, at } = workspace
-  const signedSeed = BigInt.asIntN(64, seed)
   if (workspace.addressOf(data) !== undefined || data.length <= COPY_WINDOW_SIZE) {
     const address = workspace.borrow(data)
-    return BigInt.asUintN(64, kernels.xxh64(address, data.length, signedSeed))
+    return BigInt.asUintN(64, kernels.xxh64(address, data.length, seed))
   }
   // The window is a multiple of the stripe, so only the last copy has a rest.
-  kernels.xxh64Start(at.state, signedSeed)
+  kernels.xxh64Start(at.state, seed)
   let offset = 0
   for (; data.length - offset > COPY_WINDOW_SIZE; offset += COPY_WINDOW_SIZE) {
     const address = workspace.borrow(data.subarray(offset, offset + COPY_WINDOW_SIZE))

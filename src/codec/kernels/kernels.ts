@@ -8,13 +8,14 @@ import { sipHashKernel } from './siphash.ts'
 import { xxh3Kernels } from './xxh3.ts'
 import { xxh64Kernels } from './xxh64.ts'
 
-/** name(table, inputs, outputs, inputCount, size), see reed-solomon.ts. */
-type ReedSolomonKernel = (
+/** name(table, inputs, outputs, inputCount, size, stride), see reed-solomon.ts. */
+export type ReedSolomonKernel = (
   table: number,
   inputs: number,
   outputs: number,
   inputCount: number,
   size: number,
+  stride: number,
 ) => void
 
 /** name(crc, address, size). */
@@ -36,9 +37,13 @@ export interface Kernels {
   readonly reedSolomon2: ReedSolomonKernel
   readonly reedSolomon3: ReedSolomonKernel
   readonly reedSolomon4: ReedSolomonKernel
+  readonly reedSolomon1Scattered: ReedSolomonKernel
   readonly reedSolomon1Narrow: ReedSolomonKernel
+  readonly reedSolomon2Scattered: ReedSolomonKernel
   readonly reedSolomon2Narrow: ReedSolomonKernel
+  readonly reedSolomon3Scattered: ReedSolomonKernel
   readonly reedSolomon3Narrow: ReedSolomonKernel
+  readonly reedSolomon4Scattered: ReedSolomonKernel
   readonly reedSolomon4Narrow: ReedSolomonKernel
   readonly highway1: (
     key: number,

@@ -1,0 +1,41 @@
+import { bench } from '#testing/bench'
+import { createCodecSeed } from './arena.ts'
+import { Codec } from './codec.ts'
+import { candidates, loadPrototype } from './testing/prototype.ts'
+
+/** Reed-Solomon: GB/s of the block. */
+
+const codec = new Codec(createCodecSeed({ regionSizesBytes: [8 * 2 ** 20] }), 0)
+const prototype = await loadPrototype()
+const shapes = [
+  [2, 2],
+  [4, 4],
+  [8, 4],
+  [12, 4],
+] as const
+
+for (const size of [2 ** 20, 131_072, 4096]) {
+  for (const [data, parity] of shapes) {
+    const coder = codec.erasureCoder(data, parity)
+    const shardSize = coder.shardSize(size)
+    using slot = await codec.arena.acquire((data + parity) * shardSize)
+    const { offset } = slot
+    const other = prototype?.encoder(data, parity)
+    const otherOffset = prototype?.alloc((data + parity) * shardSize) ?? 0
+    slot.bytes.fill(1)
+    // Memory never written would all be one page of zeros.
+    prototype?.memory.fill(1, otherOffset, otherOffset + (data + parity) * shardSize)
+    bench(
+      `encode ${data}+${parity}, ${size} bytes`,
+      size,
+      candidates(() => coder.encode(offset, size), other && (() => other(otherOffset, shardSize))),
+    )
+    const present = Array.from({ length: data + parity }, (_, i) => i > 1)
+    bench(`reconstruct 2 of ${data}+${parity}, ${size} bytes`, size, [
+      {
+        name: 'cairn',
+        run: () => coder.reconstruct(offset, shardSize, shardSize, present, [0, 1]),
+      },
+    ])
+  }
+}
