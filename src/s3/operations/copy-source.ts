@@ -1,0 +1,43 @@
+/** The source of a copy: where it is, whether the caller may read it, on which conditions. */
+import type { CopySource, ObjectInfo } from '#object/object'
+import { copySourcePreconditions } from '#s3-protocol/conditions'
+import { parseCopySource } from '#s3-protocol/copy-source'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { S3Call } from '../s3.ts'
+import { type Header, versionHeader } from './object-headers.ts'
+import { OWNER_ID } from './owner.ts'
+import { parseVersionId } from './request-values.ts'
+
+/** The source named by `x-amz-copy-source`, after the caller's right to read it was checked. */
+export async function copySourceOf(call: S3Call): Promise<CopySource> {
+  const { request } = call
+  const source = parseCopySource(request.header('x-amz-copy-source') ?? '')
+  const expected = request.header('x-amz-source-expected-bucket-owner')
+  if (expected !== undefined && expected !== OWNER_ID) throw new S3Error('AccessDenied')
+  let versionId: string | undefined
+  if (source.versionId !== undefined && source.versionId !== '') {
+    versionId = parseVersionId(source.versionId)
+    if (versionId === undefined) throw new S3Error('NoSuchVersion')
+  }
+  if (!(await call.isAllowed('s3:GetObject', source.bucket, source.key))) {
+    throw new S3Error('AccessDenied')
+  }
+  return {
+    bucket: source.bucket,
+    key: source.key,
+    versionId,
+    preconditions: copySourcePreconditions(request),
+  }
+}
+
+/** `x-amz-copy-source-version-id`, whenever the source is versioned. */
+export async function sourceVersionHeader(
+  call: S3Call,
+  source: ObjectInfo,
+): Promise<readonly Header[]> {
+  const metadata = await call.services.engine.bucketMetadata(source.bucket)
+  return versionHeader(source.versionId, metadata).map(([, value]) => [
+    'x-amz-copy-source-version-id',
+    value,
+  ])
+}

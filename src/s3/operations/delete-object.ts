@@ -1,0 +1,83 @@
+/** DeleteObject and the prefix extension of it (s3-api.md 4.4, 3.5). */
+import type { DeletePreconditions } from '#object/object'
+import { parseHttpDate } from '#s3-protocol/conditions'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { S3Call, S3Reply } from '../s3.ts'
+import type { Header } from './object-headers.ts'
+import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
+import { booleanHeader, versionIdOf } from './request-values.ts'
+import { versioningOf } from './versioning-rules.ts'
+
+/** DELETE of a key or of one version of it. */
+export async function deleteObject(call: S3Call): Promise<S3Reply> {
+  const { engine, clock } = call.services
+  const versionId = versionIdOf(call)
+  const metadata = await engine.bucketMetadata(call.bucket)
+  if (booleanHeader(call, 'x-minio-force-delete') === true) {
+    if (metadata.objectLock) {
+      throw new S3Error('XMinioAdminInvalidArgument', {
+        message: 'force-delete is forbidden on Object Locking enabled buckets',
+      })
+    }
+    return deletePrefix(call)
+  }
+  const versioning = versioningOf(metadata, call.key)
+  // A marker on top of a version takes nothing away; everything else must pass the lock.
+  const removes = versionId !== undefined || versioning !== 'enabled'
+  const guarded = removes && (metadata.objectLock || versionId !== undefined)
+  const bypassGovernance = guarded && (await mayBypassGovernance(call, call.key))
+  const outcome = await engine.deleteObject(call.bucket, call.key, {
+    versionId,
+    versioning,
+    preconditions: deletePreconditions(call),
+    guard: guarded
+      ? (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance })
+      : undefined,
+  })
+  const headers: Header[] = []
+  if (outcome.deleteMarker) headers.push(['x-amz-delete-marker', 'true'])
+  if (outcome.versionId !== undefined && (outcome.versionId !== 'null' || outcome.deleteMarker)) {
+    headers.push(['x-amz-version-id', outcome.versionId])
+  }
+  return { status: 204, headers }
+}
+
+async function deletePrefix(call: S3Call): Promise<S3Reply> {
+  // The right to delete one key is not the right to delete everything that begins like it.
+  for (const action of ['s3:DeleteObject', 's3:DeleteObjectVersion']) {
+    if (!(await call.isAllowed(action, call.bucket, `${call.key}*`))) {
+      throw new S3Error('AccessDenied')
+    }
+  }
+  await call.services.engine.deletePrefix(call.bucket, call.key)
+  return { status: 204 }
+}
+
+function deletePreconditions(call: S3Call): DeletePreconditions | undefined {
+  const { request } = call
+  const ifMatch = request.header('if-match')
+  const time = request.header('x-amz-if-match-last-modified-time')
+  const size = request.header('x-amz-if-match-size')
+  return conditionsOf({ ifMatch, time, size })
+}
+
+/** Delete conditions from texts; undefined when none is given. Unreadable times and sizes never match. */
+export function conditionsOf(texts: {
+  readonly ifMatch: string | undefined
+  readonly time: string | undefined
+  readonly size: string | undefined
+}): DeletePreconditions | undefined {
+  const { ifMatch, time, size } = texts
+  if (ifMatch === undefined && time === undefined && size === undefined) return undefined
+  if (time !== undefined && parseHttpDate(time) === undefined) {
+    throw new S3Error('InvalidArgument', { message: 'Invalid argument' })
+  }
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) {
+    throw new S3Error('InvalidArgument', { message: 'Invalid argument' })
+  }
+  return {
+    ifMatch: ifMatch?.trim().replace(/^"(.*)"$/, '$1'),
+    ifLastModified: time === undefined ? undefined : parseHttpDate(time),
+    ifSizeBytes: size === undefined ? undefined : Number(size),
+  }
+}

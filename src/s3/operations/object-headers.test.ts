@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { utf8 } from '#base/bytes'
+import { infoOf } from '#testing/object-info'
+import {
+  headerText,
+  httpDate,
+  isMultipart,
+  isoDate,
+  refuseTransformed,
+  versionHeader,
+} from './object-headers.ts'
+
+const TEXTS: readonly (readonly [stored: string, shown: string])[] = [
+  ['plain', 'plain'],
+  ['', ''],
+  ['two words\tand more', 'two words\tand more'],
+  ['line\r\nbreak', 'line  break'],
+  ['=?UTF-8?Q?gr=C3=BC=C3=9Fe?=', '=?UTF-8?Q?gr=C3=BC=C3=9Fe?='],
+  ['grüße', '=?UTF-8?q?gr=C3=BC=C3=9Fe?='],
+  ['grüße an alle', '=?UTF-8?q?gr=C3=BC=C3=9Fe_an_alle?='],
+  ['grüße, alle', '=?UTF-8?b?Z3LDvMOfZSwgYWxsZQ==?='],
+]
+
+for (const [stored, shown] of TEXTS) {
+  test(`metadata ${JSON.stringify(stored)} is shown as ${JSON.stringify(shown)}`, () => {
+    assert.equal(headerText(stored), shown)
+  })
+}
+
+test('long metadata beyond ASCII is split into words of at most 75 characters', () => {
+  for (const text of ['ü'.repeat(100), `${'ü'.repeat(100)}.`]) {
+    for (const word of headerText(text).split(' ')) assert.ok(word.length <= 75, word)
+  }
+})
+
+test('times are shown in whole seconds in headers and in milliseconds in documents', () => {
+  const ns = 1_700_000_000_987_654_321n
+  assert.equal(httpDate(ns), 'Tue, 14 Nov 2023 22:13:20 GMT')
+  assert.equal(isoDate(ns), '2023-11-14T22:13:20.987Z')
+})
+
+test('an entity tag with a part count marks a multipart object', () => {
+  assert.equal(isMultipart(infoOf({ etag: 'd41d8cd98f00b204e9800998ecf8427e-2' })), true)
+  assert.equal(isMultipart(infoOf()), false)
+})
+
+const TRANSFORMED: readonly (readonly [key: string, value: string, isRefused: boolean])[] = [
+  ['X-Minio-Internal-compression', 'klauspost/compress/s2', true],
+  ['X-Minio-Internal-Server-Side-Encryption-S3-Sealed-Key', 'x', true],
+  ['x-minio-internal-transition-status', 'complete', true],
+  ['x-minio-internal-transition-status', 'pending', false],
+  ['X-Minio-Internal-actual-size', '3', false],
+  ['x-minio-internal-inline-data', 'true', false],
+]
+
+for (const [key, value, isRefused] of TRANSFORMED) {
+  test(`a version with ${key} "${value}" is ${isRefused ? 'not ' : ''}read`, () => {
+    const info = infoOf({ systemMetadata: { [key]: utf8(value) } })
+    if (isRefused) assert.throws(() => refuseTransformed(info), { code: 'NotImplemented' })
+    else refuseTransformed(info)
+  })
+}
+
+test('the null version is named only in a bucket with suspended versioning', () => {
+  assert.deepEqual(versionHeader('null', { versioning: 'unversioned' }), [])
+  assert.deepEqual(versionHeader('null', { versioning: 'enabled' }), [])
+  assert.deepEqual(versionHeader('null', { versioning: 'suspended' }), [
+    ['x-amz-version-id', 'null'],
+  ])
+  assert.deepEqual(versionHeader('a', { versioning: 'suspended' }), [['x-amz-version-id', 'a']])
+})

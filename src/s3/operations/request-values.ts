@@ -1,0 +1,112 @@
+/** Values that several handlers read from a request in the same way. */
+import { isUuid } from '#base/uuid'
+import type { VersionId } from '#object/object'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { S3Call } from '../s3.ts'
+
+const MAX_INTEGER = 2147483647
+/** Largest single PUT or part. */
+const BODY_SIZE_MAX_BYTES = 5 * 1024 ** 4
+
+/** The version a request addresses: undefined when it names none (an empty value is none). */
+export function versionIdOf(call: S3Call): VersionId | undefined {
+  const text = call.query.get('versionId')
+  if (text === undefined || text === '') return undefined
+  const versionId = parseVersionId(text)
+  if (versionId === undefined) {
+    throw new S3Error('InvalidArgument', { message: 'Invalid version id specified' })
+  }
+  return versionId
+}
+
+/** `null` or a UUID in lower case; undefined for anything else. */
+export function parseVersionId(text: string): VersionId | undefined {
+  if (text === 'null') return text
+  return isUuid(text) ? text.toLowerCase() : undefined
+}
+
+/** A query number of 0 to 2147483647; `fallback` when absent or empty. Others are 400 `InvalidArgument` with `message`. */
+export function countParameter(
+  call: S3Call,
+  name: string,
+  fallback: number,
+  message: string,
+): number {
+  const text = call.query.get(name)
+  if (text === undefined || text === '') return fallback
+  const value = /^\+?\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (!(value <= MAX_INTEGER)) throw new S3Error('InvalidArgument', { message })
+  return value
+}
+
+/** A part number from the query, 1 to 10000. */
+export function partNumberOf(call: S3Call): number {
+  const text = call.query.get('partNumber') ?? ''
+  const number = /^\+?\d{1,10}$/.test(text) ? Number(text) : 0
+  if (number < 1 || number > 10_000) {
+    throw new S3Error('InvalidArgument', {
+      message: 'Part number must be an integer between 1 and 10000, inclusive',
+    })
+  }
+  return number
+}
+
+/** A header that is `true` or `false` in any case; undefined when absent. Others are 400 `InvalidRequest`. */
+export function booleanHeader(call: S3Call, name: string): boolean | undefined {
+  const text = call.request.header(name)?.trim().toLowerCase()
+  if (text === undefined) return undefined
+  if (text !== 'true' && text !== 'false') {
+    throw new S3Error('InvalidRequest', { message: 'Invalid Request' })
+  }
+  return text === 'true'
+}
+
+/** Refuses a body without a length and one over the limit of a single upload. */
+export function checkBodySize(call: S3Call): void {
+  const { request } = call
+  const declared =
+    request.header('content-length') !== undefined ||
+    request.header('transfer-encoding') !== undefined
+  if (!declared) throw new S3Error('MissingContentLength')
+  if ((call.body.sizeBytes ?? 0) > BODY_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
+}
+
+/** Refuses a document sent without anything to check it by (`Content-MD5`, checksum header or trailer). */
+export function requireIntegrity(call: S3Call): void {
+  const { request } = call
+  if (request.header('content-md5') !== undefined) return
+  if (call.announcedTrailers.some((name) => name.startsWith('x-amz-checksum-'))) return
+  for (const [name] of request.rawHeaders) {
+    const lower = name.toLowerCase()
+    if (lower.startsWith('x-amz-checksum-') && !NOT_VALUES.has(lower)) return
+  }
+  throw new S3Error('MissingContentMD5')
+}
+
+const NOT_VALUES = new Set([
+  'x-amz-checksum-algorithm',
+  'x-amz-checksum-mode',
+  'x-amz-checksum-type',
+])
+
+/**
+ * Refuses encryption, by header or bucket default: storing in clear what was to be sealed would be a silent betrayal.
+ */
+export function refuseEncryption(call: S3Call, bucketDefault: Uint8Array | undefined): void {
+  const asked = call.request.rawHeaders.some(([name]) =>
+    /^x-amz-(copy-source-)?server-side-encryption/i.test(name),
+  )
+  if (asked || (bucketDefault !== undefined && bucketDefault.length > 0)) {
+    throw new S3Error('NotImplemented', {
+      message: 'Server side encryption specified but KMS is not configured',
+    })
+  }
+}
+
+/** A query switch: undefined when absent, `invalid` for anything but `true` and `false`. */
+export function booleanQuery(call: S3Call, name: string): boolean | 'invalid' | undefined {
+  const text = call.query.get(name)?.toLowerCase()
+  if (text === undefined || text === '') return undefined
+  if (text === 'true') return true
+  return text === 'false' ? false : 'invalid'
+}

@@ -1,0 +1,90 @@
+/** Tags of objects and of buckets (s3-api.md 4.7). */
+import type { ObjectInfo } from '#object/object'
+import { S3Error } from '#s3-protocol/s3-error'
+import { formatTags, parseTagQuery, parseTagXml, type Tag } from '#s3-protocol/tagging'
+import type { S3Call, S3Reply } from '../s3.ts'
+import { type Header, storedTags, versionHeader } from './object-headers.ts'
+import { versionIdOf } from './request-values.ts'
+import { type XmlField, xmlDocument } from './xml-document.ts'
+
+const OBJECT_TAGS_MAX = 10
+const BUCKET_TAGS_MAX = 50
+
+/** `GET key?tagging`: sorted by key. */
+export async function getObjectTagging(call: S3Call): Promise<S3Reply> {
+  const { engine } = call.services
+  const { info } = await engine.headObject(call.bucket, call.key, {
+    versionId: versionIdOf(call),
+    range: { kind: 'all' },
+  })
+  const tags = [...parseTagQuery(storedTags(info))].sort((a, b) => (a.key < b.key ? -1 : 1))
+  return { status: 200, headers: await versionHeaders(call, info), body: tagDocument(tags) }
+}
+
+/** `PUT key?tagging`: replaces all; an empty set removes all. */
+export async function putObjectTagging(call: S3Call): Promise<S3Reply> {
+  const tags = parseTagXml(call.document, OBJECT_TAGS_MAX)
+  const info = await storeTags(call, formatTags(tags))
+  return { status: 200, headers: await versionHeaders(call, info) }
+}
+
+/** `DELETE key?tagging`. */
+export async function deleteObjectTagging(call: S3Call): Promise<S3Reply> {
+  const info = await storeTags(call, '')
+  return { status: 204, headers: await versionHeaders(call, info) }
+}
+
+async function storeTags(call: S3Call, tags: string): Promise<ObjectInfo> {
+  // Metadata merges: an empty text is how a value goes away.
+  const userMetadata = new Map([['X-Amz-Tagging', tags]])
+  return call.services.engine.updateMetadata(call.bucket, call.key, versionIdOf(call), () => ({
+    userMetadata,
+  }))
+}
+
+async function versionHeaders(call: S3Call, info: ObjectInfo): Promise<readonly Header[]> {
+  return versionHeader(info.versionId, await call.services.engine.bucketMetadata(call.bucket))
+}
+
+/** `GET ?tagging` of a bucket: in the order stored. */
+export async function getBucketTagging(call: S3Call): Promise<S3Reply> {
+  const metadata = await call.services.engine.bucketMetadata(call.bucket)
+  const document = metadata.document('TaggingConfigXML')
+  if (document === undefined) throw new S3Error('NoSuchTagSet')
+  return { status: 200, body: tagDocument(parseTagXml(document, BUCKET_TAGS_MAX)) }
+}
+
+/** `PUT ?tagging` of a bucket. */
+export async function putBucketTagging(call: S3Call): Promise<S3Reply> {
+  const { engine } = call.services
+  await engine.getBucket(call.bucket)
+  const tags = parseTagXml(call.document, BUCKET_TAGS_MAX)
+  const document = new TextEncoder().encode(tagDocument(tags))
+  await engine.setBucketDocument(call.bucket, 'TaggingConfigXML', document)
+  return { status: 200 }
+}
+
+/** `DELETE ?tagging` of a bucket. */
+export async function deleteBucketTagging(call: S3Call): Promise<S3Reply> {
+  const { engine } = call.services
+  await engine.getBucket(call.bucket)
+  await engine.setBucketDocument(call.bucket, 'TaggingConfigXML', undefined)
+  return { status: 204 }
+}
+
+function tagDocument(tags: readonly Tag[]): string {
+  return xmlDocument('Tagging', [
+    [
+      'TagSet',
+      tags.map(
+        (tag): XmlField => [
+          'Tag',
+          [
+            ['Key', tag.key],
+            ['Value', tag.value],
+          ],
+        ],
+      ),
+    ],
+  ])
+}

@@ -1,0 +1,31 @@
+/** Reply documents: a tree of names and values, written in order. */
+import { escapeXml, S3_NAMESPACE, XML_DECLARATION } from '#s3-protocol/xml-writer'
+
+/** Name, content, attributes. */
+export type XmlField = readonly [
+  name: string,
+  value: string | number | boolean | XmlFields,
+  attributes?: Readonly<Record<string, string>>,
+]
+
+/** Children in order; `false` stands for one left out. */
+export type XmlFields = readonly (XmlField | false)[]
+
+/** A whole document in the S3 namespace. */
+export function xmlDocument(root: string, content: string | XmlFields): string {
+  return XML_DECLARATION + writeElement([root, content, { xmlns: S3_NAMESPACE }])
+}
+
+function writeElement([name, value, attributes]: XmlField): string {
+  let head = name
+  for (const [key, text] of Object.entries(attributes ?? {})) head += ` ${key}="${escapeXml(text)}"`
+  return `<${head}>${writeContent(value)}</${name}>`
+}
+
+function writeContent(value: XmlField[1]): string {
+  if (typeof value === 'string') return escapeXml(value)
+  if (typeof value !== 'object') return String(value)
+  let text = ''
+  for (const field of value) if (field !== false) text += writeElement(field)
+  return text
+}
