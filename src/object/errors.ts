@@ -7,7 +7,10 @@ import { ObjectError, type ObjectErrorDetails } from './object.ts'
  */
 
 /** What a failed reduction means to the caller of a read. */
-export function readErrorOf(reduced: DriveError | 'NoQuorum', details: ObjectErrorDetails): ObjectError {
+export function readErrorOf(
+  reduced: DriveError | 'NoQuorum',
+  details: ObjectErrorDetails,
+): ObjectError {
   return reduced === 'NoQuorum' ? noReadQuorum(details) : objectErrorOf(reduced, 'read', details)
 }
 

@@ -33,9 +33,7 @@ export function fanOutTo<T>(
   const replies: (DriveReply<T> | DriveResult<T>)[] = []
   for (let i = 0; i < drives.length; i++) {
     const drive = drives[i]
-    replies.push(
-      !select(i) ? NOT_ASKED : drive?.isOnline() === true ? call(drive, i) : OFFLINE,
-    )
+    replies.push(!select(i) ? NOT_ASKED : drive?.isOnline() === true ? call(drive, i) : OFFLINE)
   }
   return Promise.all(replies)
 }

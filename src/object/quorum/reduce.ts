@@ -33,10 +33,7 @@ export function isSilent(code: DriveErrorCode): boolean {
 }
 
 /** The most frequent outcome, success winning ties, if it occurs at least `quorum` times. */
-export function reduceOutcomes(
-  outcomes: readonly DriveResult<unknown>[],
-  quorum: number,
-): Reduced {
+export function reduceOutcomes(outcomes: readonly DriveResult<unknown>[], quorum: number): Reduced {
   const successes = successCountOf(outcomes)
   if (successes === outcomes.length) return successes >= quorum ? undefined : 'NoQuorum'
   const counts = new Map<DriveErrorCode, { count: number; first: DriveError }>()

@@ -1,5 +1,5 @@
 import type { DriveError, CommitRequest } from '#drive/drive'
-import type { BodySource, DigestName, Digests } from '../object.ts'
+import type { DigestName, Digests } from '../object.ts'
 import type { DeleteMarker, ObjectVersion, VersionHeader } from '#drive/xl-meta'
 
 /**
@@ -24,8 +24,8 @@ export interface StageRequest {
   readonly shape: Shape
   /** Below TMP_VOLUME: `<uuid>/<dataDir>/part.1` or `<uuid>/part.N`. Nothing is created while the body fits inline. */
   readonly path: string
-  /** Keep shards in memory when the body's declared size allows it. */
-  readonly inline: boolean
+  /** Largest shard file that stays in memory, for the metadata; undefined: a multipart part, always a file. A body of unknown size goes to files unless it turns out empty. */
+  readonly inlineLimitBytes: number | undefined
   readonly digests: readonly DigestName[]
   readonly bucket: string
   readonly key: string
@@ -41,6 +41,8 @@ export interface StagedBody {
   readonly inline: readonly Uint8Array[] | undefined
   /** By position: whether the drive has everything. With `inline`: whether it is online. */
   readonly isComplete: readonly boolean[]
+  /** Whether there is something to discard below TMP_VOLUME. */
+  readonly isStaged: boolean
 }
 
 export interface CommitPlan {
@@ -55,6 +57,8 @@ export interface CommitPlan {
   readonly source?: CommitRequest['source']
   /** Positions that may take part. */
   readonly isComplete: readonly boolean[]
+  /** In mode `write`: the newest modification time known to be stored for the key. */
+  readonly newerThanNs?: bigint | undefined
   /** Data shards of the version replaced; undefined: unknown; 0: nothing is replaced. */
   readonly replacedDataShards?: number | undefined
 }
@@ -66,6 +70,13 @@ export interface Copy {
   readonly dataDir: string
   /** Framed shards of part 1, when the metadata was read with them. */
   readonly inline: Uint8Array | undefined
+  /** V1 objects: hashes of this drive's files by part number, for parts without a hash for each block. */
+  readonly wholeFileHashes: ReadonlyMap<number, WholeFileHash> | undefined
+}
+
+export interface WholeFileHash {
+  readonly algorithm: 'sha256' | 'highwayhash256' | 'blake2b'
+  readonly hash: Uint8Array
 }
 
 /** A version that enough drives agree on. */
@@ -74,19 +85,31 @@ export interface ChosenVersion {
   /** `legacy` versions are shown as objects; `isLegacy` tells where their data lies. */
   readonly body: ObjectVersion | DeleteMarker
   readonly isLegacy: boolean
+  /** The data lies in the metadata files; `copies` have it if the lookup asked for it. */
+  readonly isInline: boolean
   readonly isLatest: boolean
   /** Modification time of the next newer version, when there is one. */
   readonly successorModifiedNs: bigint | undefined
-  /** By position; undefined: this drive cannot serve the version. */
+  /** By position; undefined: this drive cannot serve the version, or was not asked. */
   readonly copies: readonly (Copy | undefined)[]
   readonly readQuorum: number
-  readonly writeQuorum: number
 }
 
 export type Lookup =
-  | { readonly kind: 'found'; readonly version: ChosenVersion }
-  /** `isVolume`: the bucket is missing. `hasOthers`: the key exists, not this version of it. */
-  | { readonly kind: 'absent'; readonly isVolume: boolean; readonly hasOthers: boolean }
+  | {
+      readonly kind: 'found'
+      readonly version: ChosenVersion
+      /** Modification time of the key's latest version in this set. */
+      readonly latestNs: bigint | undefined
+    }
+  | {
+      readonly kind: 'absent'
+      /** The bucket is missing. */
+      readonly isVolume: boolean
+      /** The key has versions, or drives remember it by free versions. */
+      readonly hasOthers: boolean
+      readonly latestNs: bigint | undefined
+    }
   /** Acknowledged data may exist, but too few drives answer or agree (D4.13). */
   | { readonly kind: 'unreadable'; readonly cause: DriveError | undefined }
 
@@ -100,6 +123,3 @@ export interface LookupRequest {
   /** Asks every drive, so that every copy is known (writes, repair). Otherwise a few that agree are enough. */
   readonly allDrives: boolean
 }
-
-/** `BodySource` plus what a stage needs to know; see `stageBody`. */
-export type StageBody = (request: StageRequest, body: BodySource) => Promise<StagedBody>

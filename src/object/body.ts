@@ -1,0 +1,58 @@
+import type { BodySource, DataChunk, ObjectReader } from './object.ts'
+
+/**
+ * Bodies that do not come from a client.
+ */
+
+/** The content of an open reader as a body. The reader is closed when the body was read to its end; `close` does it before. */
+export function bodyOfReader(reader: ObjectReader): BodySource & { close(): void } {
+  let iterator: AsyncIterator<DataChunk> | undefined
+  let chunk: DataChunk | undefined
+  let used = 0
+  let isAtEnd = false
+  const body = {
+    sizeBytes: reader.sizeBytes,
+    read: async (target: Uint8Array): Promise<number> => {
+      if (chunk === undefined) {
+        if (isAtEnd) return 0
+        iterator ??= reader.chunks()[Symbol.asyncIterator]()
+        const next = await iterator.next()
+        if (next.done === true) {
+          isAtEnd = true
+          return 0
+        }
+        chunk = next.value
+        used = 0
+      }
+      const count = Math.min(target.length, chunk.bytes.length - used)
+      target.set(chunk.bytes.subarray(used, used + count))
+      used += count
+      if (used === chunk.bytes.length) {
+        chunk.release()
+        chunk = undefined
+      }
+      return count
+    },
+    close: (): void => {
+      isAtEnd = true
+      chunk?.release()
+      chunk = undefined
+      reader.close()
+    },
+  }
+  return body
+}
+
+/** Bytes in memory as a body. */
+export function bodyOfBytes(bytes: Uint8Array): BodySource {
+  let offset = 0
+  return {
+    sizeBytes: bytes.length,
+    read: (target) => {
+      const count = Math.min(target.length, bytes.length - offset)
+      target.set(bytes.subarray(offset, offset + count))
+      offset += count
+      return Promise.resolve(count)
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import { ObjectError, type ObjectInfo } from './object.ts'
+import type { DeletePreconditions, ReadPreconditions, WritePreconditions } from './object.ts'
+
+/**
+ * Conditional requests. Source: s3-api.md 3.5, the Cairn columns.
+ */
+
+const NS_PER_S = 1_000_000_000n
+
+/** Errors: `PreconditionFailed`, `NotModified`. */
+export function checkReadConditions(
+  conditions: ReadPreconditions | undefined,
+  info: ObjectInfo,
+): void {
+  if (conditions === undefined) return
+  const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions
+  if (ifMatch !== undefined) {
+    if (!matchesAny(ifMatch, info.etag)) throw failed('PreconditionFailed', info)
+  } else if (ifUnmodifiedSince !== undefined && isModifiedSince(info, ifUnmodifiedSince)) {
+    throw failed('PreconditionFailed', info)
+  }
+  if (ifNoneMatch !== undefined) {
+    if (matchesAny(ifNoneMatch, info.etag)) throw failed('NotModified', info)
+  } else if (ifModifiedSince !== undefined && !isModifiedSince(info, ifModifiedSince)) {
+    throw failed('NotModified', info)
+  }
+}
+
+/** `current`: the latest version, a delete marker included. Errors: `PreconditionFailed`, `ObjectNotFound`. */
+export function checkWriteConditions(
+  conditions: WritePreconditions | undefined,
+  current: ObjectInfo | undefined,
+  name: { readonly bucket: string; readonly key: string },
+): void {
+  if (conditions === undefined) return
+  const existing = current?.isDeleteMarker === true ? undefined : current
+  const { ifMatch, ifNoneMatch } = conditions
+  if (ifMatch !== undefined) {
+    if (existing === undefined) {
+      throw new ObjectError('ObjectNotFound', 'No object that the condition could match', name)
+    }
+    if (!matchesAny(ifMatch, existing.etag)) throw failed('PreconditionFailed', existing)
+  }
+  if (ifNoneMatch !== undefined && existing !== undefined) {
+    if (matchesAny(ifNoneMatch, existing.etag)) throw failed('PreconditionFailed', existing)
+  }
+}
+
+/** `current`: the version addressed; without one conditions do not count. Errors: `PreconditionFailed`. */
+export function checkDeleteConditions(
+  conditions: DeletePreconditions | undefined,
+  current: ObjectInfo | undefined,
+): void {
+  if (conditions === undefined || current === undefined) return
+  const { ifMatch, ifLastModified, ifSizeBytes } = conditions
+  if (current.isDeleteMarker) {
+    const hasOther = ifLastModified !== undefined || ifSizeBytes !== undefined
+    if (hasOther || (ifMatch !== undefined && ifMatch !== '*')) {
+      throw failed('PreconditionFailed', current)
+    }
+    return
+  }
+  if (ifMatch !== undefined && !matches(ifMatch, current.etag)) {
+    throw failed('PreconditionFailed', current)
+  }
+  if (ifLastModified !== undefined && secondsOf(current) !== BigInt(ifLastModified)) {
+    throw failed('PreconditionFailed', current)
+  }
+  if (ifSizeBytes !== undefined && ifSizeBytes !== current.actualSizeBytes) {
+    throw failed('PreconditionFailed', current)
+  }
+}
+
+function matchesAny(wanted: readonly string[], etag: string): boolean {
+  return wanted.some((one) => matches(one, etag))
+}
+
+function matches(wanted: string, etag: string): boolean {
+  return wanted === '*' || wanted === etag
+}
+
+function secondsOf(info: ObjectInfo): bigint {
+  return info.modifiedNs / NS_PER_S
+}
+
+/** Times of requests are whole seconds. */
+function isModifiedSince(info: ObjectInfo, seconds: number): boolean {
+  return secondsOf(info) > BigInt(Math.floor(seconds))
+}
+
+function failed(code: 'PreconditionFailed' | 'NotModified', info: ObjectInfo): ObjectError {
+  const { bucket, key, etag } = info
+  return new ObjectError(code, 'Object does not meet the condition', { bucket, key, etag, info })
+}

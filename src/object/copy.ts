@@ -1,0 +1,242 @@
+import type { ObjectVersion } from '#drive/xl-meta'
+import { bodyOfReader } from './body.ts'
+import { checkReadConditions, checkWriteConditions } from './conditions.ts'
+import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
+import { infoOf, objectInfoOf, storedVersionId } from './object-info.ts'
+import {
+  ObjectError,
+  type CopyOptions,
+  type CopySource,
+  type ObjectInfo,
+  type ReadPreconditions,
+} from './object.ts'
+import { checkKey, encodeKey, parityOf } from './placement.ts'
+import type { Pools } from './pools.ts'
+import { newId, putObject } from './put.ts'
+import { checkVersionId, openObject, readableOf, type Readable } from './read.ts'
+import { NULL_VERSION } from './set/set.ts'
+import { rewriteVersion } from './update.ts'
+
+/**
+ * Server-side copy.
+ *
+ * Onto itself, when only metadata changes: the version is rewritten in place, or a new version shares the data of the
+ * source. Otherwise the source is read into a put. Locks: the read lock of the source is gone when the body has been
+ * read, before the put takes the write lock of the destination; so no two are held at once.
+ * Source: disk-format.md 6.4, s3-api.md 4.2.4.
+ */
+
+export interface CopyResult {
+  readonly info: ObjectInfo
+  readonly source: ObjectInfo
+}
+
+const ETAG_KEY = 'etag'
+const STORAGE_CLASS_KEY = 'x-amz-storage-class'
+const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
+const INLINE_KEY = 'x-minio-internal-inline-data'
+
+export async function copyObject(
+  context: EngineContext,
+  pools: Pools,
+  target: { readonly bucket: string; readonly key: string },
+  source: CopySource,
+  options: CopyOptions,
+): Promise<CopyResult> {
+  checkKey(target.bucket, target.key)
+  if (source.bucket === target.bucket && source.key === target.key) {
+    const copied = await copyInPlace(context, pools, target, source, options)
+    if (copied !== undefined) return copied
+  }
+  return await copyData(context, pools, target, source, options)
+}
+
+async function copyData(
+  context: EngineContext,
+  pools: Pools,
+  target: { readonly bucket: string; readonly key: string },
+  source: CopySource,
+  options: CopyOptions,
+): Promise<CopyResult> {
+  const reader = await openSource(context, pools, source, options.signal)
+  const body = bodyOfReader(reader)
+  try {
+    const decided = options.metadata(reader.info)
+    const info = await putObject(context, pools, target, body, {
+      versioning: options.versioning,
+      userMetadata: decided.userMetadata,
+      systemMetadata: decided.systemMetadata,
+      storageClass: options.storageClass,
+      digests: decided.digests,
+      preconditions: options.preconditions,
+      guard: options.guard,
+      etag: options.etag,
+      signal: options.signal,
+      verify: options.verify?.bind(options),
+    })
+    return { info, source: reader.info }
+  } finally {
+    body.close()
+  }
+}
+
+/** Opens the source of a copy: a failed condition is `PreconditionFailed` whatever it was. */
+export async function openSource(
+  context: EngineContext,
+  pools: Pools,
+  source: CopySource,
+  signal: AbortSignal | undefined,
+): ReturnType<typeof openObject> {
+  return await openObject(
+    context,
+    pools,
+    { bucket: source.bucket, key: source.key },
+    { versionId: source.versionId, range: { kind: 'all' }, signal },
+  ).then((reader) => {
+    try {
+      checkSourceConditions(source.preconditions, reader.info)
+    } catch (error) {
+      reader.close()
+      throw error
+    }
+    return reader
+  })
+}
+
+/** Errors: `PreconditionFailed`. */
+export function checkSourceConditions(
+  conditions: ReadPreconditions | undefined,
+  info: ObjectInfo,
+): void {
+  try {
+    checkReadConditions(conditions, info)
+  } catch (error) {
+    if (!(error instanceof ObjectError) || error.code !== 'NotModified') throw error
+    throw new ObjectError('PreconditionFailed', error.message, error.details, { cause: error })
+  }
+}
+
+/** A copy onto itself that moves no data; undefined: the data must be read and written. */
+async function copyInPlace(
+  context: EngineContext,
+  pools: Pools,
+  target: { readonly bucket: string; readonly key: string },
+  source: CopySource,
+  options: CopyOptions,
+): Promise<CopyResult | undefined> {
+  const { bucket, key } = target
+  const path = encodeKey(key)
+  if (source.versionId !== undefined) checkVersionId(target, source.versionId)
+  using _lock = await context.locks.write(`${bucket}/${path}`, {
+    timeoutMs: OPERATION_LOCK_MS,
+    signal: options.signal,
+  })
+  const located = await pools.locate({
+    bucket,
+    path,
+    versionId: source.versionId === undefined ? undefined : storedVersionId(source.versionId),
+    inline: false,
+    allDrives: true,
+  })
+  const readable = readableOf(target, source.versionId, located)
+  checkSourceConditions(source.preconditions, readable.info)
+  const decided = options.metadata(readable.info)
+  if (!decided.allowMetadataOnly || decided.digests.length > 0) return undefined
+  if (!canShare(context, readable, options.storageClass)) return undefined
+  await checkCurrent(pools, target, path, readable, options)
+  const changed = withMetadata(readable.body, decided, options)
+  const info = await commitInPlace(context, target, path, readable, changed, options)
+  return { info, source: readable.info }
+}
+
+async function checkCurrent(
+  pools: Pools,
+  target: { readonly bucket: string; readonly key: string },
+  path: string,
+  readable: Readable,
+  options: CopyOptions,
+): Promise<void> {
+  if (options.preconditions === undefined && options.guard === undefined) return
+  let current: ObjectInfo | undefined = readable.info
+  if (!current.isLatest) {
+    const request = {
+      bucket: target.bucket,
+      path,
+      versionId: undefined,
+      inline: false,
+      allDrives: false,
+    }
+    const { lookup } = await pools.locate(request)
+    current =
+      lookup.kind === 'found' ? infoOf(target.bucket, target.key, lookup.version) : undefined
+  }
+  checkWriteConditions(options.preconditions, current, target)
+  options.guard?.(current)
+}
+
+/** Same place, same shape, data on these drives where the distribution says. */
+function canShare(context: EngineContext, readable: Readable, storageClass: string): boolean {
+  const { version, body, set } = readable
+  if (version.isLegacy || body.systemMetadata.has('x-minio-internal-transition-status'))
+    return false
+  const parity = parityOf(context.storage, {
+    storageClass,
+    driveCount: set.size,
+    offlineCount: 0,
+    isSystem: false,
+  })
+  const storedClass = body.userMetadata.get(STORAGE_CLASS_KEY) ?? 'STANDARD'
+  return parity !== undefined && storedClass === storageClass
+}
+
+function withMetadata(
+  body: ObjectVersion,
+  decided: ReturnType<CopyOptions['metadata']>,
+  options: CopyOptions,
+): ObjectVersion {
+  const userMetadata = new Map(decided.userMetadata)
+  if (options.storageClass !== 'STANDARD') userMetadata.set(STORAGE_CLASS_KEY, options.storageClass)
+  userMetadata.set(ETAG_KEY, options.etag ?? body.userMetadata.get(ETAG_KEY) ?? '')
+  const systemMetadata = new Map(decided.systemMetadata)
+  // What describes the data stays with it.
+  for (const name of [INLINE_KEY, ACTUAL_SIZE_KEY]) {
+    const value = body.systemMetadata.get(name)
+    if (value !== undefined) systemMetadata.set(name, value)
+    else systemMetadata.delete(name)
+  }
+  return { ...body, userMetadata, systemMetadata }
+}
+
+/** Writes the new metadata: over the version itself, or as a new version that shares its data. */
+async function commitInPlace(
+  context: EngineContext,
+  target: { readonly bucket: string; readonly key: string },
+  path: string,
+  readable: Readable,
+  changed: ObjectVersion,
+  options: CopyOptions,
+): Promise<ObjectInfo> {
+  const { set, version, body } = readable
+  const versionId = options.versioning === 'enabled' ? newId(context) : NULL_VERSION
+  const newestNs = readable.latestNs
+  if (versionId === body.versionId) {
+    const nowNs = context.clock.nowNs()
+    const touched = { ...changed, modifiedNs: nowNs > newestNs ? nowNs : newestNs + 1n }
+    await rewriteVersion(target, path, readable, touched)
+    return objectInfoOf(target.bucket, target.key, touched, { isLatest: true })
+  }
+  const isComplete = version.copies.map(
+    (copy, position) =>
+      copy?.shardIndex === body.distribution[position] && copy?.dataDir === body.dataDir,
+  )
+  const committed = await set.commitVersion({
+    bucket: target.bucket,
+    path,
+    version: { ...changed, versionId },
+    mode: 'write',
+    inlineFrom: body.versionId,
+    isComplete,
+    newerThanNs: newestNs,
+  })
+  return objectInfoOf(target.bucket, target.key, committed.version, { isLatest: true })
+}

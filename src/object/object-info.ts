@@ -1,0 +1,123 @@
+import { textOf } from '#base/bytes'
+import { formatUuid } from '#base/uuid'
+import type { DeleteMarker, ObjectVersion } from '#drive/xl-meta'
+import type { ObjectInfo, VersionId } from './object.ts'
+import { NULL_VERSION, type ChosenVersion } from './set/set.ts'
+
+/**
+ * What the drives hold, as the engine's callers see it.
+ */
+
+const ETAG_KEY = 'etag'
+const OLD_ETAG_KEY = 'md5Sum'
+const ACTUAL_SIZE_KEY = 'x-minio-internal-actual-size'
+
+const NO_USER_METADATA: ReadonlyMap<string, string> = new Map()
+const NO_SYSTEM_METADATA: ReadonlyMap<string, Uint8Array> = new Map()
+
+/** `null` or UUID text of 32 hex digits. */
+export function versionIdOf(stored: string): VersionId {
+  if (stored === NULL_VERSION) return 'null'
+  return formatUuid(Uint8Array.fromHex(stored))
+}
+
+/** 32 hex digits of `null` or a UUID text, which the caller has checked. */
+export function storedVersionId(versionId: VersionId): string {
+  return versionId === 'null' ? NULL_VERSION : versionId.replaceAll('-', '').toLowerCase()
+}
+
+/** True for `null` and UUID texts. */
+export function isVersionId(text: string): boolean {
+  return text === 'null' || VERSION_ID_PATTERN.test(text)
+}
+
+const VERSION_ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+export function infoOf(bucket: string, key: string, version: ChosenVersion): ObjectInfo {
+  const options = {
+    isLatest: version.isLatest,
+    successorModifiedNs: version.successorModifiedNs,
+  }
+  return isObject(version.body)
+    ? objectInfoOf(bucket, key, version.body, options)
+    : markerInfoOf(bucket, key, version.body, options)
+}
+
+export interface InfoOptions {
+  readonly isLatest: boolean
+  readonly successorModifiedNs?: bigint | undefined
+}
+
+export function objectInfoOf(
+  bucket: string,
+  key: string,
+  version: ObjectVersion,
+  options: InfoOptions,
+): ObjectInfo {
+  const userMetadata = new Map(version.userMetadata)
+  const etag = userMetadata.get(ETAG_KEY) ?? userMetadata.get(OLD_ETAG_KEY) ?? ''
+  userMetadata.delete(ETAG_KEY)
+  userMetadata.delete(OLD_ETAG_KEY)
+  return {
+    bucket,
+    key,
+    versionId: versionIdOf(version.versionId),
+    isLatest: options.isLatest,
+    isDeleteMarker: false,
+    modifiedNs: version.modifiedNs,
+    sizeBytes: version.sizeBytes,
+    actualSizeBytes: actualSizeOf(version),
+    etag,
+    userMetadata,
+    systemMetadata: version.systemMetadata,
+    parts: version.parts,
+    dataShards: version.dataShards,
+    parityShards: version.parityShards,
+    successorModifiedNs: options.successorModifiedNs,
+  }
+}
+
+export function markerInfoOf(
+  bucket: string,
+  key: string,
+  marker: DeleteMarker,
+  options: InfoOptions,
+): ObjectInfo {
+  return {
+    bucket,
+    key,
+    versionId: versionIdOf(marker.versionId),
+    isLatest: options.isLatest,
+    isDeleteMarker: true,
+    modifiedNs: marker.modifiedNs,
+    sizeBytes: 0,
+    actualSizeBytes: 0,
+    etag: '',
+    userMetadata: NO_USER_METADATA,
+    systemMetadata: marker.systemMetadata ?? NO_SYSTEM_METADATA,
+    parts: [],
+    dataShards: 0,
+    parityShards: 0,
+    successorModifiedNs: options.successorModifiedNs,
+  }
+}
+
+/** Tells the two kinds of bodies apart. */
+export function isObject(body: ObjectVersion | DeleteMarker): body is ObjectVersion {
+  return 'parts' in body
+}
+
+/** The size that the client sent: noted for compressed and multipart objects, else the sum over the parts. */
+function actualSizeOf(version: ObjectVersion): number {
+  for (const [name, value] of version.systemMetadata) {
+    if (name.toLowerCase() !== ACTUAL_SIZE_KEY) continue
+    const noted = Number(textOf(value))
+    if (Number.isSafeInteger(noted) && noted >= 0) return noted
+  }
+  let sizeBytes = 0
+  for (const part of version.parts) {
+    if (part.actualSizeBytes < 0) return version.sizeBytes
+    sizeBytes += part.actualSizeBytes
+  }
+  return sizeBytes
+}

@@ -1,0 +1,207 @@
+import { utf8 } from '#base/bytes'
+import type { ObjectVersion } from '#drive/xl-meta'
+import { checkWriteConditions } from './conditions.ts'
+import { BLOCK_SIZE_BYTES, OPERATION_LOCK_MS, type EngineContext } from './context.ts'
+import { noReadQuorum, noWriteQuorum } from './errors.ts'
+import { infoOf, isObject, objectInfoOf } from './object-info.ts'
+import type {
+  BodySource,
+  ObjectInfo,
+  PutOptions,
+  VersioningState,
+  WritePreconditions,
+} from './object.ts'
+import { checkKey, encodeKey, parityOf, type ParityChoice } from './placement.ts'
+import type { Pools } from './pools.ts'
+import type { ErasureSet } from './set/erasure-set.ts'
+import { NULL_VERSION, type CommitPlan, type Shape, type StagedBody } from './set/set.ts'
+import { sourceOf } from './set/stage.ts'
+
+/**
+ * Writing an object: the body goes to a staging area without a lock; the lock is held for the conditions and the commit.
+ */
+
+const INLINE_KEY = 'x-minio-internal-inline-data'
+const UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
+const STORAGE_CLASS_KEY = 'x-amz-storage-class'
+const ETAG_KEY = 'etag'
+const TRUE = utf8('true')
+
+export interface PutRequest extends PutOptions {
+  readonly versioning: VersioningState
+  /** Objects of `.minio.sys`. */
+  readonly isSystem?: boolean | undefined
+}
+
+export async function putObject(
+  context: EngineContext,
+  pools: Pools,
+  target: { readonly bucket: string; readonly key: string },
+  body: BodySource,
+  options: PutRequest,
+): Promise<ObjectInfo> {
+  const { bucket, key } = target
+  checkKey(bucket, key)
+  const path = encodeKey(key)
+  const set = await pools.setForWrite(bucket, path, body.sizeBytes)
+  const parity = chooseParity(set, target, options.storageClass, options.isSystem ?? false)
+  const shape: Shape = {
+    dataShards: parity.dataShards,
+    parityShards: parity.parityShards,
+    blockSizeBytes: BLOCK_SIZE_BYTES,
+    distribution: set.distributionOf(bucket, path),
+  }
+  const dataDir = newId(context)
+  const folder = context.random.uuid()
+  const stagedPath = `${folder}/${uuidText(dataDir)}/part.1`
+  const staged = await set.stageBody(
+    {
+      shape,
+      path: stagedPath,
+      inlineLimitBytes: inlineLimitOf(context, options.versioning),
+      digests: options.digests,
+      bucket,
+      key,
+      signal: options.signal,
+    },
+    body,
+  )
+  let isWhole = false
+  try {
+    const added = await options.verify?.(staged.digests, staged.sizeBytes)
+    const version = versionOf(context, { shape, dataDir, parity, staged, added }, options)
+    const plan: CommitPlan = {
+      bucket,
+      path,
+      version,
+      mode: 'write',
+      inline: staged.inline,
+      source: staged.inline === undefined ? sourceOf(stagedPath) : undefined,
+      isComplete: staged.isComplete,
+    }
+    const committed = await commitUnderLock(context, pools, { set, key, plan }, options)
+    isWhole = committed.isWhole
+    return objectInfoOf(bucket, key, committed.version, { isLatest: true })
+  } finally {
+    // Drives that took the commit have nothing left there.
+    if (staged.isStaged && !isWhole) void set.discardStaged(folder)
+  }
+}
+
+export interface CommitOptions {
+  readonly preconditions?: WritePreconditions | undefined
+  readonly guard?: ((current: ObjectInfo | undefined) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Takes the write lock, decides conditions and guard, commits. Also the last step of a multipart upload. */
+export async function commitUnderLock(
+  context: EngineContext,
+  pools: Pools,
+  target: { readonly set: ErasureSet; readonly key: string; readonly plan: CommitPlan },
+  options: CommitOptions,
+): Promise<Awaited<ReturnType<ErasureSet['commitVersion']>>> {
+  const { set, key, plan } = target
+  const { bucket, path } = plan
+  using _lock = await context.locks.write(`${bucket}/${path}`, {
+    timeoutMs: OPERATION_LOCK_MS,
+    signal: options.signal,
+  })
+  if (options.preconditions === undefined && options.guard === undefined) {
+    return await set.commitVersion(plan)
+  }
+  const { lookup } = await pools.locate({
+    bucket,
+    path,
+    versionId: undefined,
+    inline: false,
+    allDrives: false,
+  })
+  if (lookup.kind === 'unreadable') throw noReadQuorum({ bucket, key }, lookup.cause)
+  const current = lookup.kind === 'found' ? infoOf(bucket, key, lookup.version) : undefined
+  checkWriteConditions(options.preconditions, current, { bucket, key })
+  options.guard?.(current)
+  const newest = lookup.kind === 'found' ? lookup.version.body : undefined
+  const isReplaced = newest?.versionId === plan.version.versionId
+  return await set.commitVersion({
+    ...plan,
+    newerThanNs: lookup.latestNs,
+    replacedDataShards:
+      lookup.kind === 'absent' && !lookup.hasOthers
+        ? 0
+        : newest !== undefined && isReplaced && isObject(newest)
+          ? newest.dataShards
+          : undefined,
+  })
+}
+
+/** Parity for a new version or upload. Errors: `WriteQuorum` when too many drives are offline. */
+export function chooseParity(
+  set: ErasureSet,
+  target: { readonly bucket: string; readonly key: string },
+  storageClass: string,
+  isSystem: boolean,
+): ParityChoice {
+  const parity = parityOf(set.context.storage, {
+    storageClass,
+    driveCount: set.size,
+    offlineCount: set.offlineCount(),
+    isSystem,
+  })
+  if (parity === undefined) throw noWriteQuorum(target)
+  return parity
+}
+
+/** Largest shard file that goes into the metadata. Source: disk-format.md 5.7. */
+function inlineLimitOf(context: EngineContext, versioning: VersioningState): number {
+  const { inlineBlockBytes } = context.storage
+  return versioning === 'enabled' ? Math.floor(inlineBlockBytes / 8) : inlineBlockBytes
+}
+
+/** 32 hex digits of a fresh UUID. */
+export function newId(context: EngineContext): string {
+  return context.random.uuid().replaceAll('-', '')
+}
+
+/** UUID text of 32 hex digits, as directories are named. */
+export function uuidText(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+function versionOf(
+  context: EngineContext,
+  made: {
+    readonly shape: Shape
+    readonly dataDir: string
+    readonly parity: ParityChoice
+    readonly staged: StagedBody
+    readonly added: ReadonlyMap<string, Uint8Array> | undefined
+  },
+  options: PutRequest,
+): ObjectVersion {
+  const { shape, staged, parity } = made
+  const systemMetadata = new Map(options.systemMetadata)
+  for (const [name, value] of made.added ?? []) systemMetadata.set(name, value)
+  if (staged.inline !== undefined) systemMetadata.set(INLINE_KEY, TRUE)
+  if (parity.upgradedFrom !== undefined) {
+    systemMetadata.set(UPGRADED_KEY, utf8(`${parity.upgradedFrom}->${parity.parityShards}`))
+  }
+  const userMetadata = new Map(options.userMetadata)
+  if (options.storageClass !== 'STANDARD') userMetadata.set(STORAGE_CLASS_KEY, options.storageClass)
+  userMetadata.set(ETAG_KEY, options.etag ?? staged.digests.get('md5')?.toHex() ?? '')
+  const { sizeBytes } = staged
+  return {
+    versionId: options.versioning === 'enabled' ? newId(context) : NULL_VERSION,
+    dataDir: made.dataDir,
+    dataShards: shape.dataShards,
+    parityShards: shape.parityShards,
+    blockSizeBytes: shape.blockSizeBytes,
+    shardIndex: 1,
+    distribution: shape.distribution,
+    parts: [{ number: 1, sizeBytes, actualSizeBytes: sizeBytes }],
+    sizeBytes,
+    modifiedNs: 0n, // chosen by the commit
+    systemMetadata,
+    userMetadata,
+  }
+}

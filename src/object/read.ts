@@ -1,0 +1,251 @@
+import { textOf } from '#base/bytes'
+import type { ObjectVersion } from '#drive/xl-meta'
+import { checkReadConditions } from './conditions.ts'
+import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
+import { noReadQuorum, objectNotFound } from './errors.ts'
+import type { LockHandle } from './locks.ts'
+import { infoOf, isObject, isVersionId, storedVersionId } from './object-info.ts'
+import {
+  ObjectError,
+  type DataChunk,
+  type ObjectInfo,
+  type ObjectReader,
+  type ReadOptions,
+  type VersionId,
+} from './object.ts'
+import { checkKey, encodeKey } from './placement.ts'
+import type { Located, Pools } from './pools.ts'
+import { resolveRange, type ResolvedRange } from './range.ts'
+import type { ErasureSet } from './set/erasure-set.ts'
+import type { ChosenVersion, LookupRequest } from './set/set.ts'
+import { ShardReader } from './set/shard-reader.ts'
+
+/**
+ * Reading an object.
+ *
+ * The read lock is held while the version is chosen and its first blocks are fetched. After that every file that the
+ * read may need is open, and an open file stays readable when it is replaced: the lock goes, so that a slow client does
+ * not keep writers waiting. Only a range over several parts keeps it to the end. Source: distributed.md D3.10.
+ */
+
+const TRANSITION_KEY = 'x-minio-internal-transition-status'
+const PURGE_KEY = 'x-minio-internal-purgestatus'
+const RESTORE_KEY = 'x-amz-restore'
+
+export interface ReadTarget {
+  readonly bucket: string
+  readonly key: string
+}
+
+/** A version that may be shown to a reader. */
+export interface Readable {
+  readonly set: ErasureSet
+  readonly version: ChosenVersion
+  readonly body: ObjectVersion
+  readonly info: ObjectInfo
+  /** Modification time of the key's latest version. */
+  readonly latestNs: bigint
+}
+
+export async function openObject(
+  context: EngineContext,
+  pools: Pools,
+  target: ReadTarget,
+  options: ReadOptions,
+): Promise<ObjectReader> {
+  const path = encodeKey(target.key)
+  const lock = await lockForRead(context, target, options)
+  let keepsLock = false
+  try {
+    const request = requestOf(target, path, options.versionId, true)
+    let readable = readableOf(target, options.versionId, await pools.locate(request))
+    checkReadConditions(options.preconditions, readable.info)
+    const range = resolveRange(options.range, readable.info)
+    if (range.sizeBytes === 0) return new EmptyReader(readable.info, range)
+    let reader: ShardReader
+    try {
+      checkIsLocal(target, readable.body)
+      reader = readerOf(target, path, readable, range, options)
+      keepsLock = !(await reader.start())
+    } catch (error) {
+      if (!(error instanceof ObjectError) || error.code !== 'ReadQuorum') throw error
+      // The few drives that were asked for small data are not enough: now all are.
+      const again = await pools.locate({ ...request, allDrives: true })
+      readable = readableOf(target, options.versionId, again)
+      reader = readerOf(target, path, readable, range, options)
+      keepsLock = !(await reader.start())
+    }
+    return new OpenReader(readable.info, range, reader, keepsLock ? lock : undefined)
+  } finally {
+    if (!keepsLock) lock.release()
+  }
+}
+
+export async function headObject(
+  context: EngineContext,
+  pools: Pools,
+  target: ReadTarget,
+  options: ReadOptions,
+): Promise<Omit<ObjectReader, 'chunks' | 'close'>> {
+  const path = encodeKey(target.key)
+  using _lock = await lockForRead(context, target, options)
+  const located = await pools.locate(requestOf(target, path, options.versionId, false))
+  const { info } = readableOf(target, options.versionId, located)
+  checkReadConditions(options.preconditions, info)
+  return { info, ...resolveRange(options.range, info) }
+}
+
+function lockForRead(
+  context: EngineContext,
+  target: ReadTarget,
+  options: Pick<ReadOptions, 'signal' | 'versionId'>,
+): Promise<LockHandle> {
+  const { bucket, key } = target
+  checkKey(bucket, key)
+  return context.locks.read(`${bucket}/${encodeKey(key)}`, {
+    timeoutMs: OPERATION_LOCK_MS,
+    signal: options.signal,
+  })
+}
+
+function requestOf(
+  target: ReadTarget,
+  path: string,
+  versionId: VersionId | undefined,
+  inline: boolean,
+): LookupRequest {
+  if (versionId !== undefined) checkVersionId(target, versionId)
+  return {
+    bucket: target.bucket,
+    path,
+    versionId: versionId === undefined ? undefined : storedVersionId(versionId),
+    inline,
+    allDrives: false,
+  }
+}
+
+/** Errors: `VersionNotFound`. */
+export function checkVersionId(target: ReadTarget, versionId: VersionId): void {
+  if (!isVersionId(versionId)) throw objectNotFound({ ...target, versionId })
+}
+
+/** What a lookup means to a reader. Errors: `BucketNotFound`, `ObjectNotFound`, `VersionNotFound`, `MethodNotAllowed`, `ReadQuorum`. */
+export function readableOf(
+  target: ReadTarget,
+  versionId: VersionId | undefined,
+  located: Located,
+): Readable {
+  const { lookup, set } = located
+  const details = versionId === undefined ? target : { ...target, versionId }
+  if (lookup.kind === 'unreadable') throw noReadQuorum(details, lookup.cause)
+  if (lookup.kind === 'absent') {
+    if (lookup.isVolume) {
+      throw new ObjectError('BucketNotFound', `Bucket "${target.bucket}" does not exist`, details)
+    }
+    throw objectNotFound(details)
+  }
+  const { version } = lookup
+  const info = infoOf(target.bucket, target.key, version)
+  const { body } = version
+  if (isObject(body) && !isBeingPurged(body)) {
+    return { set, version, body, info, latestNs: lookup.latestNs ?? info.modifiedNs }
+  }
+  const deleteMarker = { versionId: info.versionId, modifiedNs: info.modifiedNs }
+  if (versionId === undefined) {
+    throw new ObjectError('ObjectNotFound', 'The latest version is a delete marker', {
+      ...target,
+      deleteMarker,
+    })
+  }
+  throw new ObjectError('MethodNotAllowed', 'The version is a delete marker', {
+    ...details,
+    deleteMarker,
+  })
+}
+
+/** A version whose removal waits for replication reads as deleted. */
+function isBeingPurged(body: ObjectVersion): boolean {
+  return (body.systemMetadata.get(PURGE_KEY)?.length ?? 0) > 0
+}
+
+function checkIsLocal(target: ReadTarget, body: ObjectVersion): void {
+  const status = body.systemMetadata.get(TRANSITION_KEY)
+  if (status === undefined || textOf(status) !== 'complete') return
+  if (body.userMetadata.get(RESTORE_KEY)?.includes('ongoing-request="false"') === true) return
+  throw new ObjectError('NotImplemented', 'The data of the object is on a remote tier', target)
+}
+
+function readerOf(
+  target: ReadTarget,
+  path: string,
+  readable: Readable,
+  range: ResolvedRange,
+  options: ReadOptions,
+): ShardReader {
+  return new ShardReader(readable.set, {
+    bucket: target.bucket,
+    path,
+    version: readable.version,
+    body: readable.body,
+    offset: range.offset,
+    sizeBytes: range.sizeBytes,
+    signal: options.signal,
+  })
+}
+
+class OpenReader implements ObjectReader {
+  readonly info: ObjectInfo
+  readonly offset: number
+  readonly sizeBytes: number
+  readonly partCount: number | undefined
+  readonly #reader: ShardReader
+  readonly #lock: LockHandle | undefined
+
+  constructor(
+    info: ObjectInfo,
+    range: ResolvedRange,
+    reader: ShardReader,
+    lock: LockHandle | undefined,
+  ) {
+    this.info = info
+    this.offset = range.offset
+    this.sizeBytes = range.sizeBytes
+    this.partCount = range.partCount
+    this.#reader = reader
+    this.#lock = lock
+  }
+
+  chunks(): AsyncIterable<DataChunk> {
+    return this.#lock === undefined ? this.#reader.chunks() : this.#lockedChunks(this.#lock)
+  }
+
+  close(): void {
+    this.#reader.close()
+    this.#lock?.release()
+  }
+
+  async *#lockedChunks(lock: LockHandle): AsyncGenerator<DataChunk, void, void> {
+    try {
+      yield* this.#reader.chunks()
+    } finally {
+      lock.release()
+    }
+  }
+}
+
+class EmptyReader implements ObjectReader {
+  readonly info: ObjectInfo
+  readonly offset: number
+  readonly sizeBytes = 0
+  readonly partCount: number | undefined
+
+  constructor(info: ObjectInfo, range: ResolvedRange) {
+    this.info = info
+    this.offset = range.offset
+    this.partCount = range.partCount
+  }
+
+  async *chunks(): AsyncGenerator<DataChunk, void, void> {}
+
+  close(): void {}
+}

@@ -1,0 +1,347 @@
+import { assert, AssertionError } from '#base/assert'
+import { DriveError, type DeleteRequest } from '#drive/drive'
+import { encodeDeleteMarker } from '#drive/xl-meta'
+import { checkDeleteConditions } from './conditions.ts'
+import { DELETE_LOCK_MS, type EngineContext } from './context.ts'
+import { checkWrite, noReadQuorum } from './errors.ts'
+import { infoOf, storedVersionId, versionIdOf } from './object-info.ts'
+import { ObjectError, type DeleteOptions, type DeleteOutcome, type ObjectInfo } from './object.ts'
+import { checkKey, deleteQuorumOf, encodeKey } from './placement.ts'
+import { newestOf, type Located, type Pools } from './pools.ts'
+import { newId } from './put.ts'
+import { fanOut } from './quorum/fan-out.ts'
+import { reduceOutcomes } from './quorum/reduce.ts'
+import { checkVersionId } from './read.ts'
+import type { ErasureSet } from './set/erasure-set.ts'
+import { removeVersions } from './set/remove.ts'
+import { NULL_VERSION, type Lookup } from './set/set.ts'
+
+/**
+ * Removing versions and adding delete markers.
+ *
+ *   request           bucket state   what happens
+ *   with version id   any            that version goes, marker or not
+ *   without           unversioned    the null version goes
+ *   without           enabled        a marker with a new id comes on top, also over a marker, also for an absent key
+ *   without           suspended      the null version goes, a null marker comes
+ *
+ * A version may lie in several pools and goes from all of them. What a lookup decided on is named to the drives with its
+ * modification time, so that nothing newer is removed (D3.6).
+ * Source: s3-api.md 4.4 (the Cairn choices), disk-format.md 6.3.
+ */
+
+/** Keys worked on at a time by one request for many. */
+const KEYS_AT_ONCE = 16
+
+export interface RemoveTarget {
+  readonly bucket: string
+  readonly key: string
+}
+
+export async function removeObject(
+  context: EngineContext,
+  pools: Pools,
+  target: RemoveTarget,
+  options: DeleteOptions,
+): Promise<DeleteOutcome> {
+  const [outcome] = await removeFromKey(context, pools, target, [options])
+  assert(outcome !== undefined)
+  if (!(outcome instanceof ObjectError)) return outcome
+  // What a guard threw reaches the caller as it was.
+  throw outcome.code === 'Internal' && outcome.cause instanceof Error ? outcome.cause : outcome
+}
+
+/** Results in request order; never rejects for a single key. */
+export async function removeObjects(
+  context: EngineContext,
+  pools: Pools,
+  bucket: string,
+  requests: readonly ({ readonly key: string } & DeleteOptions)[],
+): Promise<readonly (DeleteOutcome | ObjectError)[]> {
+  const byKey = new Map<string, number[]>()
+  requests.forEach(({ key }, index) => {
+    const indexes = byKey.get(key)
+    if (indexes === undefined) byKey.set(key, [index])
+    else indexes.push(index)
+  })
+  const results: (DeleteOutcome | ObjectError)[] = []
+  const keys = [...byKey]
+  let next = 0
+  const work = async (): Promise<void> => {
+    for (let entry = keys[next++]; entry !== undefined; entry = keys[next++]) {
+      const [key, indexes] = entry
+      const options = indexes.flatMap((index) => requests[index] ?? [])
+      const outcomes = await removeFromKey(context, pools, { bucket, key }, options).catch(
+        (error: unknown) => indexes.map(() => objectErrorFrom(error)),
+      )
+      indexes.forEach((index, i) => {
+        results[index] = outcomes[i] ?? objectErrorFrom(undefined)
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(KEYS_AT_ONCE, keys.length) }, work))
+  return results
+}
+
+/** All versions of every key below `prefix`, and of the key itself. */
+export async function removePrefix(
+  context: EngineContext,
+  pools: Pools,
+  bucket: string,
+  prefix: string,
+): Promise<void> {
+  const path = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
+  checkKey(bucket, path)
+  using _lock = await context.locks.write(`${bucket}/${path}`, { timeoutMs: DELETE_LOCK_MS })
+  const paths = [path, encodeKey(`${path}/`)]
+  for (const set of pools.allSets()) {
+    const outcomes = await fanOut(set.drives, async (drive) => {
+      for (const one of paths) {
+        const result = await drive.trash(bucket, one)
+        if (result instanceof DriveError && result.code !== 'FileNotFound') return result
+      }
+      return undefined
+    })
+    checkWrite(reduceOutcomes(outcomes, deleteQuorumOf(set.size)), { bucket, key: prefix })
+  }
+}
+
+/** What one request comes to: its outcome, and what the drives are asked for. */
+interface Decision {
+  readonly outcome: DeleteOutcome | ObjectError
+  readonly removals: readonly { readonly set: ErasureSet; readonly request: DeleteRequest }[]
+}
+
+/** All requests for one key, under its lock. Results in request order; equal requests are executed once. */
+async function removeFromKey(
+  context: EngineContext,
+  pools: Pools,
+  target: RemoveTarget,
+  requests: readonly DeleteOptions[],
+): Promise<readonly (DeleteOutcome | ObjectError)[]> {
+  const { bucket, key } = target
+  checkKey(bucket, key)
+  const path = encodeKey(key)
+  using _lock = await context.locks.write(`${bucket}/${path}`, { timeoutMs: DELETE_LOCK_MS })
+  const unique = new Map<string, DeleteOptions>()
+  for (const request of requests) {
+    const name = request.versionId ?? ''
+    if (!unique.has(name)) unique.set(name, request)
+  }
+  const state = await KeyState.read(pools, target, path, [...unique.values()])
+  const decisions = new Map<string, Decision>()
+  for (const [name, request] of unique) {
+    decisions.set(name, await decide(context, pools, state, request))
+  }
+  const failures = await execute(state, decisions)
+  return requests.map((request) => {
+    const name = request.versionId ?? ''
+    const outcome = failures.get(name) ?? decisions.get(name)?.outcome
+    assert(outcome !== undefined)
+    return outcome
+  })
+}
+
+/** The versions of a key that some requests are about, in every pool. */
+class KeyState {
+  readonly target: RemoveTarget
+  readonly path: string
+  readonly #located: ReadonlyMap<string | undefined, readonly Located[]>
+
+  private constructor(
+    target: RemoveTarget,
+    path: string,
+    located: ReadonlyMap<string | undefined, readonly Located[]>,
+  ) {
+    this.target = target
+    this.path = path
+    this.#located = located
+  }
+
+  static async read(
+    pools: Pools,
+    target: RemoveTarget,
+    path: string,
+    requests: readonly DeleteOptions[],
+  ): Promise<KeyState> {
+    const ids = new Set<string | undefined>()
+    for (const { versionId, versioning } of requests) {
+      if (versionId !== undefined) ids.add(storedVersionId(versionId))
+      else if (versioning !== 'enabled') ids.add(NULL_VERSION)
+      if (versionId === undefined && versioning !== 'unversioned') ids.add(undefined)
+    }
+    const wanted = [...ids]
+    const located = new Map<string | undefined, Located[]>(wanted.map((id) => [id, []]))
+    for (const set of pools.setsOf(path)) {
+      const lookups = await set.lookUpMany({ bucket: target.bucket, path }, wanted)
+      wanted.forEach((id, i) => {
+        const lookup = lookups[i]
+        if (lookup !== undefined) located.get(id)?.push({ set, lookup })
+      })
+    }
+    return new KeyState(target, path, located)
+  }
+
+  /** Of a stored version id, or of the latest version. */
+  all(versionId: string | undefined): readonly Located[] {
+    const located = this.#located.get(versionId)
+    assert(located !== undefined && located.length > 0)
+    return located
+  }
+}
+
+async function decide(
+  context: EngineContext,
+  pools: Pools,
+  state: KeyState,
+  request: DeleteOptions,
+): Promise<Decision> {
+  const { target } = state
+  try {
+    if (request.versionId !== undefined) {
+      checkVersionId(target, request.versionId)
+      return decideRemoval(state, storedVersionId(request.versionId), request)
+    }
+    if (request.versioning === 'unversioned') return decideRemoval(state, NULL_VERSION, request)
+    return await decideMarker(context, pools, state, request)
+  } catch (error) {
+    return { outcome: objectErrorFrom(error), removals: [] }
+  }
+}
+
+function decideRemoval(state: KeyState, versionId: string, request: DeleteOptions): Decision {
+  const located = state.all(versionId)
+  const { lookup } = newestOf(located)
+  const current = checkCurrent(state.target, lookup, request)
+  if (lookup.kind === 'absent') {
+    return { outcome: { found: false, deleteMarker: false, markerCreated: false }, removals: [] }
+  }
+  return {
+    outcome: {
+      found: true,
+      versionId: versionIdOf(versionId),
+      deleteMarker: current?.isDeleteMarker ?? false,
+      markerCreated: false,
+    },
+    removals: removalsOf(located, versionId),
+  }
+}
+
+/** One removal for each pool that has the version. */
+function removalsOf(
+  located: readonly Located[],
+  versionId: string,
+): { set: ErasureSet; request: DeleteRequest }[] {
+  const removals: { set: ErasureSet; request: DeleteRequest }[] = []
+  for (const { set, lookup } of located) {
+    if (lookup.kind === 'absent') continue
+    // Drives that disagree about a version can be asked to drop whatever they have of it: it is named by its id.
+    const notNewerThanNs = lookup.kind === 'found' ? lookup.version.header.modifiedNs : undefined
+    removals.push({ set, request: { versionId, notNewerThanNs } })
+  }
+  return removals
+}
+
+async function decideMarker(
+  context: EngineContext,
+  pools: Pools,
+  state: KeyState,
+  request: DeleteOptions,
+): Promise<Decision> {
+  const { target, path } = state
+  const isSuspended = request.versioning === 'suspended'
+  const latest = newestOf(state.all(undefined))
+  const current = checkCurrent(target, latest.lookup, { ...request, guard: undefined })
+  const removals = isSuspended ? removalsOf(state.all(NULL_VERSION), NULL_VERSION) : []
+  // What is lost for good counts more than what is merely hidden.
+  const replaced = isSuspended ? newestOf(state.all(NULL_VERSION)).lookup : undefined
+  const endangered =
+    replaced?.kind === 'found' ? infoOf(target.bucket, target.key, replaced.version) : current
+  if (request.guard !== undefined && replaced?.kind === 'unreadable') {
+    throw noReadQuorum(target, replaced.cause)
+  }
+  request.guard?.(endangered)
+  const isKnown = latest.lookup.kind !== 'absent' || latest.lookup.hasOthers
+  const set = isKnown ? latest.set : await pools.setForWrite(target.bucket, path, 0)
+  const latestNs = latest.lookup.kind === 'unreadable' ? 0n : (latest.lookup.latestNs ?? 0n)
+  const nowNs = context.clock.nowNs()
+  const versionId = isSuspended ? NULL_VERSION : newId(context)
+  const marker = encodeDeleteMarker(
+    {
+      versionId,
+      modifiedNs: nowNs > latestNs ? nowNs : latestNs + 1n,
+      systemMetadata: new Map(),
+    },
+    context.codec,
+  )
+  const own = removals.findIndex((removal) => removal.set === set)
+  const removal = removals[own]?.request
+  if (own >= 0) removals.splice(own, 1)
+  removals.unshift({ set, request: { ...removal, add: marker } })
+  return {
+    outcome: {
+      found: current !== undefined,
+      versionId: versionIdOf(versionId),
+      deleteMarker: true,
+      markerCreated: true,
+    },
+    removals,
+  }
+}
+
+/** Guard and conditions against the version addressed. */
+function checkCurrent(
+  target: RemoveTarget,
+  lookup: Lookup,
+  request: DeleteOptions,
+): ObjectInfo | undefined {
+  if (lookup.kind === 'unreadable') {
+    // What cannot be read can still be removed, unless somebody must look at it first.
+    if (request.guard === undefined && request.preconditions === undefined) return undefined
+    throw noReadQuorum(target, lookup.cause)
+  }
+  if (lookup.kind === 'absent' && lookup.isVolume) {
+    throw new ObjectError('BucketNotFound', `Bucket "${target.bucket}" does not exist`, target)
+  }
+  const current =
+    lookup.kind === 'found' ? infoOf(target.bucket, target.key, lookup.version) : undefined
+  checkDeleteConditions(request.preconditions, current)
+  request.guard?.(current)
+  return current
+}
+
+/** Asks each set once for everything that was decided; answers what failed, by request. */
+async function execute(
+  state: KeyState,
+  decisions: ReadonlyMap<string, Decision>,
+): Promise<ReadonlyMap<string, ObjectError>> {
+  const bySet = new Map<ErasureSet, { name: string; request: DeleteRequest }[]>()
+  for (const [name, { removals }] of decisions) {
+    for (const { set, request } of removals) {
+      const list = bySet.get(set)
+      if (list === undefined) bySet.set(set, [{ name, request }])
+      else list.push({ name, request })
+    }
+  }
+  const { bucket, key } = state.target
+  const failures = new Map<string, ObjectError>()
+  for (const [set, entries] of bySet) {
+    const requests = entries.map((entry) => entry.request)
+    const results = await removeVersions(set, { bucket, path: state.path }, requests)
+    entries.forEach(({ name }, i) => {
+      try {
+        checkWrite(results[i], { bucket, key })
+      } catch (error) {
+        failures.set(name, objectErrorFrom(error))
+      }
+    })
+  }
+  return failures
+}
+
+function objectErrorFrom(error: unknown): ObjectError {
+  if (error instanceof AssertionError) throw error
+  return error instanceof ObjectError
+    ? error
+    : new ObjectError('Internal', 'Cannot delete', {}, { cause: error })
+}

@@ -1,0 +1,226 @@
+import {
+  DriveError,
+  type CommitReply,
+  type CommitRequest,
+  type Drive,
+  type DriveReply,
+  type DriveResult,
+} from '#drive/drive'
+import { encodeObjectVersion, withShardIndex, type ObjectVersion } from '#drive/xl-meta'
+import { writeErrorOf, noWriteQuorum } from '../errors.ts'
+import { decodeKey, writeQuorumOf } from '../placement.ts'
+import { fanOutTo } from '../quorum/fan-out.ts'
+import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
+import type { ErasureSet } from './erasure-set.ts'
+import type { CommitPlan } from './set.ts'
+
+/** What a commit wrote. */
+export interface Committed {
+  /** As stored, with the modification time that was chosen. */
+  readonly version: ObjectVersion
+  /** Every drive of the set has it. */
+  readonly isWhole: boolean
+}
+
+/** A first try and one with a bumped modification time (D3.5). */
+const ATTEMPTS = 2
+
+/**
+ * Puts a version in place on a write quorum of drives, or takes it back and throws.
+ *
+ * Order: all drives commit at once; below quorum every drive that did is undone. Above it, what the version replaced is
+ * purged without being waited for (D4.4), and drives that missed it are handed to the repair queue before the caller
+ * answers its client.
+ */
+export async function commitVersion(set: ErasureSet, plan: CommitPlan): Promise<Committed> {
+  const { version } = plan
+  const quorum = writeQuorumOf(version.dataShards, version.parityShards)
+  const commit = new Commit(set, plan)
+  await commit.run()
+  const reduced = reduceOutcomes(commit.outcomes, quorum)
+  if (reduced !== undefined || successCountOf(commit.outcomes) < quorum) {
+    await commit.undo()
+    const details = { bucket: plan.bucket, key: decodeKey(plan.path) }
+    throw reduced === undefined ? noWriteQuorum(details) : writeErrorOf(reduced, details)
+  }
+  commit.purgeReplaced()
+  await commit.reportMissed()
+  return { version: commit.version, isWhole: successCountOf(commit.outcomes) === set.size }
+}
+
+class Commit {
+  version: ObjectVersion
+  /** By position. */
+  outcomes: DriveResult<CommitReply>[] = []
+  /** By position: the reply of the commit on a drive that has the version, whatever happened to it later. */
+  readonly #held: (CommitReply | undefined)[] = []
+  readonly #set: ErasureSet
+  readonly #plan: CommitPlan
+  readonly #backup: boolean
+  #encoded: ReturnType<typeof encodeObjectVersion>
+
+  constructor(set: ErasureSet, plan: CommitPlan) {
+    this.#set = set
+    this.#plan = plan
+    this.#backup = needsBackup(plan)
+    this.version =
+      plan.mode === 'write'
+        ? { ...plan.version, modifiedNs: this.#chooseTime(plan.newerThanNs ?? 0n) }
+        : plan.version
+    this.#encoded = encodeObjectVersion(this.version, set.context.codec)
+  }
+
+  async run(): Promise<void> {
+    this.outcomes = await fanOutTo(this.#set.drives, this.#takesPart, this.#commit)
+    this.#noteHeld(this.outcomes)
+    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+      const newestNs = newestOf(this.outcomes)
+      if (newestNs === undefined || this.#plan.mode !== 'write') return
+      // A drive holds something at least as new: the clock went back, or a write was never acknowledged. Drives that
+      // took this commit already moved its data into place, so they get the new time instead of an undo.
+      this.version = { ...this.version, modifiedNs: this.#chooseTime(newestNs) }
+      this.#encoded = encodeObjectVersion(this.version, this.#set.context.codec)
+      const before = this.outcomes
+      this.outcomes = await fanOutTo(
+        this.#set.drives,
+        (position) => this.#held[position] !== undefined || isStale(before[position]),
+        (drive, position) =>
+          isStale(before[position]) ? this.#commit(drive, position) : this.#bump(drive, position),
+      )
+      this.#noteHeld(this.outcomes)
+    }
+  }
+
+  #noteHeld(outcomes: readonly DriveResult<CommitReply>[]): void {
+    for (let position = 0; position < outcomes.length; position++) {
+      const outcome = outcomes[position]
+      if (outcome !== undefined && !(outcome instanceof DriveError)) {
+        // A later reply does not know what the first one replaced.
+        this.#held[position] ??= outcome
+      }
+    }
+  }
+
+  /** Takes the commit back where it is known to have happened. A drive that did not answer is left to the repair: removing a version there might remove the one that the commit would have replaced. */
+  async undo(): Promise<void> {
+    const { bucket, path, version } = this.#plan
+    const undone = await fanOutTo(
+      this.#set.drives,
+      (position) => this.#held[position] !== undefined,
+      (drive, position) =>
+        drive.undoCommit(bucket, path, version.versionId, this.#held[position]?.oldDataDir),
+    )
+    const isUncertain = this.outcomes.some(
+      (outcome, position) =>
+        (outcome instanceof DriveError && mayHaveHappened(outcome)) ||
+        (this.#held[position] !== undefined && undone[position] instanceof DriveError),
+    )
+    if (isUncertain) await this.#report('disagreement', undefined)
+  }
+
+  /** What was replaced is unreferenced now; it is removed behind the answer. */
+  purgeReplaced(): void {
+    const { bucket, path } = this.#plan
+    if (!this.#held.some((reply) => reply?.oldDataDir !== undefined)) return
+    void fanOutTo(
+      this.#set.drives,
+      (position) => this.#held[position]?.oldDataDir !== undefined,
+      (drive, position) => drive.purgeDataDir(bucket, path, this.#held[position]?.oldDataDir ?? ''),
+    )
+  }
+
+  async reportMissed(): Promise<void> {
+    let hash: string | undefined
+    let isMissed = false
+    let isDifferent = false
+    for (const outcome of this.outcomes) {
+      if (outcome instanceof DriveError) {
+        isMissed = true
+        continue
+      }
+      hash ??= outcome.versionsHash
+      if (outcome.versionsHash !== hash) isDifferent = true
+    }
+    if (isMissed) await this.#report('missed', this.version.versionId)
+    if (isDifferent) await this.#report('disagreement', undefined)
+  }
+
+  readonly #takesPart = (position: number): boolean => this.#plan.isComplete[position] === true
+
+  readonly #commit = (drive: Drive, position: number): DriveReply<CommitReply> => {
+    const { bucket, path, inline, inlineFrom, source, mode } = this.#plan
+    const request: CommitRequest = {
+      volume: bucket,
+      path,
+      version: this.#versionAt(position),
+      inline: inline?.[position],
+      inlineFrom,
+      source,
+      mode,
+      backup: this.#backup,
+    }
+    return drive.commitVersion(request)
+  }
+
+  #bump(drive: Drive, position: number): DriveReply<CommitReply> {
+    return drive.updateVersion(this.#plan.bucket, this.#plan.path, this.#versionAt(position))
+  }
+
+  #versionAt(position: number): ReturnType<typeof encodeObjectVersion> {
+    return withShardIndex(this.#encoded, this.version.distribution[position] ?? 0)
+  }
+
+  /** Later than everything stored, whatever the clock says (D4.12). */
+  #chooseTime(newestNs: bigint): bigint {
+    const nowNs = this.#set.context.clock.nowNs()
+    return nowNs > newestNs ? nowNs : newestNs + 1n
+  }
+
+  async #report(reason: 'missed' | 'disagreement', versionId: string | undefined): Promise<void> {
+    await this.#set.context.repairs.report({
+      pool: this.#set.pool,
+      set: this.#set.index,
+      bucket: this.#plan.bucket,
+      path: this.#plan.path,
+      versionId,
+      reason,
+    })
+  }
+}
+
+/**
+ * Whether drives must keep what the commit replaces even if that means making a directory for it.
+ *
+ * A commit that stops half-way leaves the new version on F drives and the old one on the other N - F. The new one can be
+ * completed when F >= d_new, the old one is still readable when N - F >= d_old. Both can fail only if N < d_new + d_old
+ * (to be exact, by two): then, and when the old version is not known, the old metadata must be restorable on the F drives.
+ * N counts the drives that take part: the others may hold anything.
+ */
+function needsBackup(plan: CommitPlan): boolean {
+  const { replacedDataShards } = plan
+  if (replacedDataShards === undefined) return true
+  let count = 0
+  for (const isComplete of plan.isComplete) if (isComplete) count++
+  return replacedDataShards > 0 && count < plan.version.dataShards + replacedDataShards
+}
+
+function isStale(outcome: DriveResult<CommitReply> | undefined): boolean {
+  return outcome instanceof DriveError && outcome.code === 'StaleCommit'
+}
+
+function newestOf(outcomes: readonly DriveResult<CommitReply>[]): bigint | undefined {
+  let newestNs: bigint | undefined
+  for (const outcome of outcomes) {
+    if (!(outcome instanceof DriveError) || outcome.code !== 'StaleCommit') continue
+    const storedNs = outcome.newestNs ?? 0n
+    if (newestNs === undefined || storedNs > newestNs) newestNs = storedNs
+  }
+  return newestNs
+}
+
+/** Outcomes after which the drive may hold the new version. */
+function mayHaveHappened(error: DriveError): boolean {
+  return (
+    error.code === 'DriveTimeout' || error.code === 'DriveFaulty' || error.code === 'Unexpected'
+  )
+}

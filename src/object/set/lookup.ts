@@ -1,0 +1,264 @@
+import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
+import { XlMeta, type VersionHeader } from '#drive/xl-meta'
+import { writeQuorumOf } from '../placement.ts'
+import { fanOut, fanOutTo } from '../quorum/fan-out.ts'
+import { isSilent } from '../quorum/reduce.ts'
+import { chooseCopies, chooseSame, readQuorumOf } from './copies.ts'
+import type { ErasureSet } from './erasure-set.ts'
+import type { Lookup, LookupRequest } from './set.ts'
+
+/**
+ * Finds one version of a key, or its latest one, on the drives of a set.
+ *
+ * Quickly: a few drives are asked, and if all of them say the same, that is the answer. They are so many that every write
+ * quorum has one of them: a newer acknowledged version would have been seen by at least one, and they would not agree.
+ *
+ * Slowly: all drives are asked, and versions are weighed from the newest on. With F drives holding version X, and U drives
+ * that gave no authoritative answer or hold something that replaced X:
+ *
+ *   F >= readQuorum(X)       X is the answer
+ *   F + U < writeQuorum(X)   X was never acknowledged (or was deleted): look at the next older one
+ *   otherwise                X may have been acknowledged: nothing can be said
+ *
+ * Nothing is removed or repaired here; what looks odd is reported. Source: disk-format.md 5.12, 5.13, distributed.md 4.3,
+ * rules D4.2 and D4.13. The outcome equals the merge of 5.12 where that one is sure; where it is not, this refuses
+ * instead of answering "not found".
+ */
+export async function lookUp(set: ErasureSet, request: LookupRequest): Promise<Lookup> {
+  const read = (drive: Drive): DriveReply<Uint8Array> =>
+    drive.readMetadata(request.bucket, request.path, { inline: request.inline })
+  if (request.allDrives) return weigh(set, request, parse(set, await fanOut(set.drives, read)))
+  const few = chooseFew(set, request)
+  if (few === undefined) return weigh(set, request, parse(set, await fanOut(set.drives, read)))
+  const answers = parse(set, await fanOutTo(set.drives, (position) => few[position] === true, read))
+  const quick = agree(set, request, answers, few)
+  if (quick !== undefined && isComplete(quick, request)) return quick
+  const others = parse(set, await fanOutTo(set.drives, (position) => !few[position], read))
+  for (let i = 0; i < few.length; i++) if (few[i] !== true) answers[i] = others[i] ?? MISSING
+  return weigh(set, request, answers)
+}
+
+/** The same for several versions of one key (undefined: the latest), in order, reading each drive once. */
+export async function lookUpMany(
+  set: ErasureSet,
+  target: { readonly bucket: string; readonly path: string },
+  versionIds: readonly (string | undefined)[],
+): Promise<readonly Lookup[]> {
+  const request = { ...target, versionId: versionIds[0], inline: false, allDrives: false }
+  if (versionIds.length === 1) return [await lookUp(set, request)]
+  const replies = await fanOut(set.drives, (drive) =>
+    drive.readMetadata(target.bucket, target.path, { inline: false }),
+  )
+  const answers = parse(set, replies)
+  return versionIds.map((versionId) => weigh(set, { ...request, versionId }, answers))
+}
+
+/** One drive's metadata, or what its absence means. */
+export type Answer = XlMeta | 'absent' | 'noVolume' | DriveError
+
+const MISSING: Answer = 'absent'
+
+function parse(set: ErasureSet, replies: readonly DriveResult<Uint8Array>[]): Answer[] {
+  return replies.map((reply) => {
+    if (!(reply instanceof DriveError)) return parseOne(set, reply)
+    if (reply.code === 'FileNotFound' || reply.code === 'FileVersionNotFound') return 'absent'
+    // Below another object's file, or a folder where the file should be: nothing is stored there.
+    if (reply.code === 'FileAccessDenied' || reply.code === 'FileNameTooLong') return 'absent'
+    if (reply.code === 'VolumeNotFound') return 'noVolume'
+    return reply
+  })
+}
+
+function parseOne(set: ErasureSet, bytes: Uint8Array): Answer {
+  try {
+    return XlMeta.parse(bytes, set.context.codec)
+  } catch (error) {
+    // Whatever is wrong with the bytes: this drive has no say about the version.
+    return new DriveError('FileCorrupt', 'Cannot parse the metadata file', { cause: error })
+  }
+}
+
+/** The smallest number of drives that every write quorum meets, data shards first; undefined: ask all. */
+function chooseFew(set: ErasureSet, request: LookupRequest): readonly boolean[] | undefined {
+  const { size, drives, context } = set
+  const parity = context.storage.standardParity
+  const count = Math.max(size - parity, Math.floor(size / 2) + 1)
+  if (parity === 0 || count >= size) return undefined
+  const few = drives.map(() => false)
+  const distribution = set.distributionOf(request.bucket, request.path)
+  let chosen = 0
+  for (let shard = 1; shard <= size && chosen < count; shard++) {
+    const position = distribution.indexOf(shard)
+    if (drives[position]?.isOnline() !== true) continue
+    few[position] = true
+    chosen++
+  }
+  return chosen === count ? few : undefined
+}
+
+/** The answer when all drives in `few` give the same one. */
+function agree(
+  set: ErasureSet,
+  request: LookupRequest,
+  answers: readonly Answer[],
+  few: readonly boolean[],
+): Lookup | undefined {
+  const metas: (XlMeta | undefined)[] = []
+  let absent = 0
+  let noVolume = 0
+  let asked = 0
+  for (let i = 0; i < few.length; i++) {
+    metas.push(undefined)
+    if (few[i] !== true) continue
+    asked++
+    const answer = answers[i] ?? MISSING
+    if (answer === 'absent') absent++
+    else if (answer === 'noVolume') noVolume++
+    else if (answer instanceof DriveError) return undefined
+    else metas[i] = answer
+  }
+  if (absent === asked || noVolume === asked) {
+    return { kind: 'absent', isVolume: noVolume > 0, hasOthers: false, latestNs: undefined }
+  }
+  if (absent + noVolume > 0) return undefined
+  return chooseSame(set, request, metas)
+}
+
+/** Data in files is read from the drives that have it: then all copies must be known. */
+function isComplete(lookup: Lookup, request: LookupRequest): boolean {
+  if (lookup.kind !== 'found' || !request.inline) return true
+  const { header, isInline } = lookup.version
+  return isInline || header.kind === 'deleteMarker'
+}
+
+/** A version of the key as some drives hold it. */
+interface Candidate {
+  readonly header: VersionHeader
+  /** By position: index in that drive's list, -1 for none. */
+  readonly indexes: readonly number[]
+}
+
+function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer[]): Lookup {
+  const metas = answers.map((answer) => (answer instanceof XlMeta ? answer : undefined))
+  let undecided = 0
+  let noVolume = 0
+  let cause: DriveError | undefined
+  for (const answer of answers) {
+    if (answer === 'noVolume') noVolume++
+    if (!(answer instanceof DriveError)) continue
+    undecided++
+    if (cause === undefined || isSilent(cause.code)) cause = answer
+  }
+  const minority = Math.floor(set.size / 2) + 1
+  /** Versions that were never acknowledged, or were deleted. */
+  const refused = new Set<string>()
+  for (;;) {
+    const candidate = newestCandidate(metas, request.versionId, refused)
+    if (candidate === undefined) break
+    const { header } = candidate
+    const holders = countHolders(candidate)
+    const readQuorum = readQuorumOf(set, metas, candidate.indexes)
+    if (holders >= readQuorum) {
+      const version = chooseCopies(set, request, metas, candidate.indexes)
+      if (version === undefined) return { kind: 'unreadable', cause }
+      if (refused.size > 0 || holders + undecided < set.size) report(set, request)
+      return { kind: 'found', version, latestNs: latestNsOf(metas) }
+    }
+    const replaced = countReplaced(metas, header)
+    if (holders + undecided + replaced >= writeQuorumFor(set, header)) {
+      report(set, request)
+      return { kind: 'unreadable', cause }
+    }
+    refused.add(nameOf(header))
+  }
+  if (refused.size > 0) report(set, request)
+  // With no copy anywhere, a write quorum may still hide behind the drives that did not answer.
+  if (undecided >= minority || undecided === set.size) return { kind: 'unreadable', cause }
+  const latestNs = latestNsOf(metas)
+  return {
+    kind: 'absent',
+    isVolume: noVolume > 0 && noVolume + undecided >= minority,
+    hasOthers: metas.some((meta) => meta !== undefined && meta.versions.length > 0),
+    latestNs,
+  }
+}
+
+/** The newest version that was not refused, of `versionId` or of any. */
+function newestCandidate(
+  metas: readonly (XlMeta | undefined)[],
+  versionId: string | undefined,
+  refused: ReadonlySet<string>,
+): Candidate | undefined {
+  let best: VersionHeader | undefined
+  for (const meta of metas) {
+    if (meta === undefined) continue
+    for (const { header } of meta.versions) {
+      if (isFree(header)) continue
+      if (versionId !== undefined && header.versionId !== versionId) continue
+      if (refused.size > 0 && refused.has(nameOf(header))) continue
+      if (best === undefined || header.modifiedNs > best.modifiedNs) best = header
+      if (versionId === undefined) break // newest first
+    }
+  }
+  if (best === undefined) return undefined
+  const header = best
+  const indexes = metas.map((meta) => {
+    const index = meta?.find(header.versionId) ?? -1
+    const found = meta?.versions[index]?.header
+    return found?.modifiedNs === header.modifiedNs && found.kind === header.kind ? index : -1
+  })
+  return { header, indexes }
+}
+
+function nameOf(header: VersionHeader): string {
+  return `${header.versionId}/${header.modifiedNs}/${header.kind}`
+}
+
+function countHolders(candidate: Candidate): number {
+  let count = 0
+  for (const index of candidate.indexes) if (index >= 0) count++
+  return count
+}
+
+/** Drives whose version of the same id is newer: they may have had this one. */
+function countReplaced(metas: readonly (XlMeta | undefined)[], header: VersionHeader): number {
+  let count = 0
+  for (const meta of metas) {
+    const found = meta?.versions[meta.find(header.versionId)]?.header
+    if (found !== undefined && found.modifiedNs > header.modifiedNs) count++
+  }
+  return count
+}
+
+/** How many drives must have taken the version when it was acknowledged. */
+function writeQuorumFor(set: ErasureSet, header: VersionHeader): number {
+  if (header.kind !== 'object' || header.dataShards === 0) return Math.floor(set.size / 2) + 1
+  return writeQuorumOf(header.dataShards, header.parityShards)
+}
+
+function latestNsOf(metas: readonly (XlMeta | undefined)[]): bigint | undefined {
+  let latestNs: bigint | undefined
+  for (const meta of metas) {
+    const newest = meta?.versions.find(({ header }) => !isFree(header))?.header.modifiedNs
+    if (newest !== undefined && (latestNs === undefined || newest > latestNs)) latestNs = newest
+  }
+  return latestNs
+}
+
+const FREE_VERSION_FLAG = 1
+
+/** A note about remote data to delete: never a version for readers. */
+export function isFree(header: VersionHeader): boolean {
+  return header.kind === 'deleteMarker' && (header.flags & FREE_VERSION_FLAG) !== 0
+}
+
+function report(set: ErasureSet, request: LookupRequest): void {
+  void set.context.repairs.report({
+    pool: set.pool,
+    set: set.index,
+    bucket: request.bucket,
+    path: request.path,
+    versionId: request.versionId,
+    reason: 'missing',
+  })
+}

@@ -1,0 +1,193 @@
+import { assert } from '#base/assert'
+import { equalBytes } from '#base/bytes'
+import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
+import type { ObjectVersion } from '#drive/xl-meta'
+import { HASH_SIZE_BYTES } from '../context.ts'
+import { fanOutTo } from '../quorum/fan-out.ts'
+import type { ErasureSet } from './erasure-set.ts'
+import { shardFileSize } from './framing.ts'
+import type { ChosenVersion, Copy, WholeFileHash } from './set.ts'
+
+/**
+ * Where the shard files of one version lie on each drive, opened for one reader.
+ *
+ *   <key>/<dataDir>/part.N    everything written since 2020
+ *   <key>/legacy/part.N       V1 object, converted; else beside the metadata
+ *   <key>/part.N              V1 object, as it was
+ *
+ * Files of V1 objects may have one hash over the whole file instead of one for each block: such a file is read once
+ * through its hash before any of it is used. Source: disk-format.md 1.6, 4.2, 5.7.
+ */
+
+/** One read of a whole-file check. */
+const CHECK_BYTES = 1_048_576
+
+export interface PartFilesOptions {
+  readonly bucket: string
+  readonly path: string
+  readonly version: ChosenVersion
+  readonly body: ObjectVersion
+  /** Whether the reader comes back to a file: then it stays open, readable also after it was replaced. */
+  readonly keepsOpen: boolean
+}
+
+export class PartFiles {
+  readonly #set: ErasureSet
+  readonly #options: PartFilesOptions
+  readonly #copies: readonly (Copy | undefined)[]
+  /** By position: open stream, 0 for none. */
+  readonly #streams: number[]
+  /** Results of whole-file checks, by `<position>/<part number>`. */
+  readonly #checks = new Map<string, boolean>()
+  #partNumber = 0
+
+  constructor(set: ErasureSet, options: PartFilesOptions) {
+    this.#set = set
+    this.#options = options
+    this.#copies = options.version.copies
+    this.#streams = options.version.copies.map(() => 0)
+  }
+
+  /** Bytes in front of each shard block of a part's files. */
+  hashBytesOf(partIndex: number): number {
+    return this.#wholeFileHashOf(partIndex) === undefined ? HASH_SIZE_BYTES : 0
+  }
+
+  /** False after a whole-file check of this file failed. */
+  isUsable(position: number, partIndex: number): boolean {
+    const number = this.#options.body.parts[partIndex]?.number ?? 0
+    return this.#checks.get(checkName(position, number)) !== false
+  }
+
+  /** Turns to a part, and makes sure that the files of the positions in `shardAt` may be used. */
+  async prepare(partIndex: number, shardAt: readonly number[]): Promise<void> {
+    const number = this.#options.body.parts[partIndex]?.number ?? 0
+    if (number !== this.#partNumber) this.close()
+    this.#partNumber = number
+    if (this.#wholeFileHashOf(partIndex) === undefined) return
+    for (let position = 0; position < shardAt.length; position++) {
+      const name = checkName(position, number)
+      if ((shardAt[position] ?? -1) < 0 || this.#checks.has(name)) continue
+      this.#checks.set(name, await this.#checkWholeFile(position, partIndex))
+    }
+  }
+
+  /** Reads from the file of the part prepared. */
+  async read(
+    drive: Drive,
+    position: number,
+    offset: number,
+    target: Uint8Array,
+  ): Promise<DriveResult<void>> {
+    const copy = this.#copies[position]
+    assert(copy !== undefined && this.#partNumber > 0)
+    const { bucket } = this.#options
+    if (!this.isUsableNumber(position)) {
+      return new DriveError('FileCorrupt', 'Hash of the whole file differs')
+    }
+    const stream = this.#streamOf(position)
+    const result = await drive.readFile(bucket, this.#pathOf(copy), offset, target, stream)
+    if (!isMissing(result)) return result
+    if (copy.dataDir === LEGACY_DIRECTORY) {
+      return drive.readFile(bucket, this.#besidePath(), offset, target, stream)
+    }
+    // Releases of 2021 kept small data in the metadata without saying so there.
+    if (copy.inline !== undefined && copy.inline.length >= offset + target.length) {
+      target.set(copy.inline.subarray(offset, offset + target.length))
+      return undefined
+    }
+    return result
+  }
+
+  /** Opens the files that are not in use, so that they can stand in even after the version was replaced. */
+  async openSpares(shardAt: readonly number[]): Promise<void> {
+    if (!this.#options.keepsOpen) return
+    const probe = new Uint8Array(1)
+    await fanOutTo(
+      this.#set.drives,
+      (position) => (shardAt[position] ?? -1) < 0 && this.#copies[position] !== undefined,
+      (drive, position) => this.read(drive, position, 0, probe),
+    )
+  }
+
+  close(): void {
+    for (let position = 0; position < this.#streams.length; position++) {
+      const stream = this.#streams[position] ?? 0
+      if (stream !== 0) this.#set.drives[position]?.closeStream(stream)
+      this.#streams[position] = 0
+    }
+  }
+
+  isUsableNumber(position: number): boolean {
+    return this.#checks.get(checkName(position, this.#partNumber)) !== false
+  }
+
+  #streamOf(position: number): number | undefined {
+    if (!this.#options.keepsOpen) return undefined
+    if (this.#streams[position] === 0) this.#streams[position] = this.#set.nextStream()
+    return this.#streams[position]
+  }
+
+  #pathOf(copy: Copy): string {
+    const { path } = this.#options
+    return copy.dataDir === ''
+      ? this.#besidePath()
+      : `${path}/${copy.dataDir}/part.${this.#partNumber}`
+  }
+
+  #besidePath(): string {
+    return `${this.#options.path}/part.${this.#partNumber}`
+  }
+
+  #wholeFileHashOf(partIndex: number, position?: number): WholeFileHash | undefined {
+    const number = this.#options.body.parts[partIndex]?.number ?? 0
+    if (position !== undefined) return this.#copies[position]?.wholeFileHashes?.get(number)
+    for (const copy of this.#copies) {
+      const hash = copy?.wholeFileHashes?.get(number)
+      if (hash !== undefined) return hash
+    }
+    return undefined
+  }
+
+  async #checkWholeFile(position: number, partIndex: number): Promise<boolean> {
+    const drive = this.#set.drives[position]
+    const expected = this.#wholeFileHashOf(partIndex, position)
+    if (drive === undefined || expected === undefined) return false
+    const { body } = this.#options
+    const fileBytes = shardFileSize(body.parts[partIndex]?.sizeBytes ?? 0, body)
+    const hasher = this.#hasherOf(expected)
+    if (hasher === undefined) return false
+    const buffer = new Uint8Array(Math.min(CHECK_BYTES, fileBytes))
+    for (let offset = 0; offset < fileBytes; offset += buffer.length) {
+      const target = buffer.subarray(0, Math.min(buffer.length, fileBytes - offset))
+      const result = await this.read(drive, position, offset, target)
+      if (result instanceof DriveError) return false
+      hasher.update(target)
+    }
+    return equalBytes(hasher.digest(), expected.hash)
+  }
+
+  #hasherOf(
+    expected: WholeFileHash,
+  ): { update(data: Uint8Array): void; digest(): Uint8Array } | undefined {
+    const { codec } = this.#set.context
+    switch (expected.algorithm) {
+      case 'sha256':
+        return codec.checksum('sha256')
+      case 'highwayhash256':
+        return codec.highwayHasher()
+      case 'blake2b':
+        return undefined
+    }
+  }
+}
+
+const LEGACY_DIRECTORY = 'legacy'
+
+function checkName(position: number, partNumber: number): string {
+  return `${position}/${partNumber}`
+}
+
+function isMissing(result: DriveResult<void>): boolean {
+  return result instanceof DriveError && result.code === 'FileNotFound'
+}

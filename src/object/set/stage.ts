@@ -1,0 +1,327 @@
+import { assert } from '#base/assert'
+import type { Codec } from '#codec/codec'
+import type { Slot } from '#codec/arena'
+import { DriveError, TMP_VOLUME, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
+import { HASH_SIZE_BYTES } from '../context.ts'
+import { noWriteQuorum, writeErrorOf } from '../errors.ts'
+import { ObjectError, type BodySource, type DigestName, type Digests } from '../object.ts'
+import { writeQuorumOf } from '../placement.ts'
+import { fanOut, fanOutTo } from '../quorum/fan-out.ts'
+import { reduceOutcomes } from '../quorum/reduce.ts'
+import type { ErasureSet } from './erasure-set.ts'
+import { framedSize, shardFileSize } from './framing.ts'
+import type { StagedBody, StageRequest } from './set.ts'
+
+/**
+ * Encodes a body onto the drives of a set.
+ *
+ *   body ─► block in an arena slot ─► digests ─► parity ─► hashes ─► [hash, shard] to every drive
+ *
+ * Layout of a slot, for N shards of S bytes:   | N hashes | d data shards | p parity shards |
+ *
+ * At most two slots are held: while the drives take one block the next is filled. A drive gets the next block when all
+ * drives have answered for the last one, so a slow drive slows the client and no queue grows.
+ */
+export async function stageBody(
+  set: ErasureSet,
+  request: StageRequest,
+  body: BodySource,
+): Promise<StagedBody> {
+  const stager = new Stager(set, request, body)
+  try {
+    return await stager.run()
+  } catch (error) {
+    await stager.abandon()
+    throw request.signal?.aborted === true && !(error instanceof ObjectError)
+      ? new ObjectError('Aborted', 'Gave up the write', {
+          bucket: request.bucket,
+          key: request.key,
+        })
+      : error
+  }
+}
+
+/** Drops a folder below TMP_VOLUME on all drives. Failures are left to the clean-up of the staging area. */
+export async function discardStaged(set: ErasureSet, folder: string): Promise<void> {
+  assert(folder.length > 0 && !folder.includes('/'))
+  await fanOut(set.drives, (drive) => drive.discardStaged(folder))
+}
+
+type Hasher = ReturnType<Codec['checksum']>
+
+class Stager {
+  readonly #set: ErasureSet
+  readonly #request: StageRequest
+  readonly #body: BodySource
+  readonly #codec: Codec
+  readonly #shardCount: number
+  readonly #writeQuorum: number
+  readonly #md5: ReturnType<Codec['md5']>
+  readonly #digests: readonly { readonly name: DigestName; readonly hasher: Hasher }[]
+  /** By position. */
+  readonly #isComplete: boolean[]
+  /** By position: why a drive was dropped. */
+  readonly #failures: (DriveError | undefined)[]
+  /** By position: framed shards, when the body goes into the metadata. */
+  readonly #inline: readonly Uint8Array[] | undefined
+  #inlineUsed = 0
+  #sizeBytes = 0
+  #isAtEnd = false
+  #isStaged = false
+  /** Slots whose bytes the drives may still read. */
+  #filling: Slot | undefined
+  #sending: Slot | undefined
+  #sent: Promise<DriveResult<void>[]> | undefined
+  #digested: Promise<void> | void
+  /** Arguments of the append in flight, by position. */
+  readonly #chunks: (readonly Uint8Array[])[]
+  #isLast = false
+
+  constructor(set: ErasureSet, request: StageRequest, body: BodySource) {
+    const { shape } = request
+    this.#set = set
+    this.#request = request
+    this.#body = body
+    this.#codec = set.context.codec
+    this.#shardCount = shape.dataShards + shape.parityShards
+    assert(this.#shardCount === set.size && shape.distribution.length === set.size)
+    this.#writeQuorum = writeQuorumOf(shape.dataShards, shape.parityShards)
+    this.#md5 = this.#codec.md5()
+    this.#digests = request.digests.map((name) => ({ name, hasher: this.#codec.checksum(name) }))
+    this.#isComplete = set.drives.map((drive) => drive?.isOnline() === true)
+    this.#failures = set.drives.map(() => undefined)
+    this.#chunks = set.drives.map(() => [])
+    const { sizeBytes } = body
+    if (sizeBytes !== undefined && request.inlineLimitBytes !== undefined) {
+      const fileBytes = shardFileSize(sizeBytes, shape)
+      if (fileBytes <= request.inlineLimitBytes) {
+        const framed = framedSize(fileBytes, shape)
+        this.#inline = set.drives.map(() => new Uint8Array(framed))
+      }
+    }
+  }
+
+  async run(): Promise<StagedBody> {
+    this.#checkQuorum()
+    const declared = this.#body.sizeBytes
+    const blockSize = this.#request.shape.blockSizeBytes
+    const capacity = declared === undefined ? blockSize : Math.min(blockSize, declared)
+    const coder = this.#codec.erasureCoder(
+      this.#request.shape.dataShards,
+      this.#request.shape.parityShards,
+    )
+    const slotBytes = this.#shardCount * (HASH_SIZE_BYTES + coder.shardSize(Math.max(capacity, 1)))
+    while (!this.#isAtEnd) {
+      this.#filling = await this.#codec.arena.acquire(slotBytes, this.#request.signal)
+      const blockBytes = await this.#fill(this.#filling, capacity)
+      if (blockBytes > 0) {
+        const shardBytes = coder.shardSize(blockBytes)
+        const dataOffset = this.#filling.offset + this.#shardCount * HASH_SIZE_BYTES
+        // Digests run in order, and the block before this one must be through before its slot is freed.
+        if (this.#digested !== undefined) await this.#digested
+        this.#digest(dataOffset, blockBytes)
+        coder.encode(dataOffset, blockBytes)
+        this.#codec.hashShards(
+          dataOffset,
+          shardBytes,
+          this.#shardCount,
+          shardBytes,
+          this.#filling.offset,
+        )
+        await this.#emit(shardBytes)
+      }
+      if (this.#filling !== undefined) await this.#dropFilling()
+    }
+    await this.#finish()
+    return this.#result()
+  }
+
+  /** Waits for what is in flight and leaves nothing behind. */
+  async abandon(): Promise<void> {
+    await this.#sent
+    this.#sent = undefined
+    this.#md5.abandon()
+    // An update in flight still reads the slot; its failure is the one being handled.
+    await Promise.resolve(this.#digested).catch(() => undefined)
+    this.#filling?.release()
+    this.#filling = undefined
+    this.#sending?.release()
+    this.#sending = undefined
+    if (this.#isStaged) await discardStaged(this.#set, folderOf(this.#request.path))
+  }
+
+  /** Reads one block behind the hashes; at the body's end checks that it is the declared one. */
+  async #fill(slot: Slot, capacity: number): Promise<number> {
+    const declared = this.#body.sizeBytes
+    const limit = declared === undefined ? capacity : Math.min(capacity, declared - this.#sizeBytes)
+    const start = this.#shardCount * HASH_SIZE_BYTES
+    let used = 0
+    while (used < limit) {
+      const count = await this.#body.read(slot.bytes.subarray(start + used, start + limit))
+      assert(count >= 0 && count <= limit - used)
+      if (count === 0) {
+        this.#isAtEnd = true
+        break
+      }
+      used += count
+    }
+    this.#sizeBytes += used
+    if (this.#request.signal?.aborted === true)
+      throw new ObjectError('Aborted', 'Gave up the write')
+    if (declared !== undefined) {
+      if (this.#isAtEnd && this.#sizeBytes < declared) throw this.#badLength(declared)
+      if (!this.#isAtEnd && this.#sizeBytes === declared) {
+        // The body's own checks (signatures, trailers) happen when it is read to its end. The hashes' place is free yet.
+        if ((await this.#body.read(slot.bytes.subarray(0, 1))) !== 0)
+          throw this.#badLength(declared)
+        this.#isAtEnd = true
+      }
+    }
+    return used
+  }
+
+  #digest(offset: number, sizeBytes: number): void {
+    const plain = this.#codec.memory.subarray(offset, offset + sizeBytes)
+    this.#digested = this.#md5.update(plain)
+    for (const { hasher } of this.#digests) hasher.update(plain)
+  }
+
+  /** Hands the encoded block in `#filling` to the drives, or copies it to the inline frames. */
+  async #emit(shardBytes: number): Promise<void> {
+    const slot = this.#filling
+    assert(slot !== undefined)
+    if (this.#inline !== undefined) {
+      this.#copyInline(this.#inline, slot, shardBytes)
+      return
+    }
+    await this.#settle()
+    this.#prepareChunks(slot, shardBytes)
+    this.#isLast = this.#isAtEnd
+    this.#sending = slot
+    this.#filling = undefined
+    this.#send()
+  }
+
+  #copyInline(frames: readonly Uint8Array[], slot: Slot, shardBytes: number): void {
+    const { distribution } = this.#request.shape
+    const dataStart = this.#shardCount * HASH_SIZE_BYTES
+    for (let position = 0; position < frames.length; position++) {
+      const shard = (distribution[position] ?? 0) - 1
+      const frame = frames[position]
+      assert(frame !== undefined && shard >= 0)
+      const hash = shard * HASH_SIZE_BYTES
+      frame.set(slot.bytes.subarray(hash, hash + HASH_SIZE_BYTES), this.#inlineUsed)
+      const data = dataStart + shard * shardBytes
+      frame.set(slot.bytes.subarray(data, data + shardBytes), this.#inlineUsed + HASH_SIZE_BYTES)
+    }
+    this.#inlineUsed += HASH_SIZE_BYTES + shardBytes
+  }
+
+  #prepareChunks(slot: Slot, shardBytes: number): void {
+    const { distribution } = this.#request.shape
+    const dataStart = this.#shardCount * HASH_SIZE_BYTES
+    for (let position = 0; position < this.#chunks.length; position++) {
+      const shard = (distribution[position] ?? 0) - 1
+      assert(shard >= 0)
+      const hash = shard * HASH_SIZE_BYTES
+      const data = dataStart + shard * shardBytes
+      this.#chunks[position] = [
+        slot.bytes.subarray(hash, hash + HASH_SIZE_BYTES),
+        slot.bytes.subarray(data, data + shardBytes),
+      ]
+    }
+  }
+
+  #send(): void {
+    this.#isStaged = true
+    this.#sent = fanOutTo(this.#set.drives, this.#isTaking, this.#append)
+  }
+
+  readonly #isTaking = (position: number): boolean => this.#isComplete[position] === true
+
+  readonly #append = (drive: Drive, position: number): DriveReply<void> =>
+    drive.appendStaged(this.#request.path, this.#chunks[position] ?? [], { last: this.#isLast })
+
+  /** Waits for the block in flight, drops drives that failed, frees its slot. */
+  async #settle(): Promise<void> {
+    if (this.#sent === undefined) return
+    const outcomes = await this.#sent
+    this.#sent = undefined
+    for (let position = 0; position < outcomes.length; position++) {
+      const outcome = outcomes[position]
+      if (this.#isComplete[position] === true && outcome instanceof DriveError) {
+        this.#isComplete[position] = false
+        this.#failures[position] = outcome
+      }
+    }
+    this.#sending?.release()
+    this.#sending = undefined
+    this.#checkQuorum()
+  }
+
+  /** Frees a slot that no drive reads: an inline block, or nothing was left in the body. */
+  async #dropFilling(): Promise<void> {
+    await this.#digested
+    this.#digested = undefined
+    this.#filling?.release()
+    this.#filling = undefined
+  }
+
+  async #finish(): Promise<void> {
+    await this.#digested
+    await this.#settle()
+    const isPart = this.#request.inlineLimitBytes === undefined
+    const isOpen = this.#isStaged ? !this.#isLast : isPart
+    if (this.#inline === undefined && isOpen) {
+      // The end came with a block boundary: the files are complete, but not yet flushed; or an empty part.
+      for (let i = 0; i < this.#chunks.length; i++) this.#chunks[i] = []
+      this.#isLast = true
+      this.#send()
+      await this.#settle()
+    }
+  }
+
+  async #result(): Promise<StagedBody> {
+    const digests = new Map<DigestName | 'md5', Uint8Array>()
+    digests.set('md5', await this.#md5.digest())
+    for (const { name, hasher } of this.#digests) digests.set(name, hasher.digest())
+    const readonlyDigests: Digests = digests
+    const isEmptyObject = this.#sizeBytes === 0 && this.#request.inlineLimitBytes !== undefined
+    return {
+      sizeBytes: this.#sizeBytes,
+      digests: readonlyDigests,
+      inline:
+        this.#inline ?? (isEmptyObject ? this.#isComplete.map(() => new Uint8Array()) : undefined),
+      isComplete: this.#isComplete,
+      isStaged: this.#isStaged,
+    }
+  }
+
+  #checkQuorum(): void {
+    let count = 0
+    for (const isComplete of this.#isComplete) if (isComplete) count++
+    if (count >= this.#writeQuorum) return
+    const details = { bucket: this.#request.bucket, key: this.#request.key }
+    const failures = this.#failures.filter((failure) => failure !== undefined)
+    const reduced = reduceOutcomes(failures, Math.max(1, this.#shardCount - this.#writeQuorum))
+    throw reduced === undefined ? noWriteQuorum(details) : writeErrorOf(reduced, details)
+  }
+
+  #badLength(declared: number): ObjectError {
+    return new ObjectError(
+      'IncompleteBody',
+      `Body has not the declared size of ${declared} bytes`,
+      { bucket: this.#request.bucket, key: this.#request.key, sizeBytes: this.#sizeBytes },
+    )
+  }
+}
+
+function folderOf(path: string): string {
+  const slash = path.indexOf('/')
+  return slash < 0 ? path : path.slice(0, slash)
+}
+
+/** Volume and folder of what was staged at `path`, as a commit's source. */
+export function sourceOf(path: string): { readonly volume: string; readonly path: string } {
+  return { volume: TMP_VOLUME, path: folderOf(path) }
+}

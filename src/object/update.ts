@@ -1,0 +1,99 @@
+import { assert } from '#base/assert'
+import { DriveError } from '#drive/drive'
+import { encodeObjectVersion, withShardIndex, type ObjectVersion } from '#drive/xl-meta'
+import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
+import { checkWrite } from './errors.ts'
+import { objectInfoOf, storedVersionId } from './object-info.ts'
+import { ObjectError, type ObjectInfo, type VersionId } from './object.ts'
+import { checkKey, encodeKey, writeQuorumOf } from './placement.ts'
+import type { Pools } from './pools.ts'
+import { fanOutTo } from './quorum/fan-out.ts'
+import { reduceOutcomes } from './quorum/reduce.ts'
+import { checkVersionId, readableOf, type Readable } from './read.ts'
+
+/**
+ * Changing the metadata of a version in place. Source: disk-format.md 6.4.
+ */
+
+export interface MetadataChange {
+  readonly userMetadata?: ReadonlyMap<string, string>
+  readonly systemMetadata?: ReadonlyMap<string, Uint8Array>
+}
+
+/** Merges keys into a version's metadata: tags, retention, legal hold, replication state. Keys are never removed; an empty text clears. */
+export async function updateMetadata(
+  context: EngineContext,
+  pools: Pools,
+  target: { readonly bucket: string; readonly key: string },
+  versionId: VersionId | undefined,
+  change: (current: ObjectInfo) => MetadataChange,
+): Promise<ObjectInfo> {
+  const { bucket, key } = target
+  checkKey(bucket, key)
+  if (versionId !== undefined) checkVersionId(target, versionId)
+  const path = encodeKey(key)
+  using _lock = await context.locks.write(`${bucket}/${path}`, { timeoutMs: OPERATION_LOCK_MS })
+  const located = await pools.locate({
+    bucket,
+    path,
+    versionId: versionId === undefined ? undefined : storedVersionId(versionId),
+    inline: false,
+    allDrives: true,
+  })
+  const readable = readableOf(target, versionId, located)
+  if (readable.version.isLegacy) {
+    throw new ObjectError(
+      'NotImplemented',
+      'Cannot change an object of a release before 2020',
+      target,
+    )
+  }
+  const { userMetadata, systemMetadata } = change(readable.info)
+  const changed: ObjectVersion = {
+    ...readable.body,
+    userMetadata: new Map([...readable.body.userMetadata, ...(userMetadata ?? [])]),
+    systemMetadata: new Map([...readable.body.systemMetadata, ...(systemMetadata ?? [])]),
+  }
+  await rewriteVersion(target, path, readable, changed)
+  return objectInfoOf(bucket, key, changed, {
+    isLatest: readable.info.isLatest,
+    successorModifiedNs: readable.info.successorModifiedNs,
+  })
+}
+
+/** Writes `changed` over the version on every drive that has it. The caller holds the write lock. Below quorum some drives may have it: the repair settles that. */
+export async function rewriteVersion(
+  target: { readonly bucket: string; readonly key: string },
+  path: string,
+  readable: Readable,
+  changed: ObjectVersion,
+): Promise<void> {
+  const { set, version, body } = readable
+  assert(changed.versionId === body.versionId && changed.dataDir === body.dataDir)
+  const encoded = encodeObjectVersion(changed, set.context.codec)
+  const outcomes = await fanOutTo(
+    set.drives,
+    (position) => version.copies[position] !== undefined,
+    (drive, position) => {
+      const copy = version.copies[position]
+      assert(copy !== undefined)
+      const own =
+        copy.dataDir === changed.dataDir
+          ? encoded
+          : encodeObjectVersion({ ...changed, dataDir: copy.dataDir }, set.context.codec)
+      return drive.updateVersion(target.bucket, path, withShardIndex(own, copy.shardIndex))
+    },
+  )
+  const reduced = reduceOutcomes(outcomes, writeQuorumOf(changed.dataShards, changed.parityShards))
+  if (outcomes.some((outcome) => outcome instanceof DriveError)) {
+    await set.context.repairs.report({
+      pool: set.pool,
+      set: set.index,
+      bucket: target.bucket,
+      path,
+      versionId: changed.versionId,
+      reason: reduced === undefined ? 'missed' : 'disagreement',
+    })
+  }
+  checkWrite(reduced, target)
+}
