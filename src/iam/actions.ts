@@ -1,0 +1,101 @@
+/** The actions of the S3 API and the condition keys each may be tied to (iam-sts.md 3.5). */
+import { matchesWildcard } from './wildcard.ts'
+
+const COMMON_KEYS: readonly string[] = [
+  ...named('aws', 'CurrentTime EpochTime Referer SecureTransport SourceIp UserAgent'),
+  ...named('aws', 'groups principaltype userid username'),
+  ...named('ldap', 'groups user username'),
+  ...named('s3', 'LocationConstraint authType signatureAge signatureversion'),
+  's3:x-amz-content-sha256',
+]
+
+function named(namespace: string, names: string): readonly string[] {
+  return names.split(' ').map((name) => `${namespace}:${name}`)
+}
+
+const SSE = [
+  's3:x-amz-server-side-encryption',
+  's3:x-amz-server-side-encryption-customer-algorithm',
+  's3:x-amz-server-side-encryption-aws-kms-key-id',
+]
+const VERSION = ['s3:versionid']
+const EXISTING_TAG = ['s3:ExistingObjectTag']
+const REQUEST_TAG = ['s3:RequestObjectTag', 's3:RequestObjectTagKeys']
+const MODE = ['s3:object-lock-mode']
+const UNTIL = ['s3:object-lock-retain-until-date']
+const HOLD = ['s3:object-lock-legal-hold']
+const DAYS = ['s3:object-lock-remaining-retention-days']
+const LIST = ['s3:prefix', 's3:delimiter', 's3:max-keys']
+
+interface ActionTraits {
+  readonly onObjects: boolean
+  readonly keys: readonly string[]
+}
+
+function rows(onObjects: boolean, names: string, ...keys: readonly (readonly string[])[]) {
+  return names
+    .split(' ')
+    .map((name): [string, ActionTraits] => [`s3:${name}`, { onObjects, keys: keys.flat() }])
+}
+
+const ACTIONS: ReadonlyMap<string, ActionTraits> = new Map([
+  ...rows(true, 'AbortMultipartUpload GetObjectLegalHold ListMultipartUploadParts'),
+  ...rows(true, 'PutObjectFanOut RestoreObject UpdateObjectEncryption'),
+  ...rows(true, 'BypassGovernanceRetention', VERSION, DAYS, UNTIL, MODE, HOLD, REQUEST_TAG),
+  ...rows(true, 'DeleteObject DeleteObjectVersion', VERSION),
+  ...rows(true, 'DeleteObjectTagging DeleteObjectVersionTagging', VERSION, EXISTING_TAG),
+  ...rows(true, 'GetObject', SSE, VERSION, EXISTING_TAG),
+  ...rows(true, 'GetObjectAttributes', EXISTING_TAG),
+  ...rows(true, 'GetObjectRetention', SSE, VERSION),
+  ...rows(true, 'GetObjectTagging GetObjectVersion', VERSION, EXISTING_TAG),
+  ...rows(true, 'GetObjectVersionAttributes GetObjectVersionTagging', VERSION, EXISTING_TAG),
+  ...rows(true, 'GetObjectVersionForReplication', VERSION, EXISTING_TAG),
+  ...rows(
+    true,
+    'PutObject',
+    ['s3:x-amz-copy-source', 's3:x-amz-metadata-directive', 's3:x-amz-storage-class'],
+    SSE,
+    VERSION,
+    UNTIL,
+    MODE,
+    HOLD,
+    REQUEST_TAG,
+  ),
+  ...rows(true, 'PutObjectLegalHold', SSE, HOLD, VERSION),
+  ...rows(true, 'PutObjectRetention', SSE, DAYS, UNTIL, MODE, VERSION),
+  ...rows(true, 'PutObjectTagging PutObjectVersionTagging', VERSION, EXISTING_TAG, REQUEST_TAG),
+  ...rows(true, 'ReplicateDelete ReplicateObject ReplicateTags', VERSION, EXISTING_TAG),
+  ...rows(true, 'ResetBucketReplicationState'),
+  ...rows(false, 'CreateBucket DeleteBucket ForceDeleteBucket HeadBucket ListAllMyBuckets'),
+  ...rows(false, 'DeleteBucketCors DeleteBucketPolicy DeleteBucketWebsite'),
+  ...rows(false, 'GetBucketCors GetBucketLocation GetBucketNotification GetBucketPolicy'),
+  ...rows(false, 'GetBucketPolicyStatus GetBucketTagging GetBucketVersioning GetBucketWebsite'),
+  ...rows(false, 'GetBucketObjectLockConfiguration GetEncryptionConfiguration'),
+  ...rows(false, 'GetLifecycleConfiguration GetReplicationConfiguration PutBucketWebsite'),
+  ...rows(false, 'GetBucketQOS PutBucketQOS GetInventoryConfiguration PutInventoryConfiguration'),
+  ...rows(false, 'ListBucket ListBucketVersions', LIST),
+  ...rows(false, 'ListBucketMultipartUploads ListenBucketNotification ListenNotification'),
+  ...rows(false, 'PutBucketCors PutBucketNotification PutBucketPolicy PutBucketVersioning'),
+  ...rows(false, 'PutBucketObjectLockConfiguration PutEncryptionConfiguration'),
+  ...rows(false, 'PutLifecycleConfiguration PutReplicationConfiguration'),
+  ...rows(false, 'PutBucketTagging', REQUEST_TAG),
+])
+
+/** True for an action that is about objects; its resource has the key in it. Unknown ones are taken for bucket actions. */
+export function isObjectAction(action: string): boolean {
+  return action === '*' || action === 's3:*' || ACTIONS.get(action)?.onObjects === true
+}
+
+/** True for an action of this API, known or not. */
+export function isS3Action(action: string): boolean {
+  return action === '*' || action.startsWith('s3:')
+}
+
+/** True when a statement on `action`, which may hold wildcards, may ask for the condition key `name` (the part before the first `/`). */
+export function allowsKey(action: string, name: string): boolean {
+  if (COMMON_KEYS.includes(name) || name.startsWith('jwt:')) return true
+  for (const [known, traits] of ACTIONS) {
+    if (traits.keys.includes(name) && matchesWildcard(action, known)) return true
+  }
+  return false
+}

@@ -1,0 +1,300 @@
+/**
+ * Policies: parsing, checking, deciding (iam-sts.md 3). For now the policies of buckets.
+ *
+ * Invariants
+ * - A document that cannot be parsed allows nothing.
+ * - A deny that applies wins over every allow.
+ * - Condition values come from the server's own knowledge, through `ConditionValues`, never from a map of headers.
+ */
+import { allowsKey, isObjectAction, isS3Action } from './actions.ts'
+import { type Condition, type ConditionValues, parseCondition } from './conditions.ts'
+import { PolicyError } from './policy-error.ts'
+import { compileLiteral, compilePattern, matchesCompiled, matchesWildcard } from './wildcard.ts'
+
+export type { ConditionValues } from './conditions.ts'
+export { PolicyError } from './policy-error.ts'
+
+export interface Statement {
+  readonly effect: 'Allow' | 'Deny'
+  /** Patterns for access keys; empty in policies of identities. */
+  readonly principals: readonly string[]
+  readonly actions: readonly string[]
+  /** True: `actions` are those it is not about. */
+  readonly notActions: boolean
+  /** Patterns behind `arn:aws:s3:::`. */
+  readonly resources: readonly string[]
+  readonly notResources: boolean
+  readonly conditions: readonly Condition[]
+}
+
+export interface Policy {
+  readonly statements: readonly Statement[]
+}
+
+/** What is asked of a policy. */
+export interface Question {
+  /** Access key of the caller; empty for anonymous. */
+  readonly account: string
+  readonly action: string
+  readonly bucket: string
+  /** Empty for actions on buckets. */
+  readonly key: string
+  readonly values: ConditionValues
+}
+
+export type Decision = 'allow' | 'deny' | 'none'
+
+const DOCUMENT_SIZE_MAX = 20 * 1024
+const ARN = 'arn:aws:s3:::'
+
+/** Decides by one bucket policy: `none` means that nothing was said. */
+export function decide(policy: Policy, question: Question): Decision {
+  let decision: Decision = 'none'
+  for (const statement of policy.statements) {
+    if (statement.effect === 'Allow' && decision === 'allow') continue
+    if (!applies(statement, question)) continue
+    if (statement.effect === 'Deny') return 'deny'
+    decision = 'allow'
+  }
+  return decision
+}
+
+function applies(statement: Statement, question: Question): boolean {
+  const { action, bucket, key, account, values } = question
+  if (!statement.principals.some((pattern) => matchesWildcard(pattern, account))) return false
+  if (statement.actions.some((p) => matchesWildcard(p, action)) === statement.notActions) {
+    return false
+  }
+  const resource = key === '' ? bucket : `${bucket}/${key.startsWith('/') ? key.slice(1) : key}`
+  const matches = statement.resources.some((pattern) =>
+    matchesResource(pattern, resource, { values, effect: statement.effect }),
+  )
+  if (matches === statement.notResources) return false
+  const substitute = (text: string): string | undefined => substituteText(text, values)
+  return statement.conditions.every((c) => c.isMet(values(c.key), substitute))
+}
+
+function matchesResource(
+  pattern: string,
+  resource: string,
+  context: { readonly values: ConditionValues; readonly effect: 'Allow' | 'Deny' },
+): boolean {
+  if (!pattern.includes('${')) return matchesWildcard(pattern, resource)
+  const pieces = piecesOf(pattern, context.values)
+  // A variable without value: an allow must not widen, a deny takes it as written.
+  if (pieces === undefined) {
+    return context.effect === 'Deny' && matchesWildcard(pattern, resource)
+  }
+  return matchesPieces(pieces, resource)
+}
+
+interface Piece {
+  readonly text: string
+  /** The text of a variable: its wildcards are plain characters. */
+  readonly isLiteral: boolean
+}
+
+const VARIABLE = /\$\{([a-z0-9]+:[A-Za-z0-9_-]+)\}/g
+
+function piecesOf(pattern: string, values: ConditionValues): readonly Piece[] | undefined {
+  const pieces: Piece[] = []
+  let end = 0
+  for (const match of pattern.matchAll(VARIABLE)) {
+    const value = values(match[1] ?? '')?.[0]
+    if (value === undefined || value === '') return undefined
+    pieces.push({ text: pattern.slice(end, match.index), isLiteral: false })
+    pieces.push({ text: value, isLiteral: true })
+    end = match.index + match[0].length
+  }
+  pieces.push({ text: pattern.slice(end), isLiteral: false })
+  return pieces
+}
+
+/** Wildcards inside of values are plain characters: a user called `*` must not widen a pattern. */
+function matchesPieces(pieces: readonly Piece[], resource: string): boolean {
+  let pattern = ''
+  for (const { text, isLiteral } of pieces) {
+    pattern += isLiteral ? compileLiteral(text) : compilePattern(text)
+  }
+  return matchesCompiled(pattern, resource)
+}
+
+function substituteText(text: string, values: ConditionValues): string | undefined {
+  if (!text.includes('${')) return text
+  return piecesOf(text, values)
+    ?.map((piece) => piece.text)
+    .join('')
+}
+
+/** Parses and checks the policy of `bucket`. Throws `PolicyError`. */
+export function parseBucketPolicy(text: string, bucket: string): Policy {
+  if (Buffer.byteLength(text) > DOCUMENT_SIZE_MAX) throw new PolicyError('Policy is too large')
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (error) {
+    throw new PolicyError('Policy is not valid JSON', { cause: error })
+  }
+  const members = membersOf(document, 'Policy', ['id', 'version', 'statement'])
+  const version = members.get('version')
+  if (version !== '2012-10-17' && version !== '2008-10-17') {
+    throw new PolicyError('The policy must contain a valid version string')
+  }
+  const raw = members.get('statement')
+  const list: readonly unknown[] = Array.isArray(raw) ? raw : raw === undefined ? [] : [raw]
+  if (list.length === 0) throw new PolicyError('Policy has no statement')
+  return { statements: list.map((entry) => parseStatement(entry, bucket)) }
+}
+
+const STATEMENT_MEMBERS =
+  'sid effect principal action notaction resource notresource condition'.split(' ')
+
+function parseStatement(raw: unknown, bucket: string): Statement {
+  const members = membersOf(raw, 'Statement', STATEMENT_MEMBERS)
+  const effect = members.get('effect')
+  if (effect !== 'Allow' && effect !== 'Deny') {
+    throw new PolicyError(`Invalid Effect '${String(effect)}'`)
+  }
+  const sid = members.get('sid')
+  if (sid !== undefined && typeof sid !== 'string') throw new PolicyError('Sid must be a text')
+  const [actions, notActions] = oneOf(members, 'action', 'notaction')
+  const [arns, notResources] = oneOf(members, 'resource', 'notresource')
+  for (const action of actions) {
+    if (!isS3Action(action)) throw new PolicyError(`Unsupported action '${action}'`)
+  }
+  const resources = arns.map((arn) => parseResource(arn, bucket))
+  if (!notActions) checkScopes(actions, resources)
+  return {
+    effect,
+    principals: parsePrincipal(members.get('principal')),
+    actions,
+    notActions,
+    resources,
+    notResources,
+    conditions: parseConditions(members.get('condition'), notActions ? ['*'] : actions),
+  }
+}
+
+/** Object members by name in lower case; unknown ones are refused. A map, so that no name is special. */
+function membersOf(
+  raw: unknown,
+  what: string,
+  allowed: readonly string[],
+): ReadonlyMap<string, unknown> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new PolicyError(`${what} must be an object`)
+  }
+  const members = new Map<string, unknown>()
+  for (const [name, value] of Object.entries(raw) as [string, unknown][]) {
+    const lower = name.toLowerCase()
+    if (!allowed.includes(lower)) throw new PolicyError(`${what} has an unknown member '${name}'`)
+    members.set(lower, value)
+  }
+  return members
+}
+
+function oneOf(
+  members: ReadonlyMap<string, unknown>,
+  name: string,
+  notName: string,
+): readonly [readonly string[], boolean] {
+  const isNegated = members.has(notName)
+  if (members.has(name) === isNegated) {
+    throw new PolicyError(`Statement must have either ${name} or ${notName}`)
+  }
+  return [textsOf(members.get(isNegated ? notName : name), name), isNegated]
+}
+
+function textsOf(raw: unknown, what: string): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(raw) ? raw : [raw]
+  const texts = new Set<string>()
+  for (const value of list) {
+    if (typeof value !== 'string' || value === '') throw new PolicyError(`Invalid ${what}`)
+    texts.add(value)
+  }
+  if (texts.size === 0) throw new PolicyError(`Empty ${what}`)
+  return [...texts]
+}
+
+function parsePrincipal(raw: unknown): readonly string[] {
+  if (raw === undefined) throw new PolicyError('Statement has no Principal')
+  if (typeof raw === 'string') {
+    if (raw !== '*') throw new PolicyError(`Invalid Principal '${raw}'`)
+    return ['*']
+  }
+  const aws = membersOf(raw, 'Principal', ['aws']).get('aws')
+  return textsOf(aws, 'Principal')
+}
+
+function parseResource(arn: string, bucket: string): string {
+  if (arn === '*') return '*'
+  const pattern = arn.startsWith(ARN) ? arn.slice(ARN.length) : ''
+  if (pattern === '' || pattern.startsWith('/')) throw new PolicyError(`Invalid resource '${arn}'`)
+  if (pattern !== bucket && !canStartWith(pattern, `${bucket}/`)) {
+    throw new PolicyError(`Resource '${arn}' is outside of bucket '${bucket}'`)
+  }
+  return pattern
+}
+
+/** Whether `prefix` is a possible beginning of something `pattern` matches. */
+function canStartWith(pattern: string, prefix: string): boolean {
+  for (let i = 0; i < prefix.length; i++) {
+    const c = pattern[i]
+    if (c === '*') return true
+    if (c !== '?' && c !== prefix[i]) return false
+  }
+  return true
+}
+
+function checkScopes(actions: readonly string[], resources: readonly string[]): void {
+  const hasObjects = resources.some((r) => r.includes('/') || r.includes('*'))
+  const hasBucket = resources.some((r) => !r.includes('/'))
+  for (const action of actions) {
+    const isWild = action.includes('*') || action.includes('?')
+    if (isObjectAction(action) ? !hasObjects : !isWild && !hasBucket) {
+      throw new PolicyError(`Unsupported resource for action '${action}'`)
+    }
+  }
+}
+
+function parseConditions(raw: unknown, actions: readonly string[]): readonly Condition[] {
+  if (raw === undefined) return []
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new PolicyError('Condition must be an object')
+  }
+  const conditions: Condition[] = []
+  for (const [operator, keys] of Object.entries(raw) as [string, unknown][]) {
+    if (typeof keys !== 'object' || keys === null || Array.isArray(keys)) {
+      throw new PolicyError(`Condition operator '${operator}' must be an object`)
+    }
+    for (const [name, values] of Object.entries(keys) as [string, unknown][]) {
+      const key = normalKey(name)
+      const [base = ''] = key.split('/', 1)
+      for (const action of actions) {
+        if (!allowsKey(action, base)) {
+          throw new PolicyError(`Unsupported condition key '${name}' for action '${action}'`)
+        }
+      }
+      conditions.push(parseCondition(operator, key, values))
+    }
+  }
+  if (conditions.length === 0) throw new PolicyError('Condition must not be empty')
+  return conditions
+}
+
+/** Keys that stand for headers are compared without case. */
+function normalKey(key: string): string {
+  return /^s3:x-amz-/i.test(key) ? key.toLowerCase() : key
+}
+
+/** True when anybody is allowed something, without a condition that narrows who: the AWS meaning of public. */
+export function isPublicPolicy(policy: Policy): boolean {
+  return policy.statements.some(
+    (statement) =>
+      statement.effect === 'Allow' &&
+      statement.principals.some((pattern) => matchesWildcard(pattern, '')) &&
+      !statement.conditions.some((condition) => NARROWING.has(condition.key)),
+  )
+}
+
+const NARROWING = new Set(['aws:SourceIp', 'aws:userid', 'aws:username', 'aws:principaltype'])
