@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import type { Random } from '#base/random'
+import { fuzz } from '#testing/fuzz'
+import { createCodecSeed } from './arena.ts'
+import { Codec } from './codec.ts'
+import { CRC_NAMES, CRC_PARAMETERS } from './kernels/crc.ts'
+import { XXH3_SECRET } from './kernels/xxh3.ts'
+import {
+  plainCrc,
+  plainHighwayHash256,
+  plainSipHash24,
+  plainXxh3,
+  plainXxh64,
+} from './testing/plain.ts'
+
+const codec = new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20] }), 0)
+const bitrotKey = Uint8Array.fromHex(
+  '4be734fa8e238acd263e83e6bb968552040f935da39f441497e09d1322de36a0',
+)
+
+/** Mostly small, sometimes around the limits of the kernels; in the arena or not. */
+function withData(random: Random, visit: (data: Uint8Array) => void): void {
+  const limit = [40, 300, 3000, 50_000][random.below(4)] ?? 40
+  const data = random.bytes(random.below(limit))
+  if (random.below(2) === 0) {
+    visit(data)
+    return
+  }
+  const start = random.below(64)
+  using slot = codec.arena.tryAcquire(start + data.length + 1)
+  assert(slot !== undefined)
+  slot.bytes.set(data, start)
+  visit(slot.bytes.subarray(start, start + data.length))
+}
+
+fuzz('HighwayHash', (random) => {
+  withData(random, (data) => {
+    const expected = plainHighwayHash256(bitrotKey, data)
+    assert.deepEqual(codec.highwayHash256(data), expected)
+    const hasher = codec.highwayHasher()
+    for (let offset = 0; offset < data.length; ) {
+      const end = Math.min(data.length, offset + random.below(data.length + 2))
+      hasher.update(data.subarray(offset, end))
+      offset = end
+    }
+    assert.deepEqual(hasher.digest(), expected)
+  })
+})
+
+fuzz('XXH64 and XXH3', (random) => {
+  withData(random, (data) => {
+    const seed = BigInt(random.below(2 ** 32)) << 31n
+    assert.equal(codec.xxh64(data, seed), plainXxh64(data, seed))
+    assert.equal(codec.xxh3(data), plainXxh3(XXH3_SECRET, data))
+  })
+})
+
+fuzz('SipHash', (random) => {
+  withData(random, (data) => {
+    const key = random.bytes(16)
+    assert.equal(codec.sipHash24(key, data), plainSipHash24(key, data))
+  })
+})
+
+fuzz('CRCs', (random) => {
+  withData(random, (data) => {
+    const cut = random.below(data.length + 1)
+    for (const name of CRC_NAMES) {
+      const { polynomial, bits } = CRC_PARAMETERS[name]
+      const checksum = codec.checksum(name)
+      checksum.update(data.subarray(0, cut))
+      checksum.update(data.subarray(cut))
+      const expected = plainCrc(polynomial, bits, data)
+        .toString(16)
+        .padStart(bits / 4, '0')
+      assert.equal(checksum.digest().toHex(), expected)
+    }
+  })
+})

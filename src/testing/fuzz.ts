@@ -1,0 +1,39 @@
+import { type Random, seededRandom, systemRandom } from '#base/random'
+
+/**
+ * Runs a property on random input until the time is up. Meant for `x.fuzz.ts` files, which are programs:
+ *
+ *   FUZZ_SECONDS=60 node src/codec/hash.fuzz.ts
+ *   FUZZ_SEED=123 node src/codec/hash.fuzz.ts     repeats one failing round
+ */
+
+const SECONDS_DEFAULT = 2
+const SEED_LIMIT = 2 ** 32
+
+/** Calls `round` with fresh randomness again and again; whatever it throws fails the run, and the seed is printed. */
+export function fuzz(name: string, round: (random: Random) => void): void {
+  const fixedSeed = process.env['FUZZ_SEED']
+  if (fixedSeed !== undefined) {
+    runRound(name, round, Number(fixedSeed))
+    console.log(`${name}: seed ${fixedSeed} passes`)
+    return
+  }
+  const seconds = Number(process.env['FUZZ_SECONDS'] ?? SECONDS_DEFAULT)
+  const end = performance.now() + seconds * 1000
+  const seeds = systemRandom()
+  let count = 0
+  do {
+    runRound(name, round, seeds.below(SEED_LIMIT))
+    count++
+  } while (performance.now() < end)
+  console.log(`${name}: ${count} rounds pass`)
+}
+
+function runRound(name: string, round: (random: Random) => void, seed: number): void {
+  try {
+    round(seededRandom(seed))
+  } catch (error) {
+    console.error(`${name}: fails with FUZZ_SEED=${seed}`)
+    throw error
+  }
+}
