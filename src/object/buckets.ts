@@ -1,0 +1,332 @@
+import {
+  DriveError,
+  META_VOLUME,
+  type Drive,
+  type DriveResult,
+  type VolumeInfo,
+} from '#drive/drive'
+import type { BucketMetadataStore } from './bucket-metadata.ts'
+import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
+import { noReadQuorum, noWriteQuorum } from './errors.ts'
+import type { LockHandle } from './locks.ts'
+import type { NameSource } from './listing/name-source.ts'
+import type { UploadLists } from './multipart/list-uploads.ts'
+import { ObjectError } from './object.ts'
+import type { BucketDocument, BucketInfo, BucketMetadata } from './object.ts'
+import type { Pools } from './pools.ts'
+import { fanOut, type SetDrives } from './quorum/fan-out.ts'
+
+/**
+ * Buckets: a directory on every drive of every pool, and a metadata object. Source: disk-format.md 1.3, s3-api.md 4.1.
+ *
+ * A bucket is made and removed with a majority of each pool's drives, and exists where at least half of them has it.
+ * A drive that lacks the directory of a bucket is reported to the healer as a repair with an empty path.
+ */
+
+export interface BucketsOptions {
+  readonly metadata: BucketMetadataStore
+  readonly names: NameSource
+  readonly uploads: UploadLists
+}
+
+const RESERVED: ReadonlySet<string> = new Set(['minio', META_VOLUME])
+const LABEL_PATTERN = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
+const IPV4_PATTERN = /^\d+\.\d+\.\d+\.\d+$/
+
+/** The rule for new buckets. Errors: `BucketNameInvalid`. Source: disk-format.md 1.3. */
+export function checkBucketName(name: string): void {
+  const isLegal =
+    name.length >= 3 &&
+    name.length <= 63 &&
+    !RESERVED.has(name) &&
+    !IPV4_PATTERN.test(name) &&
+    name.split('.').every((label) => LABEL_PATTERN.test(label))
+  if (isLegal) return
+  throw new ObjectError('BucketNameInvalid', `Bucket name "${name}" is not allowed`, {
+    bucket: name,
+  })
+}
+
+/** What one pool's drives say about a bucket. */
+interface PoolAnswer {
+  readonly pool: number
+  readonly drives: SetDrives
+  readonly outcomes: readonly DriveResult<VolumeInfo>[]
+  readonly isPresent: boolean
+}
+
+export class Buckets {
+  readonly #context: EngineContext
+  readonly #pools: readonly SetDrives[]
+  readonly #all: Pools
+  readonly #options: BucketsOptions
+
+  constructor(context: EngineContext, pools: Pools, options: BucketsOptions) {
+    this.#context = context
+    this.#all = pools
+    this.#options = options
+    this.#pools = Array.from({ length: pools.poolCount }, (_, pool) =>
+      pools
+        .allSets()
+        .filter((set) => set.pool === pool)
+        .flatMap((set) => set.drives),
+    )
+  }
+
+  /** Errors: `BucketNameInvalid`, `BucketExists`, `WriteQuorum`, `StorageFull`. */
+  async make(
+    name: string,
+    options: { readonly objectLock: boolean; readonly versioning: boolean },
+  ): Promise<void> {
+    checkBucketName(name)
+    using _lock = await this.#lock(name)
+    if (await this.#exists(name)) {
+      throw new ObjectError('BucketExists', `Bucket "${name}" exists already`, { bucket: name })
+    }
+    const made = await this.#makeDirectories(name)
+    try {
+      await this.#options.metadata.create(name, options)
+    } catch (error) {
+      await this.#undoMake(name, made)
+      throw error
+    }
+  }
+
+  /** Errors: `BucketNotFound`, `ReadQuorum`. */
+  async get(name: string): Promise<BucketInfo> {
+    const { createdNs } = await this.metadata(name)
+    return { name, createdNs }
+  }
+
+  /** By name. Errors: `ReadQuorum`. */
+  async list(): Promise<readonly BucketInfo[]> {
+    const names = new Map<string, bigint>()
+    for (const drives of this.#pools) {
+      const outcomes = await fanOut(drives, (drive) => drive.listVolumes())
+      const answers: (readonly VolumeInfo[])[] = []
+      for (const outcome of outcomes) if (!(outcome instanceof DriveError)) answers.push(outcome)
+      if (answers.length * 2 < drives.length) throw noReadQuorum({})
+      const counts = new Map<string, number>()
+      for (const volumes of answers) {
+        for (const { name, createdNs } of volumes) {
+          counts.set(name, (counts.get(name) ?? 0) + 1)
+          const knownNs = names.get(name)
+          if (knownNs === undefined || createdNs < knownNs) names.set(name, createdNs)
+        }
+      }
+      for (const [name, count] of counts) if (count * 2 < answers.length) names.delete(name)
+    }
+    const buckets: BucketInfo[] = []
+    for (const name of [...names.keys()].sort()) {
+      try {
+        buckets.push(await this.get(name))
+      } catch (error) {
+        if (!(error instanceof ObjectError) || error.code !== 'BucketNotFound') throw error
+      }
+    }
+    return buckets
+  }
+
+  /** Errors: `BucketNotFound`, `ReadQuorum`, `Internal`. */
+  metadata(name: string): Promise<BucketMetadata> {
+    return this.#options.metadata.get(name, () => this.#require(name))
+  }
+
+  /** Errors: as `metadata`, `WriteQuorum`, `StorageFull`. */
+  async setDocument(
+    name: string,
+    document: BucketDocument,
+    content: Uint8Array | undefined,
+  ): Promise<void> {
+    using _lock = await this.#lock(name)
+    await this.#options.metadata.setDocument(name, document, content, () => this.#require(name))
+  }
+
+  /** Uploads in progress go with the bucket. Errors: `BucketNotFound`, `BucketNotEmpty`, `ReadQuorum`, `WriteQuorum`. */
+  async delete(name: string, options: { readonly force: boolean }): Promise<void> {
+    using _lock = await this.#lock(name)
+    await this.#require(name)
+    if (!options.force) await this.#requireEmpty(name)
+    try {
+      await this.#deleteDirectories(name, options.force)
+    } finally {
+      this.#options.metadata.announceChange()
+    }
+    await this.#options.uploads.dropAll(name)
+    await fanOut(this.#all.allDrives(), (drive) => drive.trash(META_VOLUME, `buckets/${name}`))
+    this.#options.metadata.announceChange()
+  }
+
+  /** Makes the directory on drives that lack it; answers how many got it. For a bucket that exists. */
+  async heal(name: string): Promise<number> {
+    using _lock = await this.#lock(name)
+    await this.#require(name)
+    const outcomes = await fanOut(this.#all.allDrives(), (drive) => drive.makeVolume(name))
+    return outcomes.filter((outcome) => !(outcome instanceof DriveError)).length
+  }
+
+  #lock(name: string): Promise<LockHandle> {
+    const resource = `.minio.sys/tmp/${name}.lck`
+    return this.#context.locks.write(resource, { timeoutMs: OPERATION_LOCK_MS }, 'bucket')
+  }
+
+  /** Modification time of the bucket's directory. Errors: `BucketNotFound`, `ReadQuorum`. */
+  async #require(name: string): Promise<bigint> {
+    const answers = await this.#ask(name)
+    const present = answers.filter((answer) => answer.isPresent)
+    if (present.length === 0) {
+      throw new ObjectError('BucketNotFound', `Bucket "${name}" does not exist`, { bucket: name })
+    }
+    for (const answer of answers) this.#reportMissing(name, answer)
+    let oldestNs: bigint | undefined
+    for (const outcome of present.flatMap((answer) => answer.outcomes)) {
+      if (outcome instanceof DriveError) continue
+      if (oldestNs === undefined || outcome.createdNs < oldestNs) oldestNs = outcome.createdNs
+    }
+    return oldestNs ?? 0n
+  }
+
+  async #exists(name: string): Promise<boolean> {
+    return (await this.#ask(name)).some((answer) => answer.isPresent)
+  }
+
+  /** Errors: `ReadQuorum` when fewer than half of a pool's drives answer. */
+  async #ask(name: string): Promise<readonly PoolAnswer[]> {
+    const answers: PoolAnswer[] = []
+    for (const [pool, drives] of this.#pools.entries()) {
+      const outcomes = await fanOut(drives, (drive) => drive.statVolume(name))
+      const present = outcomes.filter((outcome) => !(outcome instanceof DriveError)).length
+      const absent = outcomes.filter((outcome) => isCode(outcome, 'VolumeNotFound')).length
+      if ((present + absent) * 2 < drives.length) throw noReadQuorum({ bucket: name })
+      answers.push({
+        pool,
+        drives,
+        outcomes,
+        isPresent: present * 2 >= present + absent && present > 0,
+      })
+    }
+    return answers
+  }
+
+  #reportMissing(name: string, answer: PoolAnswer): void {
+    if (!answer.outcomes.some((outcome) => isCode(outcome, 'VolumeNotFound'))) return
+    for (const set of this.#all.allSets()) {
+      if (set.pool !== answer.pool) continue
+      const isMissing = set.drives.some((drive) =>
+        isCode(answer.outcomes[answer.drives.indexOf(drive)], 'VolumeNotFound'),
+      )
+      if (!isMissing) continue
+      void this.#context.repairs.report({
+        pool: set.pool,
+        set: set.index,
+        bucket: name,
+        path: '',
+        reason: 'missing',
+      })
+    }
+  }
+
+  /** Answers which drives got a new directory. Errors: `WriteQuorum`, after taking them back. */
+  async #makeDirectories(name: string): Promise<ReadonlySet<Drive>> {
+    const made = new Set<Drive>()
+    let isEnough = true
+    for (const drives of this.#pools) {
+      const outcomes = await fanOut(drives, (drive) => drive.makeVolume(name))
+      let count = 0
+      for (const [i, outcome] of outcomes.entries()) {
+        const drive = drives[i]
+        const isMade = !(outcome instanceof DriveError)
+        if (isMade && drive !== undefined) made.add(drive)
+        // A directory left over from a removal that missed this drive serves as well.
+        if (isMade || isCode(outcome, 'VolumeExists')) count++
+      }
+      if (count < majorityOf(drives)) isEnough = false
+    }
+    if (isEnough) return made
+    await this.#undoMake(name, made)
+    throw noWriteQuorum({ bucket: name })
+  }
+
+  async #undoMake(name: string, made: ReadonlySet<Drive>): Promise<void> {
+    const drives = [...made]
+    await fanOut(drives, (drive) => drive.deleteVolume(name, { force: false }))
+  }
+
+  /** Errors: `BucketNotEmpty`. */
+  async #requireEmpty(name: string): Promise<void> {
+    const cursor = this.#options.names.open({
+      bucket: name,
+      prefix: '',
+      startAfter: '',
+      recursive: true,
+      expected: 1,
+    })
+    if ((await cursor.next()) !== undefined) throw notEmpty(name)
+  }
+
+  /**
+   * Removes the directories, or makes them again where that worked and throws.
+   *
+   * Without `force` a drive removes its directory only when nothing is in it, so that a write that came in after the
+   * bucket was found empty is never lost.
+   */
+  async #deleteDirectories(name: string, force: boolean): Promise<void> {
+    const removed: Drive[] = []
+    let isEnough = true
+    let isFilled = false
+    for (const drives of this.#pools) {
+      const outcomes = await fanOut(drives, (drive) => removeDirectory(drive, name, force))
+      let count = 0
+      for (const [i, outcome] of outcomes.entries()) {
+        const drive = drives[i]
+        const isRemoved = !(outcome instanceof DriveError)
+        if (isRemoved && drive !== undefined) removed.push(drive)
+        if (isRemoved || isCode(outcome, 'VolumeNotFound')) count++
+        if (isCode(outcome, 'VolumeNotEmpty')) isFilled = true
+      }
+      if (count < majorityOf(drives)) isEnough = false
+    }
+    if (isEnough && !isFilled) return
+    await fanOut(removed, (drive) => drive.makeVolume(name))
+    throw isFilled ? notEmpty(name) : noWriteQuorum({ bucket: name })
+  }
+}
+
+/** Empty folders may be left over from writes that did not succeed: they are no content. */
+async function removeDirectory(
+  drive: Drive,
+  name: string,
+  force: boolean,
+): Promise<DriveResult<void>> {
+  const outcome = await drive.deleteVolume(name, { force })
+  if (force || !isCode(outcome, 'VolumeNotEmpty')) return outcome
+  const walked = await drive.walk({
+    volume: name,
+    prefix: '',
+    startAfter: '',
+    recursive: true,
+    limit: 1,
+    metadata: false,
+  })
+  if (walked instanceof DriveError) return walked
+  if (walked.entries.length > 0) return outcome
+  const names = await drive.listDirectory(name, '', 1000)
+  if (names instanceof DriveError) return names
+  for (const entry of names) {
+    const removed = await drive.trash(name, entry.endsWith('/') ? entry.slice(0, -1) : entry)
+    if (removed instanceof DriveError) return removed
+  }
+  return drive.deleteVolume(name, { force: false })
+}
+
+function notEmpty(name: string): ObjectError {
+  return new ObjectError('BucketNotEmpty', `Bucket "${name}" is not empty`, { bucket: name })
+}
+
+function majorityOf(drives: SetDrives): number {
+  return Math.floor(drives.length / 2) + 1
+}
+
+function isCode(outcome: DriveResult<unknown> | undefined, code: DriveError['code']): boolean {
+  return outcome instanceof DriveError && outcome.code === code
+}

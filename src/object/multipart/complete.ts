@@ -1,0 +1,281 @@
+import { concatBytes, equalBytes, utf8 } from '#base/bytes'
+import { DriveError, MULTIPART_VOLUME, type Drive } from '#drive/drive'
+import type { ObjectVersion } from '#drive/xl-meta'
+import type { EngineContext } from '../context.ts'
+import { noReadQuorum, noWriteQuorum } from '../errors.ts'
+import { infoOf, objectInfoOf } from '../object-info.ts'
+import {
+  ObjectError,
+  type CompleteOptions,
+  type CompletePart,
+  type ObjectInfo,
+  type PartInfo,
+} from '../object.ts'
+import { encodeKey, writeQuorumOf } from '../placement.ts'
+import { commitUnderLock, newId, uuidText } from '../put.ts'
+import { fanOut } from '../quorum/fan-out.ts'
+import { NULL_VERSION, type CommitPlan } from '../set/set.ts'
+import { PART_NUMBER_MAX, partInfoOf, readParts, type StoredPart } from './part-store.ts'
+import { COMPLETED_KEY, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
+import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
+
+/**
+ * Makes the object of an upload. Source: disk-format.md 6.5, s3-api.md 4.6.4, rule D4.7.
+ *
+ * Order: upload lock; parts read by quorum and checked; object lock; preconditions; commit by rename of the upload's
+ * data directory; the rest of the upload is dropped. The parts' metadata files move along and are removed only after the
+ * commit is durable, so that a crash at any point leaves either an upload that can be completed again or the object.
+ * The new version remembers the request, so that repeating it after success gives the same answer.
+ */
+
+export const PART_SIZE_MIN = 5 * 1_048_576
+const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
+const CHECKSUM_KEY = 'x-minio-multipart-checksum'
+const CHECKSUM_TYPE_KEY = 'x-minio-multipart-checksum-type'
+const REQUEST_DIGEST_BYTES = 16
+
+export interface CompleteRequest {
+  readonly bucket: string
+  readonly key: string
+  readonly uploadId: string
+  /** Ascending. */
+  readonly parts: readonly CompletePart[]
+  readonly options: CompleteOptions
+}
+
+/** Errors: `UploadNotFound`, `InvalidPart`, `InvalidPartOrder`, `PartTooSmall`, `PreconditionFailed`, `ReadQuorum`, `WriteQuorum`, `StorageFull`, and what the callbacks throw. */
+export async function completeUpload(
+  store: UploadStore,
+  request: CompleteRequest,
+): Promise<ObjectInfo> {
+  const { bucket, key, uploadId, options } = request
+  checkOrder(request)
+  const folder = store.folderOf(bucket, key, uploadId)
+  using _upload = await store.lockWhole(folder)
+  const upload = await store.findIfAny(bucket, key, uploadId)
+  const digest = digestOf(store, folder, request.parts)
+  if (upload === undefined) return await answerAgain(store, request, digest)
+  const numbers = new Set(request.parts.map((part) => part.number))
+  const stored = await readParts(upload.set, partQueryOf(upload, numbers))
+  const chosen = checkParts(request, stored)
+  const infos = chosen.map((part) => partInfoOf(part.meta))
+  const added = options.verify?.(store.infoOf(upload), infos) ?? new Map<string, Uint8Array>()
+  const etag = await etagOf(store.context, infos)
+  const version = versionOf(store.context, upload, request, { parts: infos, etag })
+  const systemMetadata = new Map([...version.systemMetadata, ...added, [COMPLETED_KEY, digest]])
+  const info = await commit(store, upload, request, { ...version, systemMetadata }, chosen)
+  void cleanUp(upload, version, numbers)
+  return info
+}
+
+function checkOrder(request: CompleteRequest): void {
+  const { bucket, key, parts } = request
+  let last = 0
+  for (const { number } of parts) {
+    if (number <= last) {
+      throw new ObjectError('InvalidPartOrder', `Part ${number} does not come after part ${last}`, {
+        bucket,
+        key,
+        partNumber: number,
+      })
+    }
+    last = number
+  }
+  if (parts.length === 0) {
+    throw new ObjectError('InvalidPart', 'An object needs at least one part', { bucket, key })
+  }
+}
+
+/** The stored parts in request order. */
+function checkParts(
+  request: CompleteRequest,
+  stored: ReadonlyMap<number, StoredPart>,
+): readonly StoredPart[] {
+  const { bucket, key, parts } = request
+  const chosen: StoredPart[] = []
+  for (const [i, part] of parts.entries()) {
+    const found = stored.get(part.number)
+    const details = { bucket, key, partNumber: part.number, etag: part.etag }
+    if (found === undefined || found.meta.etag !== part.etag) {
+      throw new ObjectError('InvalidPart', `Part ${part.number} is not the one uploaded`, details)
+    }
+    const info = partInfoOf(found.meta)
+    for (const [name, value] of Object.entries(part.checksums)) {
+      if (info.checksums?.[name] === value) continue
+      throw new ObjectError(
+        'InvalidPart',
+        `Checksum ${name} of part ${part.number} differs`,
+        details,
+      )
+    }
+    const sizeBytes = sizeOf(info)
+    if (i < parts.length - 1 && sizeBytes < PART_SIZE_MIN) {
+      throw new ObjectError('PartTooSmall', `Part ${part.number} has only ${sizeBytes} bytes`, {
+        ...details,
+        sizeBytes,
+        minSizeBytes: PART_SIZE_MIN,
+      })
+    }
+    chosen.push(found)
+  }
+  return chosen
+}
+
+function sizeOf(part: PartInfo): number {
+  return part.actualSizeBytes >= 0 ? part.actualSizeBytes : part.sizeBytes
+}
+
+/** The version to commit; its modification time is chosen by the commit. */
+function versionOf(
+  context: EngineContext,
+  upload: Upload,
+  request: CompleteRequest,
+  made: { readonly parts: readonly PartInfo[]; readonly etag: string },
+): ObjectVersion {
+  const { parts, etag } = made
+  const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
+  const actualSizeBytes = parts.reduce((sum, part) => sum + sizeOf(part), 0)
+  const systemMetadata = new Map(upload.version.systemMetadata)
+  systemMetadata.delete(UPLOAD_KEY)
+  systemMetadata.set(ACTUAL_SIZE_KEY, utf8(String(actualSizeBytes)))
+  const userMetadata = new Map(upload.version.userMetadata)
+  userMetadata.delete(CHECKSUM_KEY)
+  userMetadata.delete(CHECKSUM_TYPE_KEY)
+  userMetadata.set('etag', etag)
+  return {
+    ...upload.version,
+    versionId: versionIdFor(context, upload, request),
+    // Without ETags: the parts of a finished object are not told apart by them (PartETags is nil).
+    parts: parts.map((part) => ({
+      number: part.number,
+      sizeBytes: part.sizeBytes,
+      actualSizeBytes: part.actualSizeBytes,
+    })),
+    sizeBytes,
+    systemMetadata,
+    userMetadata,
+  }
+}
+
+/** The bucket's state now decides; the id chosen at the creation is used when it still fits. */
+function versionIdFor(context: EngineContext, upload: Upload, request: CompleteRequest): string {
+  if (request.options.versioning !== 'enabled') return NULL_VERSION
+  const { versionId } = upload.version
+  return versionId === NULL_VERSION ? newId(context) : versionId
+}
+
+/** MD5 over the parts' MD5s, and their number. */
+async function etagOf(context: EngineContext, parts: readonly PartInfo[]): Promise<string> {
+  const digests = parts.map((part) => Uint8Array.fromHex(part.etag ?? ''))
+  const md5 = context.codec.md5()
+  await md5.update(concatBytes(digests))
+  return `${(await md5.digest()).toHex()}-${parts.length}`
+}
+
+async function commit(
+  store: UploadStore,
+  upload: Upload,
+  request: CompleteRequest,
+  version: ObjectVersion,
+  parts: readonly StoredPart[],
+): Promise<ObjectInfo> {
+  const { bucket, key, options } = request
+  const { set, folder } = upload
+  const { context } = store
+  const path = encodeKey(key)
+  const isComplete = await settleDrives(upload, parts)
+  const quorum = writeQuorumOf(version.dataShards, version.parityShards)
+  if (isComplete.filter(Boolean).length < quorum) throw noWriteQuorum({ bucket, key })
+  const plan: CommitPlan = {
+    bucket,
+    path,
+    version,
+    mode: 'write',
+    source: { volume: MULTIPART_VOLUME, path: folder },
+    isComplete,
+  }
+  const committed = await commitUnderLock(context, store.pools, { set, key, plan }, options)
+  return objectInfoOf(bucket, key, committed.version, { isLatest: true })
+}
+
+/**
+ * Which drives can take part: those that have a current shard of some part. Where a drive has an outdated shard under a
+ * part's number it is removed first: its hashes are good, so that nothing would tell it from the right one later. A
+ * missing shard is found and repaired.
+ */
+async function settleDrives(
+  upload: Upload,
+  parts: readonly StoredPart[],
+): Promise<readonly boolean[]> {
+  const { directory } = partQueryOf(upload)
+  const outcomes = await fanOut(upload.set.drives, async (drive: Drive, position) => {
+    let hasAny = false
+    for (const part of parts) {
+      const state = part.states[position]
+      if (state === 'current') hasAny = true
+      if (state !== 'stale') continue
+      const file = `${directory}/part.${part.meta.number}`
+      const removed = await drive.trash(MULTIPART_VOLUME, `${file}.meta`)
+      if (removed instanceof DriveError) return removed
+      const removedData = await drive.trash(MULTIPART_VOLUME, file)
+      if (removedData instanceof DriveError) return removedData
+    }
+    return hasAny
+  })
+  return outcomes.map((outcome) => outcome === true)
+}
+
+/** A request for an upload that is gone: perhaps it is the one that made the current version. */
+async function answerAgain(
+  store: UploadStore,
+  request: CompleteRequest,
+  digest: Uint8Array,
+): Promise<ObjectInfo> {
+  const { bucket, key, uploadId } = request
+  const { lookup } = await store.pools.locate({
+    bucket,
+    path: encodeKey(key),
+    versionId: undefined,
+    inline: false,
+    allDrives: false,
+  })
+  if (lookup.kind === 'unreadable') throw noReadQuorum({ bucket, key }, lookup.cause)
+  const current = lookup.kind === 'found' ? infoOf(bucket, key, lookup.version) : undefined
+  const noted = current?.systemMetadata.get(COMPLETED_KEY)
+  if (current === undefined || noted === undefined || !equalBytes(noted, digest)) {
+    throw uploadNotFound(bucket, key, uploadId)
+  }
+  return current
+}
+
+/** Names the upload and its part list. */
+function digestOf(store: UploadStore, folder: string, parts: readonly CompletePart[]): Uint8Array {
+  const hasher = store.context.codec.checksum('sha256')
+  hasher.update(utf8(folder))
+  for (const part of parts) hasher.update(utf8(`\n${part.number} ${part.etag}`))
+  return hasher.digest().slice(0, REQUEST_DIGEST_BYTES)
+}
+
+/** Removes what the object does not need: metadata of its parts, and parts that were not named. */
+async function cleanUp(
+  upload: Upload,
+  version: ObjectVersion,
+  numbers: ReadonlySet<number>,
+): Promise<void> {
+  const { set, bucket, key, folder } = upload
+  const directory = `${encodeKey(key)}/${uuidText(version.dataDir)}`
+  await fanOut(set.drives, (drive) => drive.trash(MULTIPART_VOLUME, folder))
+  await fanOut(set.drives, async (drive) => {
+    const names = await drive.listDirectory(bucket, directory, 3 * PART_NUMBER_MAX)
+    if (names instanceof DriveError) return names
+    const surplus = names.filter((name) => {
+      const match = /^part\.(\d+)(\.meta)?$/.exec(name)
+      return match !== null && (match[2] !== undefined || !numbers.has(Number(match[1])))
+    })
+    for (const name of surplus) {
+      const removed = await drive.trash(bucket, `${directory}/${name}`)
+      if (removed instanceof DriveError) return removed
+    }
+    return undefined
+  })
+}

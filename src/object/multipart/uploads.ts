@@ -1,0 +1,225 @@
+import { assert } from '#base/assert'
+import { utf8 } from '#base/bytes'
+import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
+import { encodePartMeta, type PartMeta } from '#drive/part-meta'
+import type { ObjectVersion } from '#drive/xl-meta'
+import { BLOCK_SIZE_BYTES } from '../context.ts'
+import { noWriteQuorum, writeErrorOf } from '../errors.ts'
+import { ObjectError } from '../object.ts'
+import type {
+  BodySource,
+  PartInfo,
+  PutOptions,
+  PutPartOptions,
+  UploadInfo,
+  VersioningState,
+} from '../object.ts'
+import { checkKey, encodeKey, writeQuorumOf } from '../placement.ts'
+import { chooseParity, newId } from '../put.ts'
+import { fanOutTo } from '../quorum/fan-out.ts'
+import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
+import { NULL_VERSION, type StagedBody } from '../set/set.ts'
+import { PART_NUMBER_MAX, partInfoOf, readParts } from './part-store.ts'
+import { keyFolder, newUpload, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
+import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
+
+/**
+ * Creating, filling, listing and dropping one upload. Source: disk-format.md 6.5, s3-api.md 4.6.
+ */
+
+const STORAGE_CLASS_KEY = 'x-amz-storage-class'
+const ERASURE_UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
+
+export type CreateOptions = Pick<PutOptions, 'userMetadata' | 'systemMetadata' | 'storageClass'> & {
+  readonly versioning: VersioningState
+}
+
+/** Begins an upload: everything about the object is decided now but its content. Errors: `ObjectNameInvalid`, `ObjectNameTooLong`, `WriteQuorum`, `StorageFull`. */
+export async function createUpload(
+  store: UploadStore,
+  bucket: string,
+  key: string,
+  options: CreateOptions,
+): Promise<UploadInfo> {
+  const { context, pools } = store
+  checkKey(bucket, key)
+  if (key.endsWith('/')) {
+    throw new ObjectError('ObjectNameInvalid', `A folder "${key}" cannot be uploaded in parts`, {
+      bucket,
+      key,
+    })
+  }
+  const path = encodeKey(key)
+  const set = await pools.setForWrite(bucket, path, undefined)
+  const parity = chooseParity(set, { bucket, key }, options.storageClass, false)
+  const createdNs = context.clock.nowNs()
+  const name = newUpload(context.random.uuid(), createdNs)
+  const systemMetadata = new Map(options.systemMetadata)
+  systemMetadata.set(UPLOAD_KEY, utf8(`${bucket}/${key}`))
+  if (parity.upgradedFrom !== undefined) {
+    const change = `${parity.upgradedFrom}->${parity.parityShards}`
+    systemMetadata.set(ERASURE_UPGRADED_KEY, utf8(change))
+  }
+  const userMetadata = new Map(options.userMetadata)
+  if (options.storageClass !== 'STANDARD') userMetadata.set(STORAGE_CLASS_KEY, options.storageClass)
+  const version: ObjectVersion = {
+    versionId: options.versioning === 'enabled' ? newId(context) : NULL_VERSION,
+    dataDir: newId(context),
+    dataShards: parity.dataShards,
+    parityShards: parity.parityShards,
+    blockSizeBytes: BLOCK_SIZE_BYTES,
+    shardIndex: 1,
+    distribution: set.distributionOf(bucket, path),
+    parts: [],
+    sizeBytes: 0,
+    modifiedNs: createdNs,
+    systemMetadata,
+    userMetadata,
+  }
+  const folder = `${keyFolder(context.codec, bucket, path)}/${name}`
+  await set.commitVersion({
+    bucket: MULTIPART_VOLUME,
+    path: folder,
+    version,
+    mode: 'given',
+    inline: set.drives.map(() => new Uint8Array()),
+    isComplete: set.drives.map((drive) => drive?.isOnline() === true),
+    replacedDataShards: 0,
+  })
+  return store.infoOf({ bucket, key, set, folder, name, version })
+}
+
+/** Errors: `UploadNotFound`, `ReadQuorum`. */
+export async function getUpload(
+  store: UploadStore,
+  bucket: string,
+  key: string,
+  uploadId: string,
+): Promise<UploadInfo> {
+  return store.infoOf(await store.find(bucket, key, uploadId))
+}
+
+/** All parts, ascending. Errors: `UploadNotFound`, `ReadQuorum`. */
+export async function listParts(
+  store: UploadStore,
+  bucket: string,
+  key: string,
+  uploadId: string,
+): Promise<{ readonly upload: UploadInfo; readonly parts: readonly PartInfo[] }> {
+  using _lock = await store.lockShared(store.folderOf(bucket, key, uploadId))
+  const upload = await store.find(bucket, key, uploadId)
+  const parts = await readParts(upload.set, partQueryOf(upload))
+  return {
+    upload: store.infoOf(upload),
+    parts: [...parts.values()].map((part) => partInfoOf(part.meta)),
+  }
+}
+
+/** Drops an upload with its parts. Errors: `UploadNotFound`, `ReadQuorum`, `WriteQuorum`. */
+export async function abortUpload(
+  store: UploadStore,
+  bucket: string,
+  key: string,
+  uploadId: string,
+): Promise<void> {
+  using _lock = await store.lockWhole(store.folderOf(bucket, key, uploadId))
+  const upload = await store.find(bucket, key, uploadId)
+  await store.drop(upload.set, upload.folder, { bucket, key })
+}
+
+/**
+ * Stores one part. The body is encoded without a lock; the part replaces an older one of its number only after it is
+ * durable on a write quorum (D4.6). Of parts of one number the last one put in place wins on every drive.
+ * Errors: `UploadNotFound`, those of the body, `IncompleteBody`, `WriteQuorum`, `StorageFull`, `Aborted`.
+ */
+export async function putPart(
+  store: UploadStore,
+  bucket: string,
+  key: string,
+  uploadId: string,
+  partNumber: number,
+  body: BodySource,
+  options: PutPartOptions,
+): Promise<PartInfo> {
+  assert(Number.isInteger(partNumber) && partNumber >= 1 && partNumber <= PART_NUMBER_MAX)
+  const { clock, random } = store.context
+  const upload = await store.find(bucket, key, uploadId)
+  const stagedFolder = `${random.uuid()}x${clock.nowNs()}`
+  const stagedPath = `${stagedFolder}/part.${partNumber}`
+  const staged = await upload.set.stageBody(
+    {
+      shape: upload.version,
+      path: stagedPath,
+      inlineLimitBytes: undefined,
+      digests: options.digests,
+      bucket,
+      key,
+      signal: options.signal,
+    },
+    body,
+  )
+  try {
+    const checksums = (await options.verify?.(staged.digests, staged.sizeBytes)) ?? {}
+    const meta = await placePart(store, upload, uploadId, {
+      partNumber,
+      stagedPath,
+      staged,
+      checksums,
+    })
+    return partInfoOf(meta)
+  } finally {
+    // Drives that took the part have nothing left to discard; the others must not keep it until the next start.
+    await upload.set.discardStaged(stagedFolder)
+  }
+}
+
+interface ReadyPart {
+  readonly partNumber: number
+  readonly stagedPath: string
+  readonly staged: StagedBody
+  readonly checksums: Readonly<Record<string, string>>
+}
+
+async function placePart(
+  store: UploadStore,
+  upload: Upload,
+  uploadId: string,
+  ready: ReadyPart,
+): Promise<PartMeta> {
+  const { partNumber, staged } = ready
+  const { bucket, key, folder, set, version } = upload
+  using _upload = await store.lockShared(folder)
+  using _part = await store.lockPart(folder, partNumber)
+  // The upload may have been completed or dropped while the body came in.
+  if ((await store.findIfAny(bucket, key, uploadId)) === undefined) {
+    throw uploadNotFound(bucket, key, uploadId)
+  }
+  const md5 = staged.digests.get('md5')
+  assert(md5 !== undefined)
+  const checksums = new Map<string, string>()
+  for (const [name, value] of Object.entries(ready.checksums))
+    checksums.set(name.toUpperCase(), value)
+  const meta: PartMeta = {
+    number: partNumber,
+    etag: md5.toHex(),
+    sizeBytes: staged.sizeBytes,
+    actualSizeBytes: staged.sizeBytes,
+    modifiedNs: store.context.clock.nowNs(),
+    checksums,
+  }
+  const metadata = encodePartMeta(meta)
+  const { directory } = partQueryOf(upload)
+  const outcomes = await fanOutTo(
+    set.drives,
+    (position) => staged.isComplete[position] === true,
+    (drive) => drive.commitPart({ staged: ready.stagedPath, directory, partNumber, metadata }),
+  )
+  const quorum = writeQuorumOf(version.dataShards, version.parityShards)
+  const reduced = reduceOutcomes(outcomes, quorum)
+  if (reduced === undefined && successCountOf(outcomes) >= quorum) return meta
+  // Nothing is taken back: drives that did not get the new part still have the old one, and it counts while enough do.
+  const details = { bucket, key, partNumber }
+  const failure = outcomes.find((outcome) => outcome instanceof DriveError)
+  if (reduced === undefined) throw noWriteQuorum(details, failure)
+  throw writeErrorOf(reduced, details)
+}
