@@ -465,6 +465,11 @@ export class MsgpackWriter {
     this.#lead32(0xce, value)
   }
 
+  /** One byte that is already encoded. */
+  byte(value: number): void {
+    this.#byte(value)
+  }
+
   /** Bytes that are already encoded. Answers where they begin. */
   raw(value: Uint8Array): number {
     const size = value.length
