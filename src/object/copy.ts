@@ -8,6 +8,8 @@ import {
   type CopyOptions,
   type CopySource,
   type ObjectInfo,
+  type ObjectReader,
+  type RangeRequest,
   type ReadPreconditions,
 } from './object.ts'
 import { checkKey, encodeKey, parityOf } from './placement.ts'
@@ -58,7 +60,10 @@ async function copyData(
   source: CopySource,
   options: CopyOptions,
 ): Promise<CopyResult> {
-  const reader = await openSource(context, pools, source, options.signal)
+  const reader = await openSource(context, pools, source, {
+    range: { kind: 'all' },
+    signal: options.signal,
+  })
   const body = bodyOfReader(reader)
   try {
     const decided = options.metadata(reader.info)
@@ -85,22 +90,17 @@ export async function openSource(
   context: EngineContext,
   pools: Pools,
   source: CopySource,
-  signal: AbortSignal | undefined,
-): ReturnType<typeof openObject> {
-  return await openObject(
-    context,
-    pools,
-    { bucket: source.bucket, key: source.key },
-    { versionId: source.versionId, range: { kind: 'all' }, signal },
-  ).then((reader) => {
-    try {
-      checkSourceConditions(source.preconditions, reader.info)
-    } catch (error) {
-      reader.close()
-      throw error
-    }
-    return reader
-  })
+  options: { readonly range: RangeRequest; readonly signal: AbortSignal | undefined },
+): Promise<ObjectReader> {
+  const { versionId } = source
+  const reader = await openObject(context, pools, source, { versionId, ...options })
+  try {
+    checkSourceConditions(source.preconditions, reader.info)
+  } catch (error) {
+    reader.close()
+    throw error
+  }
+  return reader
 }
 
 /** Errors: `PreconditionFailed`. */

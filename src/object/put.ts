@@ -1,5 +1,5 @@
 import { utf8 } from '#base/bytes'
-import type { ObjectVersion } from '#drive/xl-meta'
+import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { checkWriteConditions } from './conditions.ts'
 import { BLOCK_SIZE_BYTES, OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, noWriteQuorum } from './errors.ts'
@@ -53,7 +53,7 @@ export async function putObject(
   }
   const dataDir = newId(context)
   const folder = context.random.uuid()
-  const stagedPath = `${folder}/${uuidText(dataDir)}/part.1`
+  const stagedPath = `${folder}/${dataDirName(dataDir)}/part.1`
   const staged = await set.stageBody(
     {
       shape,

@@ -1,9 +1,15 @@
 import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
-import { XlMeta, type VersionHeader } from '#drive/xl-meta'
+import {
+  isFree,
+  isSameHeader,
+  XlMeta,
+  type StoredVersion,
+  type VersionHeader,
+} from '#drive/xl-meta'
 import { writeQuorumOf } from '../placement.ts'
 import { fanOut, fanOutTo } from '../quorum/fan-out.ts'
 import { isSilent } from '../quorum/reduce.ts'
-import { chooseCopies, chooseSame, readQuorumOf } from './copies.ts'
+import { chooseByVote, chooseSame, readQuorumOf } from './copies.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import type { Lookup, LookupRequest } from './set.ts'
 
@@ -121,7 +127,40 @@ function agree(
     return { kind: 'absent', isVolume: noVolume > 0, hasOthers: false, latestNs: undefined }
   }
   if (absent + noVolume > 0) return undefined
-  return chooseSame(set, request, metas)
+  return agreeOnVersion(set, request, metas)
+}
+
+function agreeOnVersion(
+  set: ErasureSet,
+  request: LookupRequest,
+  metas: readonly (XlMeta | undefined)[],
+): Lookup | undefined {
+  const { versionId } = request
+  let first: XlMeta | undefined
+  let firstVersion: StoredVersion | undefined
+  const indexes: number[] = []
+  for (const meta of metas) {
+    if (meta === undefined) {
+      indexes.push(-1)
+      continue
+    }
+    const index = versionId === undefined ? meta.latest() : meta.find(versionId)
+    const version = meta.versions[index]
+    indexes.push(index)
+    if (first === undefined) {
+      first = meta
+      firstVersion = version
+    } else if (version === undefined || firstVersion === undefined) {
+      if (version !== firstVersion) return undefined
+    } else if (!isSameHeader(version, firstVersion)) return undefined
+  }
+  if (first === undefined) return undefined
+  const latestNs = first.versions[first.latest()]?.header.modifiedNs
+  if (firstVersion === undefined) {
+    return { kind: 'absent', isVolume: false, hasOthers: first.versions.length > 0, latestNs }
+  }
+  const version = chooseSame(set, request, metas, indexes)
+  return version === undefined ? undefined : { kind: 'found', version, latestNs }
 }
 
 /** Data in files is read from the drives that have it: then all copies must be known. */
@@ -159,9 +198,11 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
     const holders = countHolders(candidate)
     const readQuorum = readQuorumOf(set, metas, candidate.indexes)
     if (holders >= readQuorum) {
-      const version = chooseCopies(set, request, metas, candidate.indexes)
-      if (version === undefined) return { kind: 'unreadable', cause }
-      if (refused.size > 0 || holders + undecided < set.size) report(set, request)
+      const voted = chooseByVote(set, request, metas, candidate.indexes)
+      if (voted === undefined) return { kind: 'unreadable', cause }
+      const { version, isUnanimous } = voted
+      const isEverywhere = holders + undecided >= set.size
+      if (refused.size > 0 || !isEverywhere || !isUnanimous) report(set, request)
       return { kind: 'found', version, latestNs: latestNsOf(metas) }
     }
     const replaced = countReplaced(metas, header)
@@ -239,17 +280,10 @@ function writeQuorumFor(set: ErasureSet, header: VersionHeader): number {
 function latestNsOf(metas: readonly (XlMeta | undefined)[]): bigint | undefined {
   let latestNs: bigint | undefined
   for (const meta of metas) {
-    const newest = meta?.versions.find(({ header }) => !isFree(header))?.header.modifiedNs
+    const newest = meta?.versions[meta.latest()]?.header.modifiedNs
     if (newest !== undefined && (latestNs === undefined || newest > latestNs)) latestNs = newest
   }
   return latestNs
-}
-
-const FREE_VERSION_FLAG = 1
-
-/** A note about remote data to delete: never a version for readers. */
-export function isFree(header: VersionHeader): boolean {
-  return header.kind === 'deleteMarker' && (header.flags & FREE_VERSION_FLAG) !== 0
 }
 
 function report(set: ErasureSet, request: LookupRequest): void {

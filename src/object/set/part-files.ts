@@ -1,7 +1,7 @@
 import { assert } from '#base/assert'
 import { equalBytes } from '#base/bytes'
-import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
-import type { ObjectVersion } from '#drive/xl-meta'
+import { DriveError, type Drive, type DriveResult } from '#drive/drive'
+import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from './erasure-set.ts'
@@ -132,7 +132,7 @@ export class PartFiles {
     const { path } = this.#options
     return copy.dataDir === ''
       ? this.#besidePath()
-      : `${path}/${copy.dataDir}/part.${this.#partNumber}`
+      : `${path}/${dataDirName(copy.dataDir)}/part.${this.#partNumber}`
   }
 
   #besidePath(): string {

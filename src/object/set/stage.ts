@@ -72,7 +72,7 @@ class Stager {
   #filling: Slot | undefined
   #sending: Slot | undefined
   #sent: Promise<DriveResult<void>[]> | undefined
-  #digested: Promise<void> | void
+  #digested: Promise<void> | undefined
   /** Arguments of the append in flight, by position. */
   readonly #chunks: (readonly Uint8Array[])[]
   #isLast = false
@@ -182,7 +182,7 @@ class Stager {
 
   #digest(offset: number, sizeBytes: number): void {
     const plain = this.#codec.memory.subarray(offset, offset + sizeBytes)
-    this.#digested = this.#md5.update(plain)
+    this.#digested = this.#md5.update(plain) ?? undefined
     for (const { hasher } of this.#digests) hasher.update(plain)
   }
 

@@ -1,0 +1,273 @@
+import { textOf } from '#base/bytes'
+import { isFree, type DeleteMarker, type ObjectVersion, type XlMeta } from '#drive/xl-meta'
+import { isObject } from '../object-info.ts'
+import type { ErasureSet } from './erasure-set.ts'
+import { NULL_VERSION, type ChosenVersion, type Copy, type WholeFileHash } from './set.ts'
+
+/**
+ * From the drives' metadata files to one version with the copies of it that can be used. Source: disk-format.md 5.13.
+ */
+
+const INLINE_KEY = 'x-minio-internal-inline-data'
+const TRANSITION_KEY = 'x-minio-internal-transition-status'
+
+export type Metas = readonly (XlMeta | undefined)[]
+
+export interface VersionRequest {
+  readonly versionId: string | undefined
+  readonly inline: boolean
+}
+
+/** One drive's version, decoded. */
+interface Decoded {
+  readonly body: ObjectVersion | DeleteMarker
+  readonly wholeFileHashes: ReadonlyMap<number, WholeFileHash> | undefined
+  readonly isLegacy: boolean
+}
+
+/** Drives needed to read what the drives hold at `indexes` (by position, -1: nothing). */
+export function readQuorumOf(set: ErasureSet, metas: Metas, indexes: readonly number[]): number {
+  const decoded = firstDecoded(metas, indexes)
+  return decoded === undefined ? set.size : quorumOf(set, decoded.body)
+}
+
+function quorumOf(set: ErasureSet, body: ObjectVersion | DeleteMarker): number {
+  const half = set.size - Math.floor(set.size / 2)
+  if (!isObject(body) || body.sizeBytes === 0) {
+    return set.context.storage.standardParity === 0 ? set.size : half
+  }
+  const status = body.systemMetadata.get(TRANSITION_KEY)
+  if (status !== undefined && textOf(status) === 'complete') {
+    return Math.min(Math.floor(set.size / 2) + 1, body.dataShards)
+  }
+  return body.dataShards
+}
+
+function firstDecoded(metas: Metas, indexes: readonly number[]): Decoded | undefined {
+  for (let i = 0; i < metas.length; i++) {
+    const meta = metas[i]
+    const index = indexes[i] ?? -1
+    if (meta !== undefined && index >= 0) return decode(meta, index)
+  }
+  return undefined
+}
+
+/**
+ * The version at `indexes`, where all drives there hold the very same one: only the first is decoded.
+ * Undefined: too few copies, or some are misplaced, which needs a vote of all drives.
+ */
+export function chooseSame(
+  set: ErasureSet,
+  request: VersionRequest,
+  metas: Metas,
+  indexes: readonly number[],
+): ChosenVersion | undefined {
+  const decoded = firstDecoded(metas, indexes)
+  if (decoded === undefined) return undefined
+  const quorum = quorumOf(set, decoded.body)
+  let count = 0
+  for (const index of indexes) if (index >= 0) count++
+  if (count < quorum) return undefined
+  const { body } = decoded
+  if (!isObject(body)) return chosenMarker(metas, indexes, decoded, quorum)
+  if (decoded.isLegacy) return undefined
+  const copies: (Copy | undefined)[] = []
+  const isInline = isInlineAt(metas, indexes, body)
+  for (let i = 0; i < metas.length; i++) {
+    const meta = metas[i]
+    const index = indexes[i] ?? -1
+    const version = index < 0 ? undefined : meta?.versions[index]
+    if (meta === undefined || version === undefined) {
+      copies.push(undefined)
+      continue
+    }
+    const shardIndex = body.distribution[i] ?? 0
+    if (shardIndexIn(version.body) !== shardIndex) return undefined
+    copies.push({
+      shardIndex,
+      dataDir: body.dataDir,
+      inline: request.inline ? meta.inline(body.versionId) : undefined,
+      wholeFileHashes: undefined,
+    })
+  }
+  return chosen(metas, indexes, { decoded, copies, quorum, isInline })
+}
+
+/**
+ * The version at `indexes` by vote: drives must agree on what decides how the data is read; of those that do, the most
+ * frequent metadata counts. Undefined: no such group reaches the read quorum.
+ */
+export function chooseByVote(
+  set: ErasureSet,
+  request: VersionRequest,
+  metas: Metas,
+  indexes: readonly number[],
+): { readonly version: ChosenVersion; readonly isUnanimous: boolean } | undefined {
+  const decodedAt: (Decoded | undefined)[] = metas.map((meta, i) => {
+    const index = indexes[i] ?? -1
+    return meta === undefined || index < 0 ? undefined : decode(meta, index)
+  })
+  const group = largestGroup(decodedAt.map((decoded) => decoded && readKeyOf(decoded.body)))
+  const signatures = metas.map((meta, i) =>
+    group.has(i) ? meta?.versions[indexes[i] ?? -1]?.header.signature.toHex() : undefined,
+  )
+  const winners = largestGroup(signatures)
+  const [reference] = winners
+  const decoded = reference === undefined ? undefined : decodedAt[reference]
+  if (reference === undefined || decoded === undefined) return undefined
+  const quorum = quorumOf(set, decoded.body)
+  if (group.size < quorum) return undefined
+  const kept = indexes.map((index, i) => (group.has(i) ? index : -1))
+  const isUnanimous = winners.size === decodedAt.filter((one) => one !== undefined).length
+  if (!isObject(decoded.body)) {
+    return { version: chosenMarker(metas, kept, decoded, quorum, reference), isUnanimous }
+  }
+  const isInline = isInlineAt(metas, kept, decoded.body)
+  const byDistribution = areMisplaced(decodedAt, group, decoded.body)
+  const { body } = decoded
+  const copies = decodedAt.map((own, i): Copy | undefined => {
+    if (!group.has(i) || own === undefined || !isObject(own.body)) return undefined
+    return {
+      shardIndex: byDistribution ? (body.distribution[i] ?? 0) : own.body.shardIndex,
+      dataDir: own.body.dataDir,
+      inline: request.inline ? metas[i]?.inline(body.versionId) : undefined,
+      wholeFileHashes: own.wholeFileHashes,
+    }
+  })
+  const version = chosen(metas, kept, { decoded, copies, quorum, isInline, reference })
+  return { version, isUnanimous }
+}
+
+/** Whether so many drives name a shard that is not theirs that the numbers are wrong rather than the places. Source: disk-format.md 2.6. */
+function areMisplaced(
+  decodedAt: readonly (Decoded | undefined)[],
+  group: ReadonlySet<number>,
+  body: ObjectVersion,
+): boolean {
+  let misplaced = 0
+  for (const i of group) {
+    const own = decodedAt[i]?.body
+    if (own !== undefined && isObject(own) && own.shardIndex !== body.distribution[i]) misplaced++
+  }
+  return misplaced >= Math.max(1, body.parityShards)
+}
+
+function decode(meta: XlMeta, index: number): Decoded | undefined {
+  try {
+    const version = meta.decode(index)
+    if (!('object' in version))
+      return { body: version, wholeFileHashes: undefined, isLegacy: false }
+    const hashes = new Map<number, WholeFileHash>()
+    for (const { partNumber, algorithm, hash } of version.partHashes) {
+      if (algorithm !== 'highwayhash256S') hashes.set(partNumber, { algorithm, hash })
+    }
+    return { body: version.object, wholeFileHashes: hashes, isLegacy: true }
+  } catch {
+    return undefined // a body that cannot be read is no copy; its drive was counted as one that holds the version
+  }
+}
+
+/** What must be equal for shards to belong together. The data directory may differ. */
+function readKeyOf(body: ObjectVersion | DeleteMarker): string {
+  if (!isObject(body)) return 'marker'
+  const parts = body.parts.map((part) => `${part.number}:${part.sizeBytes}`).join()
+  const code =
+    body.sizeBytes === 0
+      ? ''
+      : `${body.dataShards}+${body.parityShards}/${body.blockSizeBytes}/${body.distribution.join()}`
+  const kept = []
+  for (const [name, value] of body.systemMetadata) {
+    const lower = name.toLowerCase()
+    if (lower === 'x-minio-internal-compression' || lower.includes('-transition')) {
+      kept.push(`${lower}=${textOf(value)}`)
+    } else if (lower.includes('-sealed-key')) kept.push(lower)
+  }
+  return `${parts}|${code}|${kept.sort().join()}`
+}
+
+/** Positions of the most frequent name; the first of equally frequent ones. */
+function largestGroup(names: readonly (string | undefined)[]): ReadonlySet<number> {
+  const groups = new Map<string, Set<number>>()
+  names.forEach((name, i) => {
+    if (name === undefined) return
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, new Set([i]))
+    else group.add(i)
+  })
+  let best: ReadonlySet<number> = new Set()
+  for (const group of groups.values()) if (group.size > best.size) best = group
+  return best
+}
+
+/** Source: disk-format.md 5.7, rules 1 to 3. What a section entry means for other versions is decided when the files are missing. */
+function isInlineAt(metas: Metas, indexes: readonly number[], body: ObjectVersion): boolean {
+  if (body.systemMetadata.has(INLINE_KEY)) return true
+  if (body.versionId !== NULL_VERSION && body.sizeBytes > 0) return false
+  return metas.some(
+    (meta, i) => (indexes[i] ?? -1) >= 0 && meta?.inline(body.versionId) !== undefined,
+  )
+}
+
+function chosenMarker(
+  metas: Metas,
+  indexes: readonly number[],
+  decoded: Decoded,
+  quorum: number,
+  reference?: number,
+): ChosenVersion {
+  const copies = metas.map(() => undefined)
+  return chosen(metas, indexes, { decoded, copies, quorum, isInline: false, reference })
+}
+
+function chosen(
+  metas: Metas,
+  indexes: readonly number[],
+  found: {
+    readonly decoded: Decoded
+    readonly copies: readonly (Copy | undefined)[]
+    readonly quorum: number
+    readonly isInline: boolean
+    /** Position whose list tells what is newer. */
+    readonly reference?: number | undefined
+  },
+): ChosenVersion {
+  const position = found.reference ?? indexes.findIndex((index) => index >= 0)
+  const versions = metas[position]?.versions ?? []
+  const index = indexes[position] ?? 0
+  let successorModifiedNs: bigint | undefined
+  for (let i = 0; i < index; i++) {
+    const header = versions[i]?.header
+    if (header !== undefined && !isFree(header)) successorModifiedNs = header.modifiedNs
+  }
+  const header = versions[index]?.header
+  if (header === undefined) throw new RangeError('Chosen version is in no list')
+  return {
+    header,
+    body: found.decoded.body,
+    isLegacy: found.decoded.isLegacy,
+    isInline: found.isInline,
+    isLatest: successorModifiedNs === undefined,
+    successorModifiedNs,
+    copies: found.copies,
+    readQuorum: found.quorum,
+  }
+}
+
+/** The shard number in an object's body, found by its key without decoding; undefined: not there in the usual form. */
+function shardIndexIn(body: Uint8Array): number | undefined {
+  const end = body.length - SHARD_INDEX_KEY.length
+  for (let start = body.indexOf(SHARD_INDEX_FIRST, 0); start >= 0 && start < end; ) {
+    let i = 1
+    while (i < SHARD_INDEX_KEY.length && body[start + i] === SHARD_INDEX_KEY[i]) i++
+    if (i === SHARD_INDEX_KEY.length) {
+      const value = body[start + i] ?? 0
+      return value < 0x80 ? value : undefined
+    }
+    start = body.indexOf(SHARD_INDEX_FIRST, start + 1)
+  }
+  return undefined
+}
+
+/** The key `EcIndex` as msgpack text. It comes before all metadata, where clients could imitate it. */
+const SHARD_INDEX_KEY = Uint8Array.of(0xa7, 0x45, 0x63, 0x49, 0x6e, 0x64, 0x65, 0x78)
+const SHARD_INDEX_FIRST = 0xa7
