@@ -14,7 +14,7 @@ export interface HttpRequest {
   readonly method: string
   /** Path and query exactly as received. */
   readonly target: string
-  /** Lower-case names; repeated headers joined with `, ` except where `headerValues` is used. */
+  /** Lower-case names; repeated headers joined with `, ` except where `headerValues` is used. Values have one character per byte, as they came; text beyond ASCII is the API's to decode. */
   header(name: string): string | undefined
   headerValues(name: string): readonly string[]
   /** All header names and values in wire order, names as received. */

@@ -1,0 +1,252 @@
+/** The listener of one request thread. */
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { Socket } from 'node:net'
+import type { Clock } from '#base/clock'
+import type { Log } from '#observe/log'
+import type { CertificateStore } from './certificates.ts'
+import { Exchange } from './exchange.ts'
+import type { HttpHandler } from './http.ts'
+import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
+
+export interface HttpServerOptions {
+  readonly handler: HttpHandler
+  readonly clock: Clock
+  readonly log: Log
+  /** Address to listen on; undefined: all. */
+  readonly host?: string | undefined
+  readonly port: number
+  /** Several threads share the port. */
+  readonly reusePort?: boolean | undefined
+  /** TLS when given. */
+  readonly certificates?: CertificateStore | undefined
+  readonly limits?: Partial<HttpLimits> | undefined
+}
+
+export interface HttpServer {
+  /** The port listened on, also when 0 was asked for. */
+  readonly port: number
+  readonly requestCount: number
+  /** Stops accepting, closes idle connections at once, lets running requests finish for `limitMs`, then cuts them. */
+  stop(limitMs: number): Promise<void>
+}
+
+interface Connection {
+  current: Exchange | undefined
+  readonly queue: Exchange[]
+}
+
+/** Starts listening. Rejects when the address cannot be had. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const listener = new Listener(options)
+  await listener.listen()
+  return listener
+}
+
+class Listener implements HttpServer {
+  readonly #options: HttpServerOptions
+  readonly #limits: HttpLimits
+  readonly #server: Server
+  readonly #connections = new Map<Socket, Connection>()
+  #isStopping = false
+  #running = 0
+  #onIdle: (() => void) | undefined
+  requestCount = 0
+
+  constructor(options: HttpServerOptions) {
+    this.#options = options
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const settings = {
+      maxHeaderSize: this.#limits.headerBlockMaxBytes,
+      headersTimeout: this.#limits.headersMs,
+      // Bodies have no total limit: their deadline is inactivity.
+      requestTimeout: 0,
+      keepAliveTimeout: this.#limits.idleMs,
+      connectionsCheckingInterval: Math.max(100, Math.min(5000, this.#limits.headersMs / 4)),
+      joinDuplicateHeaders: true,
+      noDelay: true,
+    }
+    this.#server = createListener(settings, options.certificates)
+    this.#server.maxConnections = this.#limits.connectionsMax
+    // One more than allowed, so that the excess is seen; Node drops headers beyond silently.
+    this.#server.maxHeadersCount = this.#limits.headerCountMax + 1
+    this.#server.timeout = this.#limits.inactivityMs
+    this.#server.on('request', (message, response) => this.#accept(message, response, false))
+    this.#server.on('checkContinue', (message, response) => this.#accept(message, response, true))
+    this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket))
+    this.#server.on('timeout', (socket: Socket) => this.#onTimeout(socket))
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  listen(): Promise<void> {
+    const { host, port, reusePort = false } = this.#options
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(
+        { port, reusePort, backlog: 4096, ...(host === undefined ? {} : { host }) },
+        () => {
+          this.#server.off('error', reject)
+          this.#server.on('error', (error) => {
+            this.#options.log.error('Listener failed', { error })
+          })
+          resolve()
+        },
+      )
+    })
+  }
+
+  #accept(message: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const { socket } = message
+    let connection = this.#connections.get(socket)
+    if (connection === undefined) {
+      connection = { current: undefined, queue: [] }
+      this.#connections.set(socket, connection)
+      socket.once('close', () => this.#onClose(socket))
+    }
+    const exchange = new Exchange(message, response, {
+      id: this.#requestId(),
+      isSecure: this.#options.certificates !== undefined,
+      expectsContinue,
+      limits: this.#limits,
+      isStopping: () => this.#isStopping,
+    })
+    this.requestCount += 1
+    if (connection.current === undefined) void this.#run(connection, exchange)
+    else if (connection.queue.length < this.#limits.pipelineMax) connection.queue.push(exchange)
+    else socket.destroy()
+  }
+
+  /** The time in nanoseconds, as MinIO's ids. */
+  #requestId(): string {
+    return this.#options.clock.nowNs().toString(16).toUpperCase().padStart(16, '0')
+  }
+
+  async #run(connection: Connection, exchange: Exchange): Promise<void> {
+    connection.current = exchange
+    this.#running += 1
+    try {
+      await this.#handle(exchange)
+    } finally {
+      this.#running -= 1
+      connection.current = undefined
+      if (this.#running === 0) this.#onIdle?.()
+      const next = connection.queue.shift()
+      if (next !== undefined) void this.#run(connection, next)
+    }
+  }
+
+  async #handle(exchange: Exchange): Promise<void> {
+    const { log, clock, handler } = this.#options
+    try {
+      if (exchange.headerCount > this.#limits.headerCountMax) plainReply(exchange, 431)
+      else if (!isSafeLength(exchange.contentLength)) plainReply(exchange, 400)
+      else await handler(exchange, exchange)
+    } catch (error) {
+      // The API maps its errors; what arrives here is a bug or a client that left in mid-reply.
+      log.error('Request handler failed', { requestId: exchange.id, error })
+      if (exchange.headSent) exchange.destroy()
+      else plainReply(exchange, 500)
+    }
+    try {
+      await exchange.finish(() => clock.sleep(this.#limits.lingerMs))
+    } catch (error) {
+      log.debug('Reply could not be finished', { requestId: exchange.id, error })
+      exchange.destroy()
+    }
+  }
+
+  #onClose(socket: Socket): void {
+    const connection = this.#connections.get(socket)
+    this.#connections.delete(socket)
+    const gone = new Error('Client closed the connection')
+    connection?.current?.abandon(gone)
+    for (const exchange of connection?.queue.splice(0) ?? []) exchange.abandon(gone)
+  }
+
+  /** No byte moved for a while: the client's fault only when it is the one waited for. */
+  #onTimeout(socket: Socket): void {
+    const current = this.#connections.get(socket)?.current
+    if (current !== undefined && !current.isWaitingForClient) {
+      socket.setTimeout(this.#limits.inactivityMs)
+      return
+    }
+    socket.destroy()
+  }
+
+  /** Input that is no HTTP. */
+  #refuse(error: Error & { code?: string }, socket: Socket): void {
+    const current = this.#connections.get(socket)?.current
+    // In the middle of a reply there is nothing sensible left to say.
+    if (!socket.writable || current?.headSent === true) {
+      socket.destroy()
+      return
+    }
+    const status =
+      error.code === 'HPE_HEADER_OVERFLOW'
+        ? '431 Request Header Fields Too Large'
+        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? '408 Request Timeout'
+          : '400 Bad Request'
+    socket.end(
+      `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${status.length}\r\nConnection: close\r\n\r\n${status}`,
+    )
+    current?.abandon(error)
+    void this.#options.clock.sleep(this.#limits.lingerMs).then(() => socket.destroy())
+  }
+
+  async stop(limitMs: number): Promise<void> {
+    this.#isStopping = true
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve())
+    })
+    this.#server.closeIdleConnections()
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+      if (this.#running === 0) resolve()
+    })
+    await Promise.race([idle, this.#options.clock.sleep(limitMs)])
+    // Replies that were just ended may still be on their way to the kernel.
+    await Promise.race([closed, this.#options.clock.sleep(Math.min(limitMs, 200))])
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+function createListener(
+  settings: ServerOptions,
+  certificates: CertificateStore | undefined,
+): Server {
+  if (certificates === undefined) return createServer(settings)
+  const server = createSecureServer({ ...settings, ...certificates.serverOptions() })
+  certificates.onReload = () => server.setSecureContext(certificates.serverOptions())
+  return server
+}
+
+function isSafeLength(length: number | undefined): boolean {
+  return length === undefined || Number.isSafeInteger(length)
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: '400 Bad Request',
+  431: '431 Request Header Fields Too Large',
+  500: '500 Internal Server Error',
+}
+
+function plainReply(exchange: Exchange, status: number): void {
+  const body = new TextEncoder().encode(REASONS[status] ?? String(status))
+  exchange.head(status, [
+    ['Content-Type', 'text/plain; charset=utf-8'],
+    ['Content-Length', String(body.length)],
+  ])
+  exchange.end(body)
+}
