@@ -1,0 +1,126 @@
+import * as fs from 'node:fs'
+import type { DirectoryEntry, FileStat, FileSystem, FlushTarget, OpenMode } from './file-system.ts'
+
+/**
+ * Flushes of one drive in flight at a time. They run on the process's shared pool of threads: the process sets
+ * `UV_THREADPOOL_SIZE` to more than this for each drive, so that a hung drive cannot take the threads of the others.
+ */
+export const FLUSHES_IN_FLIGHT_MAX = 4
+
+const FLAGS: Readonly<Record<OpenMode, number>> = {
+  read: fs.constants.O_RDONLY,
+  create: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL,
+  append: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND,
+}
+
+/** The real file system. */
+export function nodeFileSystem(): FileSystem {
+  return {
+    open: (path, mode) => fs.openSync(path, FLAGS[mode], 0o666),
+    close: (file) => fs.closeSync(file),
+    read: readFully,
+    write: writeFully,
+    statFile: (file) => statOf(fs.fstatSync(file, { bigint: true })),
+    stat: statPath,
+    list: (path) => fs.readdirSync(path, { withFileTypes: true }).map(entryOf),
+    makeDirectory: (path) => fs.mkdirSync(path, 0o777),
+    rename: (from, to) => fs.renameSync(from, to),
+    link: (from, to) => fs.linkSync(from, to),
+    unlink: (path) => fs.unlinkSync(path),
+    removeDirectory: (path) => fs.rmdirSync(path),
+    space: (path) => {
+      const { blocks, bsize, bavail, files, ffree, type } = fs.statfsSync(path)
+      return {
+        totalBytes: blocks * bsize,
+        freeBytes: bavail * bsize,
+        totalInodes: files,
+        freeInodes: ffree,
+        type: type.toString(16),
+      }
+    },
+    flush,
+  }
+}
+
+function readFully(file: number, target: Uint8Array, offset: number): number {
+  let used = 0
+  while (used < target.length) {
+    const count = fs.readSync(file, target, used, target.length - used, offset + used)
+    if (count === 0) break
+    used += count
+  }
+  return used
+}
+
+function writeFully(file: number, chunks: readonly Uint8Array[]): void {
+  let total = 0
+  for (const chunk of chunks) total += chunk.length
+  if (total === 0) return
+  const written = fs.writevSync(file, chunks)
+  if (written < total) writeRest(file, chunks, written)
+}
+
+/** After a short write, which is rare (a signal, a nearly full drive): the rest, piece by piece. */
+function writeRest(file: number, chunks: readonly Uint8Array[], written: number): void {
+  let skip = written
+  for (const chunk of chunks) {
+    let start = Math.min(skip, chunk.length)
+    skip -= start
+    while (start < chunk.length) start += fs.writeSync(file, chunk, start)
+  }
+}
+
+function statPath(path: string): FileStat | undefined {
+  const stat = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return stat === undefined ? undefined : statOf(stat)
+}
+
+function statOf(stat: fs.BigIntStats): FileStat {
+  return {
+    isDirectory: stat.isDirectory(),
+    isFile: stat.isFile(),
+    sizeBytes: Number(stat.size),
+    modifiedNs: stat.mtimeNs,
+    inode: stat.ino,
+    device: stat.dev,
+  }
+}
+
+function entryOf(entry: fs.Dirent): DirectoryEntry {
+  return { name: entry.name, isDirectory: entry.isDirectory(), isFile: entry.isFile() }
+}
+
+/** Several at once, since a journaling file system then commits once for all of them. */
+async function flush(targets: readonly FlushTarget[]): Promise<readonly (Error | undefined)[]> {
+  const outcomes: (Error | undefined)[] = targets.map(() => undefined)
+  const entries = targets.entries()
+  const worker = async (): Promise<void> => {
+    for (const [index, target] of entries) outcomes[index] = await flushOne(target)
+  }
+  await Promise.all(
+    Array.from({ length: Math.min(FLUSHES_IN_FLIGHT_MAX, targets.length) }, worker),
+  )
+  return outcomes
+}
+
+function flushOne(target: FlushTarget): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    if ('file' in target) {
+      fs.fdatasync(target.file, (error) => resolve(error ?? undefined))
+      return
+    }
+    let file: number
+    try {
+      file = fs.openSync(target.directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+    } catch (error) {
+      // A directory that was removed meanwhile has no names to keep; its parent is flushed as well.
+      const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+      resolve(isGone ? undefined : error instanceof Error ? error : new Error('Cannot open'))
+      return
+    }
+    fs.fsync(file, (error) => {
+      fs.closeSync(file)
+      resolve(error ?? undefined)
+    })
+  })
+}
