@@ -13,7 +13,7 @@ export function encodeDeleteMarker(marker: DeleteMarker, hashes: FormatHashes): 
   assert(marker.modifiedNs > 0n)
   const { kept } = marker
   const writer = new MsgpackWriter(256)
-  writer.mapHeader(3 + (kept?.outerCount ?? 0))
+  writer.mapHeader((marker.writerTime === undefined ? 2 : 3) + (kept?.outerCount ?? 0))
   writer.text('Type')
   writer.unsigned(2)
   writer.text('DelObj')
@@ -30,8 +30,10 @@ export function encodeDeleteMarker(marker: DeleteMarker, hashes: FormatHashes): 
   writer.patch(start, 0x80 | innerCount)
   hash ^= writeSystemMetadata(writer, marker.systemMetadata, hashes)
   if (kept !== undefined) writer.raw(kept.inner)
-  writer.text('v')
-  writer.unsigned(marker.writerTime ?? 0)
+  if (marker.writerTime !== undefined) {
+    writer.text('v')
+    writer.unsigned(marker.writerTime)
+  }
   if (kept !== undefined) writer.raw(kept.outer)
   const header = encodeHeader({
     versionId: marker.versionId,

@@ -95,13 +95,11 @@ export function decodeLegacyVersion(body: Uint8Array): LegacyVersion {
 export function encodeLegacyRecord(record: LegacyRecord, hashes: FormatHashes): EncodedVersion {
   legacyFrom(record)
   const writer = new MsgpackWriter(1024)
-  writer.mapHeader(3)
+  writer.mapHeader(2)
   writer.text('Type')
   writer.unsigned(3)
   writer.text('V1Obj')
   writeRecord(writer, record)
-  writer.text('v')
-  writer.unsigned(0)
   return { header: legacyHeader(record, hashes), body: writer.view() }
 }
 
@@ -114,7 +112,8 @@ export function legacyHeaderOf(body: Uint8Array, hashes: FormatHashes): Uint8Arr
 
 function legacyHeader(record: LegacyRecord, hashes: FormatHashes): Uint8Array {
   const writer = new MsgpackWriter(1024)
-  writeRecord(writer, { ...record, shardIndex: 0, release: '', meta: undefined })
+  // Measured on real drives: the metadata counts as an empty map here, not as nil.
+  writeRecord(writer, { ...record, shardIndex: 0, release: '', meta: new Map() })
   const hash = hashes.xxh64(writer.view()) ^ userMetadataHash(record.meta, hashes)
   return encodeHeader({
     versionId: NULL_ID,
@@ -170,10 +169,7 @@ function legacyFrom(record: LegacyRecord): LegacyVersion {
   }
 }
 
-function writeRecord(
-  writer: MsgpackWriter,
-  record: Omit<LegacyRecord, 'meta'> & { readonly meta: ReadonlyMap<string, string> | undefined },
-): void {
+function writeRecord(writer: MsgpackWriter, record: LegacyRecord): void {
   writer.mapHeader(9)
   writer.text('Version')
   writer.text(record.version)
@@ -198,8 +194,7 @@ function writeRecord(
   writer.text('Release')
   writer.text(record.release)
   writer.text('Meta')
-  if (record.meta === undefined) writer.nil()
-  else writeTextMap(writer, record.meta)
+  writeTextMap(writer, record.meta)
   writer.text('Parts')
   writer.arrayHeader(record.parts.length)
   for (const part of record.parts) writePart(writer, part)

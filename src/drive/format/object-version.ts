@@ -75,14 +75,14 @@ export function encodeObjectVersion(
   const hasIndexes = version.parts.some((part) => part.index !== undefined)
   const fieldCount = hasIndexes ? FIELD_COUNT + 1 : FIELD_COUNT
   const writer = new MsgpackWriter(768)
-  writer.mapHeader(3 + (kept?.outerCount ?? 0))
+  writer.mapHeader((version.writerTime === undefined ? 2 : 3) + (kept?.outerCount ?? 0))
   writer.raw(KEY.type)
   writer.unsigned(1)
   writer.raw(KEY.object)
   const start = writer.size
   // First as the signature covers it: shard index zero, no metadata, nothing that Cairn does not know.
   writer.mapHeader16(fieldCount)
-  const shardIndexAt = writeFields(writer, version, hasIndexes)
+  const { shardIndexAt, actualSizesAt } = writeFields(writer, version, hasIndexes)
   const tail = writer.size
   writer.raw(KEY.systemMetadata)
   writer.nil()
@@ -92,14 +92,18 @@ export function encodeObjectVersion(
   // Then as it is stored.
   writer.truncate(tail)
   writer.patch(shardIndexAt, shardIndex)
+  // An upload in progress has an empty list here, which the signature takes for none.
+  if (version.parts.length === 0) writer.patch(actualSizesAt, 0x90)
   const count = fieldCount + (kept?.innerCount ?? 0)
   writer.patch(start + 1, count >>> 8)
   writer.patch(start + 2, count)
   hash ^= writeSystemMetadata(writer, version.systemMetadata, hashes)
   hash ^= writeUserMetadata(writer, version.userMetadata, hashes)
   if (kept !== undefined) writer.raw(kept.inner)
-  writer.raw(KEY.writerTime)
-  writer.unsigned(version.writerTime ?? 0)
+  if (version.writerTime !== undefined) {
+    writer.raw(KEY.writerTime)
+    writer.unsigned(version.writerTime)
+  }
   if (kept !== undefined) writer.raw(kept.outer)
   const header = encodeHeader({
     versionId: version.versionId,
@@ -113,8 +117,12 @@ export function encodeObjectVersion(
   return { header, body: writer.view() }
 }
 
-/** Writes all fields before the metadata, with shard index zero; answers where its byte lies. */
-function writeFields(writer: MsgpackWriter, version: ObjectVersion, hasIndexes: boolean): number {
+/** Writes all fields before the metadata as the signature covers them; answers where those begin that differ. */
+function writeFields(
+  writer: MsgpackWriter,
+  version: ObjectVersion,
+  hasIndexes: boolean,
+): { readonly shardIndexAt: number; readonly actualSizesAt: number } {
   const { parts } = version
   writer.raw(KEY.id)
   writer.bytes(Uint8Array.fromHex(version.versionId))
@@ -148,6 +156,7 @@ function writeFields(writer: MsgpackWriter, version: ObjectVersion, hasIndexes: 
   writer.arrayHeader(parts.length)
   for (const part of parts) writer.signed(part.sizeBytes)
   writer.raw(KEY.partActualSizes)
+  const actualSizesAt = writer.size
   if (parts.length === 0 || version.hasActualSizes === false) writer.nil()
   else {
     writer.arrayHeader(parts.length)
@@ -162,7 +171,7 @@ function writeFields(writer: MsgpackWriter, version: ObjectVersion, hasIndexes: 
   writer.signed(version.sizeBytes)
   writer.raw(KEY.modified)
   writer.signedBig(version.modifiedNs)
-  return shardIndexAt
+  return { shardIndexAt, actualSizesAt }
 }
 
 const EMPTY = new Uint8Array(0)
