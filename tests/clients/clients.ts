@@ -1,0 +1,150 @@
+/** The clients of the matrix: how each is installed into the cache, and how its steps are started. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { cacheFolder, findProgram, goProgram, run } from '../lib/programs.ts'
+
+const HERE = import.meta.dirname
+const INSTALL_TIMEOUT_MS = 600_000
+
+export interface ClientCommand {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Client {
+  readonly name: string
+  /** Installs what is missing. Rejects when the client cannot be had. */
+  prepare(): Promise<ClientCommand>
+}
+
+const prepared = new Map<string, Promise<string>>()
+
+/** Runs `install` once per content of `sources`; the folder is marked when it is complete. */
+function installed(
+  name: string,
+  sources: readonly string[],
+  install: (folder: string) => Promise<void>,
+): Promise<string> {
+  const known = prepared.get(name)
+  if (known !== undefined) return known
+  const work = async (): Promise<string> => {
+    const hash = createHash('sha256')
+    for (const source of sources) hash.update(readFileSync(join(HERE, source)))
+    const digest = hash.digest('hex')
+    const folder = join(cacheFolder(), name)
+    const mark = join(folder, '.installed')
+    if (existsSync(mark) && readFileSync(mark, 'utf8') === digest) return folder
+    mkdirSync(folder, { recursive: true })
+    await install(folder)
+    writeFileSync(mark, digest)
+    return folder
+  }
+  const folder = work()
+  prepared.set(name, folder)
+  return folder
+}
+
+function python(): Promise<string> {
+  return installed('python', ['python/requirements.txt'], async (folder) => {
+    await run('python3', ['-m', 'venv', folder], { timeoutMs: 120_000 })
+    const requirements = join(HERE, 'python/requirements.txt')
+    const args = ['install', '--quiet', '--disable-pip-version-check', '-r', requirements]
+    await run(join(folder, 'bin/pip'), args, { timeoutMs: INSTALL_TIMEOUT_MS })
+  })
+}
+
+function javascript(): Promise<string> {
+  const sources = readdirSync(join(HERE, 'js')).map((file) => `js/${file}`)
+  return installed('js', sources, async (folder) => {
+    // Copied, so that the scripts find their packages beside them and not those of the repository.
+    cpSync(join(HERE, 'js'), folder, { recursive: true })
+    const args = ['install', '--no-audit', '--no-fund', '--no-package-lock']
+    await run('npm', args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
+  })
+}
+
+const GO_SOURCES = ['go.mod', 'go.sum', 'steps/steps.go', 'minio/main.go', 'aws-sdk/main.go']
+
+function go(): Promise<string> {
+  const sources = GO_SOURCES.map((file) => `go/${file}`)
+  return installed('go', sources, async (folder) => {
+    const packages = ['./minio', './aws-sdk', 'github.com/peak/s5cmd/v2']
+    for (const [index, name] of ['minio-go', 'aws-sdk-go', 's5cmd'].entries()) {
+      const args = ['build', '-o', join(folder, name), packages[index] ?? '']
+      await run('go', args, { cwd: join(HERE, 'go'), timeoutMs: INSTALL_TIMEOUT_MS })
+    }
+  })
+}
+
+function java(): Promise<string> {
+  return installed('java', ['java/pom.xml', 'java/src/main/java/Main.java'], async (folder) => {
+    cpSync(join(HERE, 'java'), folder, { recursive: true })
+    const args = ['-B', '-ntp', '-q', 'package', 'dependency:copy-dependencies']
+    await run('mvn', args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
+  })
+}
+
+/** A program of a Debian package, unpacked beside the system, so that no rights are needed. */
+async function debianProgram(name: string): Promise<string> {
+  const found = findProgram(name)
+  if (found !== undefined) return found
+  const folder = await installed(`debian-${name}`, [], async (target) => {
+    await run('apt-get', ['download', name], { cwd: target, timeoutMs: 120_000 })
+    const packed = readdirSync(target).find((file) => file.endsWith('.deb'))
+    if (packed === undefined) throw new Error(`apt-get left no package of ${name}`)
+    await run('dpkg', ['-x', join(target, packed), target], { timeoutMs: 60_000 })
+  })
+  return join(folder, 'usr/bin', name)
+}
+
+function script(name: string, program: () => Promise<string>): Client {
+  return {
+    name,
+    prepare: async () => {
+      const scripts = join(HERE, 'cli')
+      return {
+        program: 'bash',
+        args: [join(scripts, `${name}.sh`)],
+        env: { S3_PROGRAM: await program(), S3_SCRIPTS: scripts },
+      }
+    },
+  }
+}
+
+function simple(name: string, command: () => Promise<ClientCommand>): Client {
+  return { name, prepare: command }
+}
+
+export const CLIENTS: readonly Client[] = [
+  script('aws-cli', async () => join(await python(), 'bin/aws')),
+  simple('boto3', async () => ({
+    program: join(await python(), 'bin/python'),
+    args: [join(HERE, 'python/boto3_client.py')],
+  })),
+  simple('minio-py', async () => ({
+    program: join(await python(), 'bin/python'),
+    args: [join(HERE, 'python/minio_client.py')],
+  })),
+  script('s3cmd', async () => join(await python(), 'bin/s3cmd')),
+  simple('aws-sdk-js', async () => ({
+    program: process.execPath,
+    args: [join(await javascript(), 'aws-sdk.mjs')],
+  })),
+  simple('minio-js', async () => ({
+    program: process.execPath,
+    args: [join(await javascript(), 'minio.mjs')],
+  })),
+  simple('minio-go', async () => ({ program: join(await go(), 'minio-go'), args: [] })),
+  simple('aws-sdk-go', async () => ({ program: join(await go(), 'aws-sdk-go'), args: [] })),
+  script('s5cmd', async () => join(await go(), 's5cmd')),
+  script('mc', () => goProgram('mc', 'github.com/minio/mc@latest', INSTALL_TIMEOUT_MS)),
+  script('rclone', () => debianProgram('rclone')),
+  script('restic', () => debianProgram('restic')),
+  simple('aws-sdk-java', async () => {
+    const folder = await java()
+    const classes = [join(folder, 'target/classes'), join(folder, 'target/dependency/*')].join(':')
+    return { program: 'java', args: ['-cp', classes, 'Main'] }
+  }),
+]

@@ -1,0 +1,34 @@
+// What the JavaScript clients share: the environment of the runner and the form of its lines.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export const endpoint = new URL(process.env.S3_ENDPOINT)
+export const accessKey = process.env.S3_ACCESS_KEY
+export const secretKey = process.env.S3_SECRET_KEY
+export const region = process.env.S3_REGION
+export const bucket = process.env.S3_BUCKET
+export const work = process.env.S3_WORK
+
+export const read = (name) => readFileSync(join(work, name))
+
+export async function runSteps(steps) {
+  for (const [name, run] of Object.entries(steps)) {
+    try {
+      await run()
+      console.log(`ok ${name}`)
+    } catch (error) {
+      console.log(`failed ${name}: ${String(error).replaceAll('\n', ' ')}`)
+    }
+  }
+}
+
+export async function fetchBytes(url) {
+  const reply = await fetch(url)
+  if (!reply.ok) throw new Error(`The URL answered ${reply.status}: ${await reply.text()}`)
+  return Buffer.from(await reply.arrayBuffer())
+}
+
+export const manyKeys = Array.from(
+  { length: 1005 },
+  (_, index) => `many/${String(index).padStart(4, '0')}`,
+)

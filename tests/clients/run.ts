@@ -1,0 +1,125 @@
+/**
+ * The client matrix: `node tests/clients/run.ts [--server cairn|minio] [--endpoint URL] [--only NAME,...]`.
+ * Prints `ok client: step` or `failed client: step`, and a total; exit code 1 when a step failed.
+ */
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { run } from '../lib/programs.ts'
+import { makePart } from '../lib/recipe.ts'
+import { type ServerKind, serverUnderTest, startServer } from '../lib/server.ts'
+import { TemporaryFolder } from '../lib/temporary.ts'
+import { CLIENTS, type Client } from './clients.ts'
+
+const CLIENT_TIMEOUT_MS = 300_000
+
+interface Target {
+  readonly endpoint: string
+  readonly accessKey: string
+  readonly secretKey: string
+}
+
+interface Outcome {
+  readonly ok: number
+  readonly failed: number
+  readonly skipped: boolean
+}
+
+/** The files that every client uploads. */
+function makeWorkFolder(parent: string): string {
+  const work = mkdtempSync(join(parent, 'client-'))
+  writeFileSync(join(work, 'small.bin'), makePart({ kind: 'random', label: 'small', size: 1000 }))
+  const large = makePart({ kind: 'sparse', label: 'large', size: 12 * 1024 * 1024 + 5 })
+  writeFileSync(join(work, 'large.bin'), large)
+  mkdirSync(join(work, 'many'))
+  for (let index = 0; index < 1005; index++) {
+    const name = String(index).padStart(4, '0')
+    writeFileSync(join(work, 'many', name), `content of ${name}`)
+  }
+  return work
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+async function runClient(client: Client, target: Target, folder: string): Promise<Outcome> {
+  let command: Awaited<ReturnType<Client['prepare']>>
+  try {
+    command = await client.prepare()
+  } catch (error) {
+    say(`skipped ${client.name}: ${String(error).slice(0, 500).replaceAll('\n', ' ')}`)
+    return { ok: 0, failed: 0, skipped: true }
+  }
+  const began = performance.now()
+  let ok = 0
+  let failed = 0
+  const fail = (what: string): void => {
+    failed++
+    say(`failed ${client.name}: ${what}`)
+  }
+  try {
+    await run(command.program, command.args, {
+      timeoutMs: CLIENT_TIMEOUT_MS,
+      env: {
+        S3_ENDPOINT: target.endpoint,
+        S3_ACCESS_KEY: target.accessKey,
+        S3_SECRET_KEY: target.secretKey,
+        S3_REGION: 'us-east-1',
+        S3_BUCKET: `${client.name}-${process.pid}`,
+        S3_WORK: makeWorkFolder(folder),
+        ...command.env,
+      },
+      onLine: (line) => {
+        const [, verdict, step] = /^(ok|failed) (.+)$/.exec(line) ?? []
+        if (verdict === 'failed') fail(step ?? '')
+        else if (verdict === 'ok') {
+          ok++
+          say(`ok ${client.name}: ${step}`)
+        }
+      },
+    })
+  } catch (error) {
+    if (failed === 0) fail(`ended early: ${String(error)}`)
+  }
+  if (ok + failed === 0) fail('reported nothing')
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  say(`# ${client.name}: ${ok} ok, ${failed} failed, ${seconds} s`)
+  return { ok, failed, skipped: false }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      server: { type: 'string' },
+      endpoint: { type: 'string' },
+      only: { type: 'string' },
+    },
+  })
+  const only = values.only?.split(',')
+  const clients = CLIENTS.filter(({ name }) => only === undefined || only.includes(name))
+  if (clients.length === 0)
+    throw new Error(`Unknown client; there are ${CLIENTS.map(({ name }) => name).join(', ')}`)
+  using folder = new TemporaryFolder()
+  const accessKey = process.env['AWS_ACCESS_KEY_ID'] ?? 'clientmatrix'
+  const secretKey = process.env['AWS_SECRET_ACCESS_KEY'] ?? 'clientmatrix-secret'
+  const kind: ServerKind = values.server === 'minio' ? 'minio' : serverUnderTest()
+  const credentials = { accessKey, secretKey }
+  await using server =
+    values.endpoint === undefined
+      ? await startServer({ kind, folder: folder.path, drives: ['d{1...4}'], credentials })
+      : undefined
+  const target = { endpoint: values.endpoint ?? server?.endpoint ?? '', accessKey, secretKey }
+  const outcomes: Outcome[] = []
+  for (const client of clients) outcomes.push(await runClient(client, target, folder.path))
+  const sum = (field: 'ok' | 'failed'): number =>
+    outcomes.reduce((total, outcome) => total + outcome[field], 0)
+  const skipped = outcomes.filter((outcome) => outcome.skipped).length
+  say(
+    `total: ${sum('ok')} ok, ${sum('failed')} failed, ${skipped} of ${clients.length} clients skipped`,
+  )
+  await server?.stop()
+  if (sum('failed') > 0 || skipped === clients.length) process.exitCode = 1
+}
+
+await main()
