@@ -6,8 +6,9 @@ import type {
   ListVersionsResult,
   ObjectInfo,
 } from '../object.ts'
-import { infoOfListed, isDeleted, versionIdText } from './resolve.ts'
+import { versionIdOf } from '../object-info.ts'
 import type { ListedVersion, NameSource } from './name-source.ts'
+import { infoOfListed, isDeleted } from './resolve.ts'
 import { RolledNames, type RolledEntry } from './rolled-names.ts'
 
 /**
@@ -120,5 +121,5 @@ async function resumedKey(
  * a client deletes what it lists: all that are left come again rather than none.
  */
 function indexAfter(versions: readonly ListedVersion[], marker: string | undefined): number {
-  return 1 + versions.findIndex((version) => versionIdText(version.header.versionId) === marker)
+  return 1 + versions.findIndex((version) => versionIdOf(version.header.versionId) === marker)
 }

@@ -1,4 +1,4 @@
-import type { DeleteMarker, LegacyVersion, ObjectVersion, VersionHeader } from '#drive/xl-meta'
+import type { DeleteMarker, ObjectVersion, VersionHeader } from '#drive/xl-meta'
 
 /**
  * Where lists get their names from.
@@ -12,10 +12,10 @@ import type { DeleteMarker, LegacyVersion, ObjectVersion, VersionHeader } from '
  * - A cursor never ends early: when a set cannot be read, it rejects with `ReadQuorum`.
  */
 
-/** One version of a listed key. `decode` parses the body, which most lists need for few of them. */
+/** One version of a listed key. `decode` parses the body, which most lists need for few of them; objects of before 2020 come as plain ones. */
 export interface ListedVersion {
   readonly header: VersionHeader
-  decode(): ObjectVersion | DeleteMarker | LegacyVersion
+  decode(): ObjectVersion | DeleteMarker
 }
 
 export interface ListedName {

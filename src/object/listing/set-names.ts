@@ -193,7 +193,8 @@ export class SetNames implements NameCursor {
       (position) => this.#pages[position] !== undefined,
       (drive: Drive) => drive.readMetadata(this.#request.bucket, path, { inline: false }),
     )
-    const copies = outcomes.filter((outcome) => !(outcome instanceof DriveError))
+    const copies: Uint8Array[] = []
+    for (const outcome of outcomes) if (!(outcome instanceof DriveError)) copies.push(outcome)
     if (copies.length === 0 && outcomes.every(isMissing)) return undefined // deleted meanwhile
     const asked = this.#pages.filter((pages) => pages !== undefined).length
     const agreed = copies.length === asked ? sameVersions(copies, this.#context.codec) : undefined

@@ -1,0 +1,397 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compareUtf8 } from '#base/bytes'
+import { seededRandom, type Random } from '#base/random'
+import { Codec } from '#codec/codec'
+import { createCodecSeed } from '#codec/arena'
+import { encodeDeleteMarker, encodeObjectVersion, XlMeta } from '#drive/xl-meta'
+import { MemoryDrive } from '#testing/memory-drive'
+import { ObjectError, type ListResult, type ListVersionsResult } from '../object.ts'
+import { encodeKey } from '../placement.ts'
+import type { RepairItem } from '../repair-sink.ts'
+import { listObjects, listVersions } from './lists.ts'
+import type { ListedSet } from './set-names.ts'
+import { WalkSource } from './walk-source.ts'
+
+const BUCKET = 'bucket'
+const codec = new Codec(createCodecSeed({ regionSizesBytes: [8 * 1_048_576] }), 0)
+
+interface ModelVersion {
+  /** 32 hex digits. */
+  readonly id: string
+  readonly isMarker: boolean
+  readonly modifiedNs: bigint
+}
+
+/** Versions newest first. */
+type Model = ReadonlyMap<string, readonly ModelVersion[]>
+
+interface Cluster {
+  readonly drives: readonly MemoryDrive[]
+  readonly sets: readonly ListedSet[]
+  readonly source: WalkSource
+  readonly reports: RepairItem[]
+}
+
+function clusterOf(pools: number, setsPerPool: number, drivesPerSet: number): Cluster {
+  const drives: MemoryDrive[] = []
+  const sets: ListedSet[] = []
+  for (let pool = 0; pool < pools; pool++) {
+    for (let index = 0; index < setsPerPool; index++) {
+      const own: MemoryDrive[] = []
+      for (let i = 0; i < drivesPerSet; i++) {
+        const drive = new MemoryDrive(`p${pool}s${index}d${i}`, codec)
+        void drive.makeVolume(BUCKET)
+        own.push(drive)
+        drives.push(drive)
+      }
+      sets.push({ pool, index, drives: own })
+    }
+  }
+  const reports: RepairItem[] = []
+  const repairs = { report: (item: RepairItem): void => void reports.push(item) }
+  return { drives, sets, source: new WalkSource({ codec, repairs }, sets), reports }
+}
+
+function metaOf(versions: readonly ModelVersion[], shardIndex: number): Uint8Array {
+  const meta = XlMeta.empty(codec)
+  for (const { id, isMarker, modifiedNs } of versions) {
+    const systemMetadata = new Map<string, Uint8Array>()
+    meta.put(
+      isMarker
+        ? encodeDeleteMarker({ versionId: id, modifiedNs, systemMetadata }, codec)
+        : encodeObjectVersion(
+            {
+              versionId: id,
+              dataDir: id,
+              dataShards: 2,
+              parityShards: 2,
+              blockSizeBytes: 1_048_576,
+              shardIndex,
+              distribution: [1, 2, 3, 4],
+              parts: [{ number: 1, sizeBytes: 5, actualSizeBytes: 5 }],
+              sizeBytes: 5,
+              modifiedNs,
+              systemMetadata,
+              userMetadata: new Map([['etag', `${id}`]]),
+            },
+            codec,
+          ),
+      undefined,
+    )
+  }
+  return meta.encode()
+}
+
+/** Puts a key into one set of one pool, or its versions spread over the pools. */
+function store(cluster: Cluster, model: Model, random: Random): void {
+  const pools = Math.max(...cluster.sets.map((set) => set.pool)) + 1
+  for (const [key, versions] of model) {
+    const index = random.below(cluster.sets.filter((set) => set.pool === 0).length)
+    for (let pool = 0; pool < pools; pool++) {
+      const share = versions.filter((_, i) => pools === 1 || (i + key.length) % pools === pool)
+      const set = cluster.sets.find((one) => one.pool === pool && one.index === index)
+      if (share.length > 0 && set !== undefined) put(set, key, share)
+    }
+  }
+}
+
+function put(set: ListedSet, key: string, versions: readonly ModelVersion[]): void {
+  for (const [position, drive] of set.drives.entries()) {
+    assert.ok(drive instanceof MemoryDrive)
+    void drive.replaceMetadata(BUCKET, encodeKey(key), metaOf(versions, position + 1))
+  }
+}
+
+function oneVersion(id = 1): readonly ModelVersion[] {
+  return [{ id: id.toString(16).padStart(32, '0'), isMarker: false, modifiedNs: BigInt(id) }]
+}
+
+const PIECES = ['a', 'b', '/', '/', '-', '0', 'ab', 'é', '\u{1f600}', '\u{ffff}', 'a/b', '/a/']
+
+function randomText(random: Random, piecesMax: number): string {
+  let text = ''
+  for (let i = random.below(piecesMax + 1); i > 0; i--) text += PIECES[random.below(PIECES.length)]
+  return text
+}
+
+function randomModel(random: Random, markerShare: number): Model {
+  const model = new Map<string, readonly ModelVersion[]>()
+  let nowNs = 1n
+  for (let i = random.below(30); i > 0; i--) {
+    const key = randomText(random, 6)
+      .replaceAll(/\/{2,}/g, '/')
+      .replace(/^\//, '')
+    if (key === '') continue
+    const versions: ModelVersion[] = []
+    for (let j = random.below(4); j >= 0; j--) {
+      const isNull = j === 0 && random.below(2) === 0
+      versions.unshift({
+        id: isNull ? '0'.repeat(32) : random.uuid().replaceAll('-', ''),
+        isMarker: random.below(100) < markerShare,
+        modifiedNs: nowNs++,
+      })
+    }
+    model.set(key, versions)
+  }
+  return model
+}
+
+interface Shown {
+  readonly name: string
+  readonly text: string
+}
+
+/** What a list must show, by sorting in memory. */
+function expected(
+  model: Model,
+  kind: 'objects' | 'versions',
+  request: { prefix: string; delimiter: string; startAfter: string },
+): string[] {
+  const { prefix, delimiter, startAfter } = request
+  const rolled = (key: string): string | undefined => {
+    const at = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length)
+    return at < 0 ? undefined : key.slice(0, at + delimiter.length)
+  }
+  const isMarkerPrefix = startAfter.startsWith(prefix) && rolled(startAfter) === startAfter
+  const shown: Shown[] = []
+  for (const [key, versions] of model) {
+    if (!key.startsWith(prefix) || compareUtf8(key, startAfter) <= 0) continue
+    if (kind === 'objects' && versions[0]?.isMarker === true) continue
+    const group = rolled(key)
+    if (group !== undefined) {
+      if (isMarkerPrefix && group === startAfter) continue
+      if (!shown.some((entry) => entry.text === `P${group}`)) {
+        shown.push({ name: group, text: `P${group}` })
+      }
+    } else if (kind === 'objects') {
+      shown.push({ name: key, text: `K${key}` })
+    } else {
+      for (const { id } of versions) shown.push({ name: key, text: `K${key} ${id}` })
+    }
+  }
+  shown.sort((a, b) => compareUtf8(a.name, b.name))
+  return shown.map((entry) => entry.text)
+}
+
+function shownIn(result: ListResult | ListVersionsResult): string[] {
+  const entries: Shown[] = result.commonPrefixes.map((name) => ({ name, text: `P${name}` }))
+  if ('objects' in result) {
+    for (const { key } of result.objects) entries.push({ name: key, text: `K${key}` })
+  } else {
+    for (const { key, versionId } of result.versions) {
+      const id = versionId === 'null' ? '0'.repeat(32) : versionId.replaceAll('-', '')
+      entries.push({ name: key, text: `K${key} ${id}` })
+    }
+  }
+  return entries.sort((a, b) => compareUtf8(a.name, b.name)).map((entry) => entry.text)
+}
+
+const VERSIONED = { isUnversioned: false }
+
+test('lists equal a sorted list for random keys, prefixes, delimiters, markers and pages', async () => {
+  const random = seededRandom(11)
+  for (let round = 0; round < 250; round++) {
+    const markerShare = round % 3 === 0 ? 0 : 40
+    const model = randomModel(random, markerShare)
+    const cluster = clusterOf(1 + (round % 2), 1 + random.below(3), 4)
+    store(cluster, model, random)
+    const options = { isUnversioned: markerShare === 0 && round % 2 === 0 }
+    const request = {
+      prefix: randomText(random, 2),
+      delimiter: ['', '/', '/', '-', 'b', 'a/', '/a'][random.below(7)] ?? '',
+      startAfter: random.below(3) === 0 ? '' : randomText(random, 4),
+    }
+    const context = JSON.stringify({ round, request, keys: [...model.keys()] })
+    const limit = 1 + random.below(6)
+
+    const objects: string[] = []
+    for (let marker = request.startAfter; ; ) {
+      const page = await listObjects(
+        cluster.source,
+        BUCKET,
+        { ...request, startAfter: marker, limit },
+        options,
+      )
+      const shown = shownIn(page)
+      objects.push(...shown)
+      if (!page.isTruncated) break
+      assert.equal(shown.length, limit, context)
+      marker = page.nextMarker
+    }
+    assert.deepEqual(objects, expected(model, 'objects', request), context)
+
+    const versions: string[] = []
+    let marker = request.startAfter
+    let versionIdMarker: string | undefined
+    for (;;) {
+      const page = await listVersions(
+        cluster.source,
+        BUCKET,
+        { ...request, startAfter: marker, versionIdMarker, limit },
+        options,
+      )
+      const shown = shownIn(page)
+      versions.push(...shown)
+      if (!page.isTruncated) break
+      assert.equal(shown.length, limit, context)
+      marker = page.nextKeyMarker
+      versionIdMarker = page.nextVersionIdMarker === '' ? undefined : page.nextVersionIdMarker
+    }
+    assert.deepEqual(versions, expected(model, 'versions', request), context)
+  }
+})
+
+test('drives that missed writes, lost keys or keep junk do not change the list', async () => {
+  const random = seededRandom(12)
+  for (let round = 0; round < 100; round++) {
+    const model = randomModel(random, 30)
+    const cluster = clusterOf(1, 1, 4)
+    store(cluster, model, random)
+    const bad = cluster.drives[random.below(4)]
+    assert.ok(bad !== undefined)
+    for (const [key, versions] of model) {
+      const path = encodeKey(key)
+      switch (random.below(6)) {
+        case 0:
+          void bad.trash(BUCKET, `${path}/xl.meta`)
+          break
+        case 1: // missed the newest write
+          if (versions.length > 1) {
+            void bad.replaceMetadata(BUCKET, path, metaOf(versions.slice(1), 1))
+          }
+          break
+        case 2: // a version that was never acknowledged
+          void bad.replaceMetadata(
+            BUCKET,
+            path,
+            metaOf([{ id: 'f'.repeat(32), isMarker: false, modifiedNs: 1000n }, ...versions], 1),
+          )
+          break
+        case 3:
+          void bad.replaceMetadata(BUCKET, path, new Uint8Array([1, 2, 3]))
+          break
+        default:
+      }
+    }
+    void bad.replaceMetadata(BUCKET, 'junk/x', metaOf(oneVersion(), 1))
+    const request = { prefix: '', delimiter: ['', '/'][round % 2] ?? '', startAfter: '' }
+    const all = { ...request, limit: 1000 }
+    const context = JSON.stringify({ round, request, keys: [...model.keys()] })
+    const objects = await listObjects(cluster.source, BUCKET, all, VERSIONED)
+    assert.deepEqual(shownIn(objects), expected(model, 'objects', request), context)
+    const versions = await listVersions(cluster.source, BUCKET, all, VERSIONED)
+    assert.deepEqual(shownIn(versions), expected(model, 'versions', request), context)
+    if (request.delimiter === '') {
+      assert.ok(
+        cluster.reports.some((item) => item.path === 'junk/x'),
+        context,
+      )
+    }
+  }
+})
+
+test('a list goes on without drives that fail, and fails without a quorum', async () => {
+  const cluster = clusterOf(1, 2, 4)
+  const model = new Map(Array.from({ length: 50 }, (_, i) => [`k${i}`, oneVersion(i + 1)]))
+  store(cluster, model, seededRandom(1))
+  const all = { prefix: '', delimiter: '', startAfter: '', limit: 1000 }
+  const [first, second, third] = cluster.drives
+  first?.setOnline(false)
+  second?.setFailure('DriveTimeout')
+  const list = await listObjects(cluster.source, BUCKET, all, VERSIONED)
+  assert.equal(list.objects.length, 50)
+  third?.setFailure('DriveFaulty')
+  await assert.rejects(
+    listObjects(cluster.source, BUCKET, all, VERSIONED),
+    (error) => error instanceof ObjectError && error.code === 'ReadQuorum',
+  )
+})
+
+test('a bucket that no drive has is not found', async () => {
+  const cluster = clusterOf(1, 1, 4)
+  const all = { prefix: '', delimiter: '', startAfter: '', limit: 1000 }
+  await assert.rejects(
+    listObjects(cluster.source, 'other', all, VERSIONED),
+    (error) => error instanceof ObjectError && error.code === 'BucketNotFound',
+  )
+})
+
+test('pages of 20,000 siblings joined equal the whole', async () => {
+  const cluster = clusterOf(1, 1, 4)
+  const keys: string[] = []
+  for (let i = 0; i < 20_000; i++) keys.push(`wide/${String(i * 7919).padStart(10, '0')}`)
+  const meta = metaOf(oneVersion(), 1)
+  for (const key of keys)
+    for (const drive of cluster.drives) void drive.replaceMetadata(BUCKET, key, meta)
+  keys.sort()
+  const found: string[] = []
+  for (let startAfter = ''; ; ) {
+    const request = { prefix: 'wide/', delimiter: '/', startAfter, limit: 1000 }
+    const page = await listObjects(cluster.source, BUCKET, request, { isUnversioned: true })
+    for (const { key } of page.objects) found.push(key)
+    if (!page.isTruncated) break
+    startAfter = page.nextMarker
+  }
+  assert.deepEqual(found, keys)
+  // Two of four drives send metadata; each page looks a little ahead and no further.
+  const sent = cluster.drives.reduce((sum, drive) => sum + drive.walkedWithMetadata, 0)
+  assert.ok(sent <= 2 * 20_000 * 1.1, `${sent} metadata files sent`)
+})
+
+test('a list by folders takes one key from each folder', async () => {
+  const cluster = clusterOf(1, 1, 4)
+  const meta = metaOf(oneVersion(), 1)
+  for (let i = 0; i < 100; i++) {
+    for (let j = 0; j < 100; j++) {
+      for (const drive of cluster.drives) void drive.replaceMetadata(BUCKET, `f${i}/${j}/x`, meta)
+    }
+  }
+  const request = { prefix: '', delimiter: '/', startAfter: '', limit: 1000 }
+  const list = await listObjects(cluster.source, BUCKET, request, VERSIONED)
+  assert.equal(list.commonPrefixes.length, 100)
+  const sent = cluster.drives.reduce((sum, drive) => sum + drive.walkedWithMetadata, 0)
+  assert.ok(sent <= 2 * 100 * 3, `${sent} metadata files sent`)
+})
+
+test('paging inside a key goes on after the version, also when that one is gone', async () => {
+  const cluster = clusterOf(1, 1, 4)
+  const versions = Array.from({ length: 5 }, (_, i) => ({
+    id: (5 - i).toString(16).padStart(32, '0'),
+    isMarker: false,
+    modifiedNs: BigInt(5 - i),
+  }))
+  store(
+    cluster,
+    new Map([
+      ['key', versions],
+      ['key2', oneVersion()],
+    ]),
+    seededRandom(1),
+  )
+  const request = { prefix: '', delimiter: '', startAfter: '', limit: 2 }
+  const first = await listVersions(cluster.source, BUCKET, request, VERSIONED)
+  assert.equal(first.nextKeyMarker, 'key')
+  assert.equal(first.versions[0]?.isLatest, true)
+  assert.equal(first.versions[1]?.isLatest, false)
+  assert.equal(first.versions[1]?.successorModifiedNs, 5n)
+  // A client that deletes what it lists: the marker is gone, the rest must still come.
+  const left = new Map([
+    ['key', versions.slice(2)],
+    ['key2', oneVersion()],
+  ])
+  store(cluster, left, seededRandom(1))
+  const next = await listVersions(
+    cluster.source,
+    BUCKET,
+    {
+      ...request,
+      startAfter: 'key',
+      versionIdMarker: first.nextVersionIdMarker || undefined,
+      limit: 10,
+    },
+    VERSIONED,
+  )
+  assert.equal(next.versions.length, 4)
+  assert.equal(next.isTruncated, false)
+})

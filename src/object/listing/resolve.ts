@@ -1,0 +1,144 @@
+import { assert } from '#base/assert'
+import { equalBytes } from '#base/bytes'
+import { mergeVersions } from './merge.ts'
+import {
+  isFree,
+  XlMeta,
+  type DeleteMarker,
+  type FormatHashes,
+  type LegacyVersion,
+  type ObjectVersion,
+} from '#drive/xl-meta'
+import { isObject, markerInfoOf, objectInfoOf } from '../object-info.ts'
+import type { ObjectInfo } from '../object.ts'
+import type { ListedVersion } from './name-source.ts'
+
+/**
+ * From the drives' metadata files of one key to its versions as lists show them.
+ */
+
+const PURGE_KEY = 'x-minio-internal-purgestatus'
+
+/** A version in a metadata file; its body is decoded once, when first asked for. */
+class StoredListedVersion implements ListedVersion {
+  readonly header: ListedVersion['header']
+  readonly #meta: XlMeta
+  readonly #index: number
+  #body: ObjectVersion | DeleteMarker | undefined
+
+  constructor(meta: XlMeta, index: number, header: ListedVersion['header']) {
+    this.header = header
+    this.#meta = meta
+    this.#index = index
+  }
+
+  decode(): ObjectVersion | DeleteMarker {
+    if (this.#body === undefined) {
+      const body = this.#meta.decode(this.#index)
+      this.#body = isLegacy(body) ? body.object : body
+    }
+    return this.#body
+  }
+}
+
+/** The versions, if all copies hold exactly the same ones; undefined: they differ, or one cannot be read. */
+export function sameVersions(
+  copies: readonly Uint8Array[],
+  hashes: FormatHashes,
+): readonly ListedVersion[] | undefined {
+  let first: XlMeta | undefined
+  for (const bytes of copies) {
+    const meta = parse(bytes, hashes)
+    if (meta === undefined) return undefined
+    if (first === undefined) first = meta
+    else if (!haveSameHeaders(first, meta)) return undefined
+  }
+  return first === undefined ? undefined : listedOf(first)
+}
+
+/** The versions that a quorum of copies agrees on; unreadable copies do not count. Source: disk-format.md 5.12. */
+export function mergeCopies(
+  copies: readonly Uint8Array[],
+  quorum: number,
+  hashes: FormatHashes,
+): readonly ListedVersion[] {
+  const metas: XlMeta[] = []
+  for (const bytes of copies) {
+    const meta = parse(bytes, hashes)
+    if (meta !== undefined) metas.push(meta)
+  }
+  const merged = mergeVersions(
+    metas.map((meta) => meta.versions),
+    { quorum, strict: false, count: 0 },
+  )
+  const listed: ListedVersion[] = []
+  for (const version of merged) {
+    for (const meta of metas) {
+      const index = meta.versions.indexOf(version)
+      if (index < 0) continue
+      if (isShown(version.header)) listed.push(new StoredListedVersion(meta, index, version.header))
+      break
+    }
+  }
+  return listed
+}
+
+function listedOf(meta: XlMeta): readonly ListedVersion[] {
+  const listed: ListedVersion[] = []
+  for (const [index, { header }] of meta.versions.entries()) {
+    if (isShown(header)) listed.push(new StoredListedVersion(meta, index, header))
+  }
+  return listed
+}
+
+/** Not notes about tiers, nor what a later format may bring. */
+function isShown(header: ListedVersion['header']): boolean {
+  return !isFree(header) && header.kind !== 'unknown'
+}
+
+function haveSameHeaders(a: XlMeta, b: XlMeta): boolean {
+  if (a.versions.length !== b.versions.length) return false
+  for (const [i, version] of a.versions.entries()) {
+    const other = b.versions[i]
+    if (other === undefined || !equalBytes(version.headerBytes, other.headerBytes)) return false
+  }
+  return true
+}
+
+function parse(bytes: Uint8Array, hashes: FormatHashes): XlMeta | undefined {
+  try {
+    return XlMeta.parse(bytes, hashes)
+  } catch {
+    return undefined // a damaged copy has no say; the drives then differ, which is reported
+  }
+}
+
+function isLegacy(body: ObjectVersion | DeleteMarker | LegacyVersion): body is LegacyVersion {
+  return 'partHashes' in body
+}
+
+/** Whether readers find nothing at this version: a marker, or a version whose removal waits for replication. */
+export function isDeleted(version: ListedVersion): boolean {
+  if (version.header.kind === 'deleteMarker') return true
+  const { systemMetadata } = version.decode()
+  return (systemMetadata.get(PURGE_KEY)?.length ?? 0) > 0
+}
+
+/** One version of a listed key as callers see it. */
+export function infoOfListed(
+  bucket: string,
+  key: string,
+  versions: readonly ListedVersion[],
+  index: number,
+): ObjectInfo {
+  const version = versions[index]
+  assert(version !== undefined)
+  const options = {
+    isLatest: index === 0,
+    successorModifiedNs: versions[index - 1]?.header.modifiedNs,
+  }
+  const body = version.decode()
+  return isObject(body)
+    ? objectInfoOf(bucket, key, body, options)
+    : markerInfoOf(bucket, key, body, options)
+}
