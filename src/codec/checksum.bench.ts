@@ -18,14 +18,15 @@ for (const size of [2 ** 20, 131_072, 4096, 1024]) {
   const there = prototype?.alloc(size) ?? 0
   prototype?.memory.fill(1, there, there + size)
   for (const name of ['crc32', 'crc32c', 'crc64nvme'] as const) {
+    const checksum = codec.checksum(name)
     const other = prototype && (() => runOther(name, there, size))
     bench(
       `${name}, ${size} bytes`,
       size,
-      candidates(() => codec.checksum(name).update(data), other),
+      candidates(() => checksum.update(data), other),
     )
     bench(`${name}, ${size} bytes elsewhere`, size, [
-      { name: 'cairn', run: () => codec.checksum(name).update(heap) },
+      { name: 'cairn', run: () => checksum.update(heap) },
       ...(name === 'crc32' ? [{ name: 'zlib', run: () => void zlibCrc32(heap) }] : []),
     ])
   }

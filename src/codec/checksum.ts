@@ -78,48 +78,46 @@ export function crc32(
   data: Uint8Array,
   previous: number,
 ): number {
-  const kernel = workspace.kernels[name]
+  const address = workspace.addressOf(data)
+  if (address !== undefined) return crc32At(workspace, name, previous, address, data.length)
   let crc = previous
-  forEachPiece(workspace, data, (address, size) => {
-    if (size < FOLD_SIZE_MIN) {
-      crc = kernel(crc, address, size) >>> 0
-    } else {
-      const leftSize = fold(workspace, name, BigInt(~crc >>> 0), { address, size })
-      crc = kernel(-1, workspace.at.crcTail, leftSize) >>> 0
-    }
-  })
+  for (let offset = 0; offset < data.length; offset += COPY_WINDOW_SIZE) {
+    const piece = data.subarray(offset, offset + COPY_WINDOW_SIZE)
+    crc = crc32At(workspace, name, crc, workspace.borrow(piece), piece.length)
+  }
   return crc
+}
+
+function crc32At(
+  workspace: Workspace,
+  name: 'crc32' | 'crc32c',
+  crc: number,
+  address: number,
+  size: number,
+): number {
+  const kernel = name === 'crc32' ? workspace.kernels.crc32 : workspace.kernels.crc32c
+  if (size < FOLD_SIZE_MIN) return kernel(crc, address, size) >>> 0
+  const leftSize = fold(workspace, name, BigInt(~crc >>> 0), address, size)
+  return kernel(-1, workspace.at.crcTail, leftSize) >>> 0
 }
 
 /** The same for CRC-64/NVME. */
 export function crc64nvme(workspace: Workspace, data: Uint8Array, previous: bigint): bigint {
-  const kernel = workspace.kernels.crc64nvme
-  let crc = BigInt.asIntN(64, previous)
-  forEachPiece(workspace, data, (address, size) => {
-    if (size < FOLD_SIZE_MIN) {
-      crc = kernel(crc, address, size)
-    } else {
-      const leftSize = fold(workspace, 'crc64nvme', ~crc, { address, size })
-      crc = kernel(-1n, workspace.at.crcTail, leftSize)
-    }
-  })
-  return BigInt.asUintN(64, crc)
-}
-
-function forEachPiece(
-  workspace: Workspace,
-  data: Uint8Array,
-  visit: (address: number, size: number) => void,
-): void {
   const address = workspace.addressOf(data)
-  if (address !== undefined) {
-    visit(address, data.length)
-    return
-  }
+  if (address !== undefined) return crc64At(workspace, previous, address, data.length)
+  let crc = previous
   for (let offset = 0; offset < data.length; offset += COPY_WINDOW_SIZE) {
     const piece = data.subarray(offset, offset + COPY_WINDOW_SIZE)
-    visit(workspace.borrow(piece), piece.length)
+    crc = crc64At(workspace, crc, workspace.borrow(piece), piece.length)
   }
+  return crc
+}
+
+function crc64At(workspace: Workspace, crc: bigint, address: number, size: number): bigint {
+  const kernel = workspace.kernels.crc64nvme
+  if (size < FOLD_SIZE_MIN) return BigInt.asUintN(64, kernel(crc, address, size))
+  const leftSize = fold(workspace, 'crc64nvme', ~crc, address, size)
+  return BigInt.asUintN(64, kernel(-1n, workspace.at.crcTail, leftSize))
 }
 
 /** Folds the input to a few kilobytes of the same CRC, at `at.crcTail`, and answers their count. `register` is the
@@ -128,12 +126,14 @@ function fold(
   workspace: Workspace,
   name: CrcName,
   register: bigint,
-  input: { address: number; size: number },
+  address: number,
+  size: number,
 ): number {
   const { memory, at, kernels } = workspace
-  const { address, size } = input
-  const taps: readonly number[] = CRC_PARAMETERS[name].taps
-  const reach = Math.max(...taps)
+  const parameters = CRC_PARAMETERS[name]
+  const { reach } = parameters
+  const taps: readonly number[] = parameters.taps
+  const foldSegment = kernels[parameters.fold]
   const window = at.crcHistory + CRC_HISTORY_SIZE
   const foldedSize = (size - reach - 16) & -FOLD_BLOCK_SIZE
   assert(foldedSize > 0 && reach <= CRC_HISTORY_SIZE)
@@ -145,13 +145,13 @@ function fold(
       memory.copyWithin(window - reach, window + segmentSize - reach, window + segmentSize)
     segmentSize = Math.min(CRC_SEGMENT_SIZE, foldedSize - done)
     const initial = done === 0 ? register : 0n
-    kernels[`${name}Fold`](address + done, window, segmentSize / FOLD_BLOCK_SIZE, initial)
+    foldSegment(address + done, window, segmentSize / FOLD_BLOCK_SIZE, initial)
   }
   const leftSize = size - foldedSize
   const tail = window + segmentSize
   memory.fill(0, tail, tail + leftSize + 16)
   const vectors = leftSize >> 4
-  kernels[`${name}FoldTail`](address + foldedSize, tail, at.crcTail, vectors)
+  kernels[parameters.foldTail](address + foldedSize, tail, at.crcTail, vectors)
   for (let i = 16 * vectors; i < leftSize; i++) {
     let byte = memory[address + foldedSize + i] ?? 0
     for (const tap of taps) byte ^= memory[tail + i - tap] ?? 0

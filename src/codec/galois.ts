@@ -1,7 +1,7 @@
 import { assert } from '#base/assert'
 
 /** GF(2^8) with the polynomial x^8 + x^4 + x^3 + x^2 + 1 and the matrices of Reed-Solomon.
- *  Source: docs/formats, section 3.1 of the disk format: systematic Vandermonde matrix. */
+ *  Source: disk format, section 3.1: systematic Vandermonde matrix. */
 
 const POLYNOMIAL = 0x11d
 

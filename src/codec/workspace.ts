@@ -9,6 +9,7 @@ export class Workspace {
   /** The whole shared memory. */
   readonly memory: Uint8Array<SharedArrayBuffer>
   readonly words: Uint32Array<SharedArrayBuffer>
+  readonly #buffer: SharedArrayBuffer
   /** Absolute addresses of this thread's workspace. */
   readonly at: Readonly<Record<keyof typeof WORKSPACE_LAYOUT, number>>
   /** Address of the bitrot key. */
@@ -18,8 +19,9 @@ export class Workspace {
     const region = seed.regions[regionIndex]
     assert(region !== undefined)
     this.kernels = instantiateKernels(seed.module, seed.memory)
-    this.memory = new Uint8Array(seed.memory.buffer)
-    this.words = new Uint32Array(seed.memory.buffer)
+    this.#buffer = seed.memory.buffer
+    this.memory = new Uint8Array(this.#buffer)
+    this.words = new Uint32Array(this.#buffer)
     this.at = {
       ...WORKSPACE_LAYOUT,
       ...Object.fromEntries(
@@ -30,13 +32,13 @@ export class Workspace {
 
   /** Address of `data` when it lies in the shared memory. */
   addressOf(data: Uint8Array): number | undefined {
-    return data.buffer === this.memory.buffer ? data.byteOffset : undefined
+    return data.buffer === this.#buffer ? data.byteOffset : undefined
   }
 
   /** Address of `data` for a kernel: where it lies, or a copy in the window. At most `COPY_WINDOW_SIZE` bytes when it
    *  is elsewhere. The copy is good until the next one. */
   borrow(data: Uint8Array): number {
-    if (data.buffer === this.memory.buffer) return data.byteOffset
+    if (data.buffer === this.#buffer) return data.byteOffset
     assert(data.length <= COPY_WINDOW_SIZE)
     this.memory.set(data, this.at.copyWindow)
     return this.at.copyWindow

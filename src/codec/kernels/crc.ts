@@ -14,6 +14,11 @@ export interface CrcParameters {
   readonly bits: 32 | 64
   /** Distances in bytes, found by a search for multiples that are sparse and byte-aligned. */
   readonly taps: readonly number[]
+  /** The largest tap. */
+  readonly reach: number
+  /** Names of the kernels that fold, and of those for the end. */
+  readonly fold: string
+  readonly foldTail: string
   /** Address of the tables, in the shared constants. */
   readonly tableOffset: number
 }
@@ -23,18 +28,27 @@ export const CRC_PARAMETERS = {
     polynomial: 0xedb88320n,
     bits: 32,
     taps: [1927, 2181, 4018],
+    reach: 4018,
+    fold: 'crc32Fold',
+    foldTail: 'crc32FoldTail',
     tableOffset: SHARED_LAYOUT.crc32Table,
   },
   crc32c: {
     polynomial: 0x82f63b78n,
     bits: 32,
     taps: [1747, 2830, 5321],
+    reach: 5321,
+    fold: 'crc32cFold',
+    foldTail: 'crc32cFoldTail',
     tableOffset: SHARED_LAYOUT.crc32cTable,
   },
   crc64nvme: {
     polynomial: 0x9a6c9329ac4bc9b5n,
     bits: 64,
     taps: [2469, 3577, 3828, 3845, 3079, 3101, 2412, 3945],
+    reach: 3945,
+    fold: 'crc64nvmeFold',
+    foldTail: 'crc64nvmeFoldTail',
     tableOffset: SHARED_LAYOUT.crc64nvmeTable,
   },
 } as const satisfies Record<string, CrcParameters>
@@ -79,12 +93,11 @@ export function writeCrcTables(memory: Uint8Array, parameters: CrcParameters): v
 
 /** name(p, s, blocks, initial: i64): folds `blocks` · 64 bytes at `p` into the window at `s`, whose history lies in
  *  front of it; `initial` is added to the first bytes. */
-function fold(name: string, taps: readonly number[]): FunctionBuilder {
+function fold({ fold: name, taps, reach }: CrcParameters): FunctionBuilder {
   const f = new FunctionBuilder(name, [I32, I32, I32, I64])
   const input = f.parameter(0)
   const window = f.parameter(1)
   const blocks = f.parameter(2)
-  const reach = Math.max(...taps)
   const initial = f.v128()
   const inputEnd = f.i32()
   const history = f.i32()
@@ -118,12 +131,11 @@ function fold(name: string, taps: readonly number[]): FunctionBuilder {
 }
 
 /** name(p, s, out, vectors): the bytes left by folding, `vectors` · 16 of them: out[i] = p[i] ^ s[i - tap] for all taps. */
-function foldTail(name: string, taps: readonly number[]): FunctionBuilder {
+function foldTail({ foldTail: name, taps, reach }: CrcParameters): FunctionBuilder {
   const f = new FunctionBuilder(name, [I32, I32, I32, I32])
   const input = f.parameter(0)
   const out = f.parameter(2)
   const left = f.parameter(3)
-  const reach = Math.max(...taps)
   const x = f.v128()
   const history = f.i32()
   f.set(history, i32.subtract(f.parameter(1), i32.const(reach)))
@@ -222,11 +234,12 @@ function byTables64(name: string, tableOffset: number): FunctionBuilder {
 /** For each CRC: its name for the tables, and the same with `Fold` and `FoldTail`. */
 export function crcKernels(): FunctionBuilder[] {
   return CRC_NAMES.flatMap((name) => {
-    const { taps, bits, tableOffset } = CRC_PARAMETERS[name]
+    const parameters = CRC_PARAMETERS[name]
+    const { bits, tableOffset } = parameters
     return [
       bits === 64 ? byTables64(name, tableOffset) : byTables32(name, tableOffset),
-      fold(`${name}Fold`, taps),
-      foldTail(`${name}FoldTail`, taps),
+      fold(parameters),
+      foldTail(parameters),
     ]
   })
 }
