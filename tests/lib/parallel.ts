@@ -4,7 +4,7 @@ export async function parallel<T, R>(
   limit: number,
   work: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
-  const results = new Array<R>(items.length)
+  const results: R[] = []
   const entries = items.entries()
   const worker = async (): Promise<void> => {
     for (const [index, item] of entries) results[index] = await work(item, index)

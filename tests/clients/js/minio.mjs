@@ -1,4 +1,6 @@
 // The steps of every client, with the MinIO client for JavaScript.
+// Its packages are installed in the cache, so their types are unknown here.
+/* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import * as Minio from 'minio'

@@ -1,4 +1,6 @@
 // What the JavaScript clients share: the environment of the runner and the form of its lines.
+// Its packages are installed in the cache, so their types are unknown here.
+/* oxlint-disable typescript/no-unsafe-argument, typescript/no-unsafe-assignment, typescript/no-unsafe-call, typescript/no-unsafe-member-access, typescript/no-unsafe-return */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
