@@ -1,12 +1,12 @@
 /** DeleteObject and the prefix extension of it (s3-api.md 4.4, 3.5). */
 import type { DeletePreconditions } from '#object/object'
+import { versioningStateFor } from '#object/bucket-metadata'
 import { parseHttpDate } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import type { Header } from './object-headers.ts'
 import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
 import { booleanHeader, versionIdOf } from './request-values.ts'
-import { versioningOf } from './versioning-rules.ts'
 
 /** DELETE of a key or of one version of it. */
 export async function deleteObject(call: S3Call): Promise<S3Reply> {
@@ -21,7 +21,7 @@ export async function deleteObject(call: S3Call): Promise<S3Reply> {
     }
     return deletePrefix(call)
   }
-  const versioning = versioningOf(metadata, call.key)
+  const versioning = versioningStateFor(metadata, call.key)
   // A marker on top of a version takes nothing away; everything else must pass the lock.
   const removes = versionId !== undefined || versioning !== 'enabled'
   const guarded = removes && (metadata.objectLock || versionId !== undefined)

@@ -1,5 +1,11 @@
 /** DeleteObjects: up to 1000 keys or versions in one request (s3-api.md 4.4). */
-import { type DeleteOptions, type DeleteOutcome, ObjectError } from '#object/object'
+import {
+  type BucketMetadata,
+  type DeleteOptions,
+  type DeleteOutcome,
+  ObjectError,
+} from '#object/object'
+import { versioningStateFor } from '#object/bucket-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
 import { errorOf } from '../errors.ts'
@@ -7,7 +13,7 @@ import type { S3Call, S3Reply } from '../s3.ts'
 import { conditionsOf } from './delete-object.ts'
 import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
 import { parseVersionId, requireIntegrity } from './request-values.ts'
-import { versioningOf } from './versioning-rules.ts'
+
 import { type XmlFields, xmlDocument } from './xml-document.ts'
 
 const ENTRIES_MAX = 1000
@@ -68,15 +74,10 @@ async function execute(call: S3Call, entries: readonly Entry[]): Promise<readonl
   const outcomes: Outcome[] = []
   const requests: ({ readonly key: string } & DeleteOptions)[] = []
   const positions: number[] = []
-  // What a guard threw, by request: the engine may report it in its own words.
-  const refusals = new Map<number, S3Error>()
   const metadata = await call.services.engine.bucketMetadata(call.bucket)
   for (const [i, entry] of entries.entries()) {
     try {
-      const position = requests.length
-      const options = await deleteOptions(call, entry, metadata, (error) => {
-        refusals.set(position, error)
-      })
+      const options = await deleteOptions(call, entry, metadata)
       requests.push({ key: entry.key, ...options })
       positions.push(i)
     } catch (error) {
@@ -87,9 +88,7 @@ async function execute(call: S3Call, entries: readonly Entry[]): Promise<readonl
   const results = await call.services.engine.deleteObjects(call.bucket, requests)
   for (const [position, i] of positions.entries()) {
     const result = results[position]
-    const refusal = refusals.get(position)
-    if (refusal !== undefined) outcomes[i] = refusal
-    else if (result instanceof ObjectError) outcomes[i] = entryOutcome(result)
+    if (result instanceof ObjectError) outcomes[i] = entryOutcome(result)
     else outcomes[i] = result ?? new S3Error('InternalError')
   }
   return outcomes
@@ -98,13 +97,12 @@ async function execute(call: S3Call, entries: readonly Entry[]): Promise<readonl
 async function deleteOptions(
   call: S3Call,
   entry: Entry,
-  metadata: Parameters<typeof versioningOf>[0],
-  onRefusal: (error: S3Error) => void,
+  metadata: BucketMetadata,
 ): Promise<DeleteOptions> {
   if (!(await isAuthorized(call, entry))) throw new S3Error('AccessDenied')
   const versionId = entry.versionText === '' ? undefined : parseVersionId(entry.versionText)
   if (entry.versionText !== '' && versionId === undefined) throw new S3Error('NoSuchVersion')
-  const versioning = versioningOf(metadata, entry.key)
+  const versioning = versioningStateFor(metadata, entry.key)
   const guarded = versionId !== undefined || (metadata.objectLock && versioning !== 'enabled')
   const bypassGovernance = guarded && (await mayBypassGovernance(call, entry.key))
   const { clock } = call.services
@@ -117,19 +115,7 @@ async function deleteOptions(
       size: entry.element.childText('Size'),
     }),
     guard: guarded
-      ? (current) => {
-          try {
-            refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance })
-          } catch (error) {
-            if (error instanceof S3Error) onRefusal(error)
-            throw new ObjectError(
-              'PreconditionFailed',
-              'The version is protected',
-              {},
-              { cause: error },
-            )
-          }
-        }
+      ? (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance })
       : undefined,
   }
 }
@@ -142,12 +128,12 @@ async function isAuthorized(call: S3Call, entry: Entry): Promise<boolean> {
   )
 }
 
-/** Absent keys and versions count as deleted. */
+/** Absent keys and versions count as deleted; what a guard threw comes as the cause of an `Internal` error. */
 function entryOutcome(error: ObjectError): Outcome {
   if (error.code === 'ObjectNotFound' || error.code === 'VersionNotFound') {
     return { found: false, deleteMarker: false, markerCreated: false }
   }
-  return errorOf(error)
+  return errorOf(error.code === 'Internal' && error.cause instanceof S3Error ? error.cause : error)
 }
 
 /** Only errors of the entry itself are its own; anything else is a failure of the whole request. */

@@ -1,0 +1,467 @@
+/**
+ * The operation table of the S3 API (s3-api.md 1.3). Rows are tried in order, the first match wins.
+ *
+ * Invariants
+ * - Bucket rows with a known sub-resource come before those that take any query, and every known sub-resource has a row
+ *   for PUT and DELETE: `DELETE /bucket?somethingNew` must never delete the bucket.
+ * - Rows that are not built have the handler `notImplemented`; their place in the order is the final one.
+ */
+import type { HttpRequest } from '#http/http'
+import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acl.ts'
+import { getObjectAttributes } from './operations/attributes.ts'
+import * as config from './operations/bucket-config.ts'
+import { getBucketPolicyStatus, putBucketPolicy } from './operations/bucket-policy.ts'
+import * as buckets from './operations/buckets.ts'
+import { copyObject } from './operations/copy.ts'
+import { deleteObject } from './operations/delete-object.ts'
+import { deleteObjects } from './operations/delete-objects.ts'
+import { listObjects, listObjectsV2 } from './operations/listing.ts'
+import { listObjectVersions } from './operations/listing-versions.ts'
+import * as multipart from './operations/multipart.ts'
+import { completeMultipartUpload } from './operations/multipart-complete.ts'
+import { uploadPart, uploadPartCopy } from './operations/multipart-parts.ts'
+import { notImplemented } from './operations/not-implemented.ts'
+import { getObject, headObject } from './operations/object-read.ts'
+import { putObject } from './operations/object-write.ts'
+import * as retention from './operations/retention.ts'
+import * as tagging from './operations/tagging.ts'
+import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts'
+import type { Handler, Operation, OperationScope } from './s3.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+type Body = Operation['body']
+const NO_BODY: Body = { kind: 'none' }
+const STREAM: Body = { kind: 'stream' }
+
+function document(limitBytes: number, errorCode = 'MalformedXML'): Body {
+  return { kind: 'document', limitBytes, errorCode }
+}
+
+/** What a row may say besides name, method and handler. */
+interface RowOptions {
+  /** Query keys that must be present, with any value. */
+  readonly keys?: readonly string[]
+  /** Query keys with a prescribed value. */
+  readonly values?: Readonly<Record<string, string>>
+  readonly when?: (request: HttpRequest) => boolean
+  readonly action?: string
+  readonly body?: Body
+  readonly anonymous?: boolean
+}
+
+function rowsOf(scope: OperationScope) {
+  return (name: string, method: string, handler: Handler, options: RowOptions = {}): Operation => {
+    const { keys = [], values, when, action, body = NO_BODY, anonymous } = options
+    const query: Record<string, string | undefined> = { ...values }
+    for (const key of keys) query[key] = undefined
+    return {
+      name,
+      scope,
+      method,
+      ...(keys.length > 0 || values !== undefined ? { query } : {}),
+      ...(when === undefined ? {} : { when }),
+      ...(action === undefined ? {} : { action }),
+      body,
+      ...(anonymous === undefined ? {} : { anonymous }),
+      handler,
+    }
+  }
+}
+
+const service = rowsOf('service')
+const bucket = rowsOf('bucket')
+const object = rowsOf('object')
+
+function hasCopySource(request: HttpRequest): boolean {
+  const source = request.header('x-amz-copy-source')
+  return source !== undefined && /\/|%2f/i.test(source)
+}
+
+function isForm(request: HttpRequest): boolean {
+  return request.header('content-type')?.toLowerCase().startsWith('multipart/form-data') === true
+}
+
+function isArchive(request: HttpRequest): boolean {
+  return request.header('x-amz-meta-snowball-auto-extract')?.toLowerCase() === 'true'
+}
+
+function isAppend(request: HttpRequest): boolean {
+  return request.header('x-amz-write-offset-bytes') !== undefined
+}
+
+const SERVICE_ROWS: readonly Operation[] = [
+  service('ListenNotification', 'GET', notImplemented, { keys: ['events'] }),
+  service('ListBuckets', 'GET', buckets.listBuckets, { anonymous: false }),
+]
+
+/** Sub-resources of buckets whose GET, PUT, POST and DELETE have no row of their own before the general ones. */
+const SUB_RESOURCES = [
+  'accelerate',
+  'acl',
+  'analytics',
+  'cors',
+  'encryption',
+  'events',
+  'intelligent-tiering',
+  'inventory',
+  'lifecycle',
+  'list-type',
+  'location',
+  'logging',
+  'metadata',
+  'metadataConfiguration',
+  'metadataInventoryTable',
+  'metadataJournalTable',
+  'metadataTable',
+  'metrics',
+  'minio-inventory',
+  'notification',
+  'object-lock',
+  'ownershipControls',
+  'policy',
+  'policyStatus',
+  'publicAccessBlock',
+  'qos',
+  'replication',
+  'replication-check',
+  'replication-metrics',
+  'replication-reset',
+  'replication-reset-status',
+  'requestPayment',
+  'session',
+  'tagging',
+  'uploads',
+  'versioning',
+  'versions',
+  'website',
+  'withUpdatedAt',
+] as const
+
+/** Those that a GET must not take for a list of objects. */
+const READ_REFUSED: readonly string[] = [
+  'analytics',
+  'intelligent-tiering',
+  'inventory',
+  'metadataConfiguration',
+  'metadataInventoryTable',
+  'metadataJournalTable',
+  'metadataTable',
+  'metrics',
+  'minio-inventory',
+  'ownershipControls',
+  'publicAccessBlock',
+  'qos',
+  'replication-reset',
+  'session',
+]
+
+const BUCKET_ROWS: readonly Operation[] = [
+  bucket('GetBucketLocation', 'GET', buckets.getBucketLocation, {
+    keys: ['location'],
+    action: 's3:GetBucketLocation',
+  }),
+  bucket('GetBucketPolicy', 'GET', config.getBucketPolicy, {
+    keys: ['policy'],
+    action: 's3:GetBucketPolicy',
+  }),
+  bucket('GetBucketLifecycleConfiguration', 'GET', config.getBucketLifecycle, {
+    keys: ['lifecycle'],
+    action: 's3:GetLifecycleConfiguration',
+  }),
+  bucket('GetBucketEncryption', 'GET', config.getBucketEncryption, {
+    keys: ['encryption'],
+    action: 's3:GetEncryptionConfiguration',
+  }),
+  bucket('GetObjectLockConfiguration', 'GET', config.getObjectLockConfiguration, {
+    keys: ['object-lock'],
+    action: 's3:GetBucketObjectLockConfiguration',
+  }),
+  bucket('GetBucketReplication', 'GET', config.getBucketReplication, {
+    keys: ['replication'],
+    action: 's3:GetReplicationConfiguration',
+  }),
+  bucket('GetBucketVersioning', 'GET', getBucketVersioning, {
+    keys: ['versioning'],
+    action: 's3:GetBucketVersioning',
+  }),
+  bucket('GetBucketNotificationConfiguration', 'GET', config.getBucketNotification, {
+    keys: ['notification'],
+    action: 's3:GetBucketNotification',
+  }),
+  bucket('ListenBucketNotification', 'GET', notImplemented, {
+    keys: ['events'],
+    action: 's3:ListenBucketNotification',
+  }),
+  bucket('ResetBucketReplicationStatus', 'GET', notImplemented, {
+    keys: ['replication-reset-status'],
+    action: 's3:ResetBucketReplicationState',
+  }),
+  bucket('GetBucketAcl', 'GET', getBucketAcl, { keys: ['acl'], action: 's3:GetBucketPolicy' }),
+  bucket('PutBucketAcl', 'PUT', putBucketAcl, {
+    keys: ['acl'],
+    action: 's3:PutBucketPolicy',
+    body: document(MIB),
+  }),
+  bucket('GetBucketCors', 'GET', config.getBucketCors, {
+    keys: ['cors'],
+    action: 's3:GetBucketCors',
+  }),
+  bucket('PutBucketCors', 'PUT', notImplemented, { keys: ['cors'], action: 's3:PutBucketCors' }),
+  bucket('DeleteBucketCors', 'DELETE', notImplemented, {
+    keys: ['cors'],
+    action: 's3:DeleteBucketCors',
+  }),
+  bucket('GetBucketWebsite', 'GET', config.getBucketWebsite, {
+    keys: ['website'],
+    action: 's3:GetBucketWebsite',
+  }),
+  bucket('GetBucketAccelerateConfiguration', 'GET', config.getBucketAccelerate, {
+    keys: ['accelerate'],
+    action: 's3:GetBucketPolicy',
+  }),
+  bucket('GetBucketRequestPayment', 'GET', config.getBucketRequestPayment, {
+    keys: ['requestPayment'],
+    action: 's3:GetBucketPolicy',
+  }),
+  bucket('GetBucketLogging', 'GET', config.getBucketLogging, {
+    keys: ['logging'],
+    action: 's3:GetBucketPolicy',
+  }),
+  bucket('GetBucketTagging', 'GET', tagging.getBucketTagging, {
+    keys: ['tagging'],
+    action: 's3:GetBucketTagging',
+  }),
+  bucket('DeleteBucketWebsite', 'DELETE', notImplemented, {
+    keys: ['website'],
+    action: 's3:DeleteBucketWebsite',
+  }),
+  bucket('DeleteBucketTagging', 'DELETE', tagging.deleteBucketTagging, {
+    keys: ['tagging'],
+    action: 's3:PutBucketTagging',
+  }),
+  bucket('ListMultipartUploads', 'GET', multipart.listMultipartUploads, {
+    keys: ['uploads'],
+    action: 's3:ListBucketMultipartUploads',
+  }),
+  bucket('ListObjectsV2M', 'GET', listObjectsV2, {
+    values: { 'list-type': '2', metadata: 'true' },
+    action: 's3:ListBucket',
+  }),
+  bucket('ListObjectsV2', 'GET', listObjectsV2, {
+    values: { 'list-type': '2' },
+    action: 's3:ListBucket',
+  }),
+  bucket('ListObjectVersionsM', 'GET', listObjectVersions, {
+    keys: ['versions'],
+    values: { metadata: 'true' },
+  }),
+  bucket('ListObjectVersions', 'GET', listObjectVersions, { keys: ['versions'] }),
+  bucket('GetBucketPolicyStatus', 'GET', getBucketPolicyStatus, {
+    keys: ['policyStatus'],
+    action: 's3:GetBucketPolicyStatus',
+  }),
+  bucket('PutBucketLifecycleConfiguration', 'PUT', notImplemented, {
+    keys: ['lifecycle'],
+    action: 's3:PutLifecycleConfiguration',
+  }),
+  bucket('PutBucketReplication', 'PUT', notImplemented, {
+    keys: ['replication'],
+    action: 's3:PutReplicationConfiguration',
+  }),
+  bucket('PutBucketEncryption', 'PUT', notImplemented, {
+    keys: ['encryption'],
+    action: 's3:PutEncryptionConfiguration',
+  }),
+  bucket('PutBucketPolicy', 'PUT', putBucketPolicy, {
+    keys: ['policy'],
+    action: 's3:PutBucketPolicy',
+    body: document(20 * KIB, 'PolicyTooLarge'),
+  }),
+  bucket('PutObjectLockConfiguration', 'PUT', notImplemented, {
+    keys: ['object-lock'],
+    action: 's3:PutBucketObjectLockConfiguration',
+  }),
+  bucket('PutBucketTagging', 'PUT', tagging.putBucketTagging, {
+    keys: ['tagging'],
+    action: 's3:PutBucketTagging',
+    body: document(MIB),
+  }),
+  bucket('PutBucketVersioning', 'PUT', putBucketVersioning, {
+    keys: ['versioning'],
+    action: 's3:PutBucketVersioning',
+    body: document(MIB),
+  }),
+  bucket('PutBucketNotificationConfiguration', 'PUT', notImplemented, {
+    keys: ['notification'],
+    action: 's3:PutBucketNotification',
+  }),
+  bucket('ResetBucketReplicationStart', 'PUT', notImplemented, {
+    keys: ['replication-reset'],
+    action: 's3:ResetBucketReplicationState',
+  }),
+  ...SUB_RESOURCES.map((key) =>
+    bucket('PutBucketSubResource', 'PUT', notImplemented, { keys: [key], anonymous: false }),
+  ),
+  bucket('CreateBucket', 'PUT', buckets.createBucket, {
+    action: 's3:CreateBucket',
+    body: document(3 * MIB),
+  }),
+  bucket('HeadBucketAcl', 'HEAD', notImplemented, { keys: ['acl'], anonymous: false }),
+  bucket('HeadBucket', 'HEAD', buckets.headBucket),
+  bucket('PostPolicyUpload', 'POST', notImplemented, { when: isForm }),
+  // A thousand keys of a kilobyte, every byte escaped, with room for the elements around them.
+  bucket('DeleteObjects', 'POST', deleteObjects, {
+    keys: ['delete'],
+    body: document(8 * MIB, 'EntityTooLarge'),
+  }),
+  bucket('DeleteBucketPolicy', 'DELETE', config.deleteBucketPolicy, {
+    keys: ['policy'],
+    action: 's3:DeleteBucketPolicy',
+  }),
+  bucket('DeleteBucketReplication', 'DELETE', notImplemented, {
+    keys: ['replication'],
+    action: 's3:PutReplicationConfiguration',
+  }),
+  bucket('DeleteBucketLifecycle', 'DELETE', notImplemented, {
+    keys: ['lifecycle'],
+    action: 's3:PutLifecycleConfiguration',
+  }),
+  bucket('DeleteBucketEncryption', 'DELETE', notImplemented, {
+    keys: ['encryption'],
+    action: 's3:PutEncryptionConfiguration',
+  }),
+  ...SUB_RESOURCES.map((key) =>
+    bucket('DeleteBucketSubResource', 'DELETE', notImplemented, { keys: [key], anonymous: false }),
+  ),
+  bucket('DeleteBucket', 'DELETE', buckets.deleteBucket, { action: 's3:DeleteBucket' }),
+  bucket('GetBucketReplicationMetricsV2', 'GET', notImplemented, {
+    values: { 'replication-metrics': '2' },
+    action: 's3:GetReplicationConfiguration',
+  }),
+  bucket('GetBucketReplicationMetrics', 'GET', notImplemented, {
+    keys: ['replication-metrics'],
+    action: 's3:GetReplicationConfiguration',
+  }),
+  bucket('ValidateBucketReplicationCreds', 'GET', notImplemented, {
+    keys: ['replication-check'],
+    action: 's3:GetReplicationConfiguration',
+  }),
+  ...READ_REFUSED.map((key) =>
+    bucket('GetBucketSubResource', 'GET', notImplemented, { keys: [key], anonymous: false }),
+  ),
+  bucket('ListObjects', 'GET', listObjects, { action: 's3:ListBucket' }),
+]
+
+const OBJECT_ROWS: readonly Operation[] = [
+  ...['GET', 'PUT', 'DELETE'].map((method) =>
+    object('ObjectTorrent', method, notImplemented, { keys: ['torrent'], anonymous: false }),
+  ),
+  object('DeleteObjectAcl', 'DELETE', notImplemented, { keys: ['acl'], anonymous: false }),
+  object('HeadObject', 'HEAD', headObject, { action: 's3:GetObject' }),
+  object('GetObjectAttributes', 'GET', getObjectAttributes, {
+    keys: ['attributes'],
+    action: 's3:GetObjectAttributes',
+  }),
+  object('UploadPartCopy', 'PUT', uploadPartCopy, {
+    keys: ['partNumber', 'uploadId'],
+    when: hasCopySource,
+    action: 's3:PutObject',
+  }),
+  object('UploadPart', 'PUT', uploadPart, {
+    keys: ['partNumber', 'uploadId'],
+    action: 's3:PutObject',
+    body: STREAM,
+  }),
+  // Half an address of a part must not end as an object.
+  object('UploadPart', 'PUT', uploadPart, {
+    keys: ['uploadId'],
+    action: 's3:PutObject',
+    body: STREAM,
+  }),
+  object('UploadPart', 'PUT', uploadPart, {
+    keys: ['partNumber'],
+    action: 's3:PutObject',
+    body: STREAM,
+  }),
+  object('ListParts', 'GET', multipart.listParts, {
+    keys: ['uploadId'],
+    action: 's3:ListMultipartUploadParts',
+  }),
+  object('CompleteMultipartUpload', 'POST', completeMultipartUpload, {
+    keys: ['uploadId'],
+    action: 's3:PutObject',
+    // Ten thousand parts with a checksum each.
+    body: document(8 * MIB),
+  }),
+  object('CreateMultipartUpload', 'POST', multipart.createMultipartUpload, {
+    keys: ['uploads'],
+    action: 's3:PutObject',
+  }),
+  object('AbortMultipartUpload', 'DELETE', multipart.abortMultipartUpload, {
+    keys: ['uploadId'],
+    action: 's3:AbortMultipartUpload',
+  }),
+  object('GetObjectAcl', 'GET', getObjectAcl, { keys: ['acl'] }),
+  object('PutObjectAcl', 'PUT', putObjectAcl, { keys: ['acl'], body: document(MIB) }),
+  object('GetObjectTagging', 'GET', tagging.getObjectTagging, {
+    keys: ['tagging'],
+    action: 's3:GetObjectTagging',
+  }),
+  object('PutObjectTagging', 'PUT', tagging.putObjectTagging, {
+    keys: ['tagging'],
+    action: 's3:PutObjectTagging',
+    body: document(MIB),
+  }),
+  object('DeleteObjectTagging', 'DELETE', tagging.deleteObjectTagging, {
+    keys: ['tagging'],
+    action: 's3:DeleteObjectTagging',
+  }),
+  object('SelectObjectContent', 'POST', notImplemented, {
+    keys: ['select'],
+    values: { 'select-type': '2' },
+    action: 's3:GetObject',
+  }),
+  object('GetObjectRetention', 'GET', retention.getObjectRetention, {
+    keys: ['retention'],
+    action: 's3:GetObjectRetention',
+  }),
+  object('GetObjectLegalHold', 'GET', retention.getObjectLegalHold, {
+    keys: ['legal-hold'],
+    action: 's3:GetObjectLegalHold',
+  }),
+  object('GetObjectWithLambda', 'GET', notImplemented, {
+    keys: ['lambdaArn'],
+    action: 's3:GetObject',
+  }),
+  ...['GET', 'PUT', 'DELETE'].map((method) =>
+    object('ObjectAnnotation', method, notImplemented, { keys: ['annotation'], anonymous: false }),
+  ),
+  object('GetObject', 'GET', getObject, { action: 's3:GetObject' }),
+  ...['encryption', 'renameObject'].map((key) =>
+    object('PutObjectSubResource', 'PUT', notImplemented, { keys: [key], anonymous: false }),
+  ),
+  object('CopyObject', 'PUT', copyObject, { when: hasCopySource, action: 's3:PutObject' }),
+  object('PutObjectRetention', 'PUT', retention.putObjectRetention, {
+    keys: ['retention'],
+    action: 's3:PutObjectRetention',
+    body: document(4 * KIB),
+  }),
+  object('PutObjectLegalHold', 'PUT', retention.putObjectLegalHold, {
+    keys: ['legal-hold'],
+    action: 's3:PutObjectLegalHold',
+    body: document(4 * KIB),
+  }),
+  object('PutObjectExtract', 'PUT', notImplemented, { when: isArchive, action: 's3:PutObject' }),
+  object('AppendObject', 'PUT', notImplemented, { when: isAppend, action: 's3:PutObject' }),
+  object('PutObject', 'PUT', putObject, { action: 's3:PutObject', body: STREAM }),
+  object('DeleteObject', 'DELETE', deleteObject, { action: 's3:DeleteObject' }),
+  object('RestoreObject', 'POST', notImplemented, {
+    keys: ['restore'],
+    action: 's3:RestoreObject',
+  }),
+]
+
+/** All rows; each scope in its own order. */
+export const OPERATIONS: readonly Operation[] = [...SERVICE_ROWS, ...BUCKET_ROWS, ...OBJECT_ROWS]

@@ -1,0 +1,162 @@
+/** Buckets as such: list, create, head, delete, location (s3-api.md 4.1). */
+import { compareUtf8 } from '#base/bytes'
+import { ObjectError } from '#object/object'
+import { S3Error } from '#s3-protocol/s3-error'
+import { parseXml } from '#s3-protocol/xml-parser'
+import type { S3Call, S3Reply } from '../s3.ts'
+import { ownerField } from './listing.ts'
+import { isoDate } from './object-headers.ts'
+import { booleanHeader } from './request-values.ts'
+import { type XmlField, xmlDocument } from './xml-document.ts'
+
+const BUCKETS_MAX = 10_000
+const DEFAULT_REGION = 'us-east-1'
+
+/** `GET /`: all buckets, or those the caller may see. */
+export async function listBuckets(call: S3Call): Promise<S3Reply> {
+  const limit = bucketLimit(call)
+  const prefix = call.query.get('prefix')
+  const token = call.query.get('continuation-token')
+  const after = token === undefined || token === '' ? '' : decodeToken(token)
+  const visible = await visibleBuckets(call)
+  const matching = visible
+    .filter((bucket) => bucket.name.startsWith(prefix ?? '') && bucket.name > after)
+    .sort((a, b) => compareUtf8(a.name, b.name))
+  const page = limit === undefined ? matching : matching.slice(0, limit)
+  const last = page.at(-1)
+  const isTruncated = page.length < matching.length && last !== undefined
+  return {
+    status: 200,
+    body: xmlDocument('ListAllMyBucketsResult', [
+      ownerField(),
+      [
+        'Buckets',
+        page.map(
+          (bucket): XmlField => [
+            'Bucket',
+            [
+              ['Name', bucket.name],
+              ['CreationDate', isoDate(bucket.createdNs)],
+            ],
+          ],
+        ),
+      ],
+      isTruncated && ['ContinuationToken', new TextEncoder().encode(last.name).toBase64()],
+      prefix !== undefined && ['Prefix', prefix],
+    ]),
+  }
+}
+
+function bucketLimit(call: S3Call): number | undefined {
+  const text = call.query.get('max-buckets')
+  if (text === undefined || text === '') return undefined
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0
+  if (value < 1 || value > BUCKETS_MAX) {
+    throw new S3Error('InvalidArgument', {
+      message: 'Argument max-buckets must be an integer between 1 and 10000',
+    })
+  }
+  return value
+}
+
+function decodeToken(token: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.fromBase64(token))
+  } catch {
+    throw new S3Error('InvalidArgument', {
+      message: 'The continuation token provided is incorrect',
+    })
+  }
+}
+
+async function visibleBuckets(call: S3Call) {
+  const buckets = await call.services.engine.listBuckets()
+  if (await call.isAllowed('s3:ListAllMyBuckets', '', '')) return [...buckets]
+  const visible = []
+  for (const bucket of buckets) {
+    const isVisible =
+      (await call.isAllowed('s3:ListBucket', bucket.name, '')) ||
+      (await call.isAllowed('s3:GetBucketLocation', bucket.name, ''))
+    if (isVisible) visible.push(bucket)
+  }
+  if (visible.length === 0) throw new S3Error('AccessDenied')
+  return visible
+}
+
+/** `PUT` of a bucket without sub-resource. */
+export async function createBucket(call: S3Call): Promise<S3Reply> {
+  checkLocation(call)
+  const objectLock = booleanHeader(call, 'x-amz-bucket-object-lock-enabled') === true
+  const force = booleanHeader(call, 'x-minio-force-create') === true
+  if (objectLock) {
+    for (const action of ['s3:PutBucketObjectLockConfiguration', 's3:PutBucketVersioning']) {
+      if (!(await call.isAllowed(action, call.bucket, ''))) throw new S3Error('AccessDenied')
+    }
+  }
+  try {
+    await call.services.engine.makeBucket(call.bucket, { objectLock, versioning: objectLock })
+  } catch (error) {
+    const exists = error instanceof ObjectError && error.code === 'BucketExists'
+    if (!exists || !force) throw error
+  }
+  return { status: 200, headers: [['Location', `/${call.bucket}`]] }
+}
+
+function checkLocation(call: S3Call): void {
+  if (call.document.length === 0) return
+  const root = parseXml(call.document)
+  if (root.name !== 'CreateBucketConfiguration') throw new S3Error('MalformedXML')
+  const location = (root.childText('LocationConstraint') ?? '').trim()
+  const { region } = call.services
+  if (location !== '' && region !== '' && location !== region) {
+    throw new S3Error('InvalidRegion', {
+      message: `Region does not match; expecting '${region}'.`,
+    })
+  }
+}
+
+/** `HEAD` of a bucket: `s3:HeadBucket` or `s3:ListBucket`. */
+export async function headBucket(call: S3Call): Promise<S3Reply> {
+  const isAllowed =
+    (await call.isAllowed('s3:ListBucket', call.bucket, '')) ||
+    (await call.isAllowed('s3:HeadBucket', call.bucket, ''))
+  if (!isAllowed) throw new S3Error('AccessDenied')
+  await call.services.engine.getBucket(call.bucket)
+  return { status: 200 }
+}
+
+/** `DELETE` of a bucket without sub-resource. */
+export async function deleteBucket(call: S3Call): Promise<S3Reply> {
+  const { engine } = call.services
+  const forced = booleanHeader(call, 'x-minio-force-delete')
+  if (forced !== undefined && !(await call.isAllowed('s3:ForceDeleteBucket', call.bucket, ''))) {
+    throw new S3Error('AccessDenied')
+  }
+  const metadata = await engine.bucketMetadata(call.bucket)
+  const force = forced === true
+  if (force && (metadata.objectLock || metadata.document('ReplicationConfigXML') !== undefined)) {
+    throw new S3Error('MethodNotAllowed')
+  }
+  try {
+    await engine.deleteBucket(call.bucket, { force })
+  } catch (error) {
+    if (!(error instanceof ObjectError) || error.code !== 'BucketNotEmpty') throw error
+    throw metadata.versioning === 'unversioned'
+      ? error
+      : new S3Error('BucketNotEmpty', {
+          message:
+            'The bucket you tried to delete is not empty. You must delete all versions in the bucket.',
+        })
+  }
+  return { status: 204 }
+}
+
+/** `GET ?location`: the default region is written as nothing. */
+export async function getBucketLocation(call: S3Call): Promise<S3Reply> {
+  await call.services.engine.getBucket(call.bucket)
+  const { region } = call.services
+  return {
+    status: 200,
+    body: xmlDocument('LocationConstraint', region === DEFAULT_REGION ? '' : region),
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * Additional checksums (s3-api.md 3.10): what a body must match, what is stored, what replies show.
+ *
+ * One object holds one checksum in practice; the stored form allows several, and all are shown.
+ */
+import { type ChecksumRecord, decodeChecksums, encodeChecksums } from '#drive/checksum-blob'
+import type { DigestName, Digests, ObjectInfo } from '#object/object'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { S3Call } from '../s3.ts'
+import type { Header } from './object-headers.ts'
+import type { XmlField, XmlFields } from './xml-document.ts'
+
+export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT'
+
+/** Key of the stored checksums in a version's system metadata. */
+export const CHECKSUM_KEY = 'x-minio-internal-crc'
+
+const DECLARED_ALGORITHM = 'x-minio-multipart-checksum'
+const DECLARED_TYPE = 'x-minio-multipart-checksum-type'
+
+const DIGEST_SIZE_BYTES = { crc32: 4, crc32c: 4, crc64nvme: 8, sha1: 20, sha256: 32 } as const
+const ALGORITHMS: readonly DigestName[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
+
+/** A checksum as clients see it. */
+export interface ShownChecksum {
+  readonly algorithm: DigestName
+  readonly type: ChecksumType
+  /** Base64; composite ones of whole objects end in `-<parts>`. */
+  readonly value: string
+}
+
+/** What an upload in progress was begun with. */
+export interface DeclaredChecksum {
+  readonly algorithm: DigestName
+  readonly type: ChecksumType
+}
+
+/** A checksum over a whole body. */
+export interface BodyChecksum {
+  readonly algorithm: DigestName
+  readonly digest: Uint8Array
+  /** False: the server chose it, and the reply keeps silent about it. */
+  readonly wasAsked: boolean
+}
+
+/** What a body must match. */
+export interface BodyChecks {
+  readonly digests: readonly DigestName[]
+  /** Called after the last byte. `BadDigest` on a mismatch; answers the checksum to store, if any. */
+  verify(digests: Digests): BodyChecksum | undefined
+}
+
+/** The algorithm with this name in any case; 400 `InvalidArgument` when there is none. */
+export function algorithmNamed(text: string): DigestName {
+  const name = text.toLowerCase()
+  const algorithm = ALGORITHMS.find((known) => known === name)
+  if (algorithm === undefined) throw invalidChecksum()
+  return algorithm
+}
+
+/** `crc32c` → `ChecksumCRC32C`. */
+export function checksumElement(algorithm: DigestName): string {
+  return `Checksum${algorithm.toUpperCase()}`
+}
+
+/**
+ * Reads `Content-MD5` and the checksum of a PUT body from headers and announced trailers. Malformed values are refused
+ * before the body is read. Without a checksum `fallback` is computed, if given.
+ */
+export function bodyChecks(call: S3Call, fallback: DigestName | undefined): BodyChecks {
+  const md5 = contentMd5(call)
+  const sent = sentChecksum(call)
+  const algorithm = sent?.algorithm ?? fallback
+  return {
+    digests: algorithm === undefined ? [] : [algorithm],
+    verify: (digests) => {
+      if (md5 !== undefined && !isEqual(md5, digests.get('md5'))) throw new S3Error('BadDigest')
+      if (algorithm === undefined) return undefined
+      const digest = digests.get(algorithm)
+      if (digest === undefined) throw new S3Error('InternalError')
+      if (sent !== undefined) {
+        const text = sent.value ?? call.trailers().get(`x-amz-checksum-${algorithm}`)
+        if (text === undefined) throw invalidChecksum()
+        if (!isEqual(decodeValue(algorithm, text), digest)) throw mismatch(algorithm)
+      }
+      return { algorithm, digest, wasAsked: sent !== undefined }
+    },
+  }
+}
+
+function contentMd5(call: S3Call): Uint8Array | undefined {
+  const text = call.request.header('content-md5')
+  if (text === undefined) return undefined
+  const digest = decodeBase64(text.trim())
+  if (digest?.length !== 16) throw new S3Error('InvalidDigest')
+  return digest
+}
+
+/** The checksum that came with a request; its value is undefined while it is still to come as a trailer. */
+export function sentChecksum(
+  call: S3Call,
+): { readonly algorithm: DigestName; readonly value: string | undefined } | undefined {
+  const { request } = call
+  const named = request.header('x-amz-checksum-algorithm')
+  const only = named === undefined ? undefined : algorithmNamed(named)
+  const found: { algorithm: DigestName; value: string | undefined }[] = []
+  for (const algorithm of ALGORITHMS) {
+    if (only !== undefined && only !== algorithm) continue
+    const value = request.header(`x-amz-checksum-${algorithm}`)
+    if (value === undefined) continue
+    decodeValue(algorithm, value)
+    found.push({ algorithm, value })
+  }
+  for (const name of call.announcedTrailers) {
+    if (!name.startsWith('x-amz-checksum-')) continue
+    found.push({
+      algorithm: algorithmNamed(name.slice('x-amz-checksum-'.length)),
+      value: undefined,
+    })
+  }
+  if (found.length > 1) throw invalidChecksum()
+  const announced = request.header('x-amz-sdk-checksum-algorithm')
+  if (found.length === 0 && announced !== undefined && announced !== '') {
+    throw new S3Error('InvalidRequest', {
+      message:
+        'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
+    })
+  }
+  return found[0]
+}
+
+/** Digest of a header value. Characters outside base64: `InvalidRequest`; wrong length: `BadDigest`. */
+export function decodeValue(algorithm: DigestName, text: string): Uint8Array {
+  if (!/^[A-Za-z0-9+/=]+$/.test(text)) {
+    throw new S3Error('InvalidRequest', {
+      message: `Value for x-amz-checksum-${algorithm} header is invalid.`,
+    })
+  }
+  const digest = decodeBase64(text)
+  if (digest?.length !== DIGEST_SIZE_BYTES[algorithm]) throw mismatch(algorithm)
+  return digest
+}
+
+/** The error of a checksum that differs. */
+export function mismatch(algorithm: DigestName): S3Error {
+  return new S3Error('BadDigest', {
+    message: `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
+  })
+}
+
+function invalidChecksum(): S3Error {
+  return new S3Error('InvalidArgument', { message: 'Invalid checksum provided.' })
+}
+
+function decodeBase64(text: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.fromBase64(text, { lastChunkHandling: 'strict' })
+  } catch {
+    return undefined // the only failure is the malformed text asked about
+  }
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i])
+}
+
+// Uploads in parts ---------------------------------------------------------------------------------
+
+/** What CreateMultipartUpload declares, undefined when nothing. */
+export function declaredChecksum(call: S3Call): DeclaredChecksum | undefined {
+  const named = call.request.header('x-amz-checksum-algorithm')
+  const type = checksumTypeOf(call)
+  if (named === undefined) {
+    if (type === 'FULL_OBJECT') throw invalidChecksum()
+    return undefined
+  }
+  const algorithm = algorithmNamed(named)
+  if (algorithm === 'crc64nvme') return { algorithm, type: 'FULL_OBJECT' }
+  if (type === 'FULL_OBJECT' && algorithm.startsWith('sha')) throw invalidChecksum()
+  return { algorithm, type: type ?? 'COMPOSITE' }
+}
+
+/** `x-amz-checksum-type`, compared exactly. */
+export function checksumTypeOf(call: S3Call): ChecksumType | undefined {
+  const type = call.request.header('x-amz-checksum-type')
+  if (type === undefined || type === 'COMPOSITE' || type === 'FULL_OBJECT') return type
+  throw invalidChecksum()
+}
+
+/** Keeps the declaration with the upload, in the form that MinIO reads. */
+export function writeDeclaration(
+  userMetadata: Map<string, string>,
+  declared: DeclaredChecksum,
+): void {
+  userMetadata.set(DECLARED_ALGORITHM, declared.algorithm.toUpperCase())
+  userMetadata.set(DECLARED_TYPE, declared.type)
+}
+
+/** The declaration of an upload. */
+export function uploadChecksum(
+  userMetadata: ReadonlyMap<string, string>,
+): DeclaredChecksum | undefined {
+  const named = userMetadata.get(DECLARED_ALGORITHM)?.toLowerCase()
+  const algorithm = ALGORITHMS.find((known) => known === named)
+  if (algorithm === undefined) return undefined
+  const isFull = algorithm === 'crc64nvme' || userMetadata.get(DECLARED_TYPE) === 'FULL_OBJECT'
+  return { algorithm, type: isFull ? 'FULL_OBJECT' : 'COMPOSITE' }
+}
+
+/** `Checksum…` children of a listed part. */
+export function partChecksumFields(
+  checksums: Readonly<Record<string, string>> | undefined,
+): XmlFields {
+  if (checksums === undefined) return []
+  const fields: XmlField[] = []
+  for (const algorithm of ALGORITHMS) {
+    const value = checksums[algorithm]
+    if (value !== undefined && value !== '') fields.push([checksumElement(algorithm), value])
+  }
+  return fields
+}
+
+// Stored checksums ---------------------------------------------------------------------------------
+
+/** System metadata that keeps a checksum of a body sent in one piece. */
+export function storedSingle(checksum: BodyChecksum | undefined): ReadonlyMap<string, Uint8Array> {
+  if (checksum === undefined) return new Map()
+  return storedMetadata({ algorithm: checksum.algorithm, digest: checksum.digest })
+}
+
+/** System metadata that keeps one checksum. */
+export function storedMetadata(record: ChecksumRecord): ReadonlyMap<string, Uint8Array> {
+  return new Map([[CHECKSUM_KEY, encodeChecksums([record])]])
+}
+
+function records(info: ObjectInfo): readonly ChecksumRecord[] {
+  const blob = info.systemMetadata.get(CHECKSUM_KEY)
+  if (blob === undefined || blob.length === 0) return []
+  return decodeChecksums(blob)
+}
+
+/** The checksums of a whole version. */
+export function storedChecksums(info: ObjectInfo): readonly ShownChecksum[] {
+  return records(info).map(shown)
+}
+
+function shown(record: ChecksumRecord): ShownChecksum {
+  const value = record.digest.toBase64()
+  const isComposite =
+    record.parts !== undefined && !record.fullObject && record.algorithm !== 'crc64nvme'
+  return {
+    algorithm: record.algorithm,
+    type: isComposite ? 'COMPOSITE' : 'FULL_OBJECT',
+    value: isComposite ? `${value}-${record.partCount}` : value,
+  }
+}
+
+/** The checksums of one part; those of the whole for an object in one piece. */
+export function partChecksums(info: ObjectInfo, partNumber: number): readonly ShownChecksum[] {
+  const index = info.parts.findIndex((part) => part.number === partNumber)
+  const found: ShownChecksum[] = []
+  for (const record of records(info)) {
+    const whole = shown(record)
+    if (record.parts === undefined) {
+      if (info.parts.length <= 1) found.push(whole)
+      continue
+    }
+    const digest = record.parts[index]
+    if (digest !== undefined) found.push({ ...whole, value: digest.toBase64() })
+  }
+  return found
+}
+
+/** Reply headers of checksums. */
+export function checksumHeaders(checksums: readonly ShownChecksum[]): readonly Header[] {
+  const first = checksums[0]
+  if (first === undefined) return []
+  return [
+    ...checksums.map(
+      (checksum): Header => [`x-amz-checksum-${checksum.algorithm}`, checksum.value],
+    ),
+    ['x-amz-checksum-type', first.type],
+  ]
+}
+
+/** Children of an XML reply that tell checksums. */
+export function checksumFields(
+  checksums: readonly ShownChecksum[],
+  options: { readonly withType: boolean } = { withType: true },
+): XmlFields {
+  const first = checksums[0]
+  if (first === undefined) return []
+  return [
+    ...checksums.map((checksum): XmlField => [checksumElement(checksum.algorithm), checksum.value]),
+    options.withType && ['ChecksumType', first.type],
+  ]
+}
+
+/** Reply headers for the checksum of a body just stored: silent about what the server chose by itself. */
+export function bodyChecksumHeaders(checksum: BodyChecksum | undefined): readonly Header[] {
+  if (checksum === undefined || !checksum.wasAsked) return []
+  const value = checksum.digest.toBase64()
+  return checksumHeaders([{ algorithm: checksum.algorithm, type: 'FULL_OBJECT', value }])
+}

@@ -1,0 +1,233 @@
+/** CompleteMultipartUpload (s3-api.md 4.6.4, 3.10). */
+import { combineCrc } from '#codec/checksum-combine'
+import { concatBytes } from '#base/bytes'
+import type { CompletePart, DigestName, ObjectInfo, PartInfo, UploadInfo } from '#object/object'
+import { versioningStateFor } from '#object/bucket-metadata'
+import { writePreconditions } from '#s3-protocol/conditions'
+import { encodePercent } from '#s3-protocol/percent'
+import { S3Error } from '#s3-protocol/s3-error'
+import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
+import type { S3Call, S3Reply } from '../s3.ts'
+import {
+  checksumElement,
+  checksumFields,
+  checksumTypeOf,
+  type DeclaredChecksum,
+  decodeValue,
+  mismatch,
+  storedChecksums,
+  storedMetadata,
+  uploadChecksum,
+} from './checksums.ts'
+import { uploadIdOf } from './multipart.ts'
+import { quotedEtag } from './object-headers.ts'
+import { hasLockHeaders, refuseProtected } from './object-lock.ts'
+
+import { xmlDocument } from './xml-document.ts'
+
+const CHECKSUM_NAMES: readonly DigestName[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
+
+/** `POST ?uploadId`. */
+export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
+  if (hasLockHeaders(call)) throw new S3Error('InvalidRequest', { message: 'Invalid Request' })
+  const parts = readParts(call.document)
+  const uploadId = uploadIdOf(call)
+  const { engine, clock } = call.services
+  const metadata = await engine.bucketMetadata(call.bucket)
+  const versioning = versioningStateFor(metadata, call.key)
+  const whole = wholeChecks(call)
+  // A request repeated after its success gets the same answer: the engine knows it again.
+  const info = await engine.completeUpload(call.bucket, call.key, uploadId, parts, {
+    versioning,
+    preconditions: writePreconditions(call.request),
+    guard:
+      metadata.objectLock && versioning !== 'enabled'
+        ? (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance: false })
+        : undefined,
+    verify: (upload, stored) => assembledChecksum(call, { upload, stored, asked: parts, whole }),
+  })
+  return reply(call, info)
+}
+
+function readParts(document: Uint8Array): readonly CompletePart[] {
+  if (document.length === 0) throw new S3Error('MalformedXML')
+  const root = parseXml(document)
+  const elements = root.children('Part')
+  if (root.name !== 'CompleteMultipartUpload' || elements.length === 0) {
+    throw new S3Error('MalformedXML')
+  }
+  if (elements.length > 10_000) throw new S3Error('MalformedXML')
+  const parts = elements.map(readPart)
+  for (const [i, part] of parts.entries()) {
+    const before = parts[i - 1]
+    if (before !== undefined && before.number >= part.number) throw new S3Error('InvalidPartOrder')
+  }
+  return parts
+}
+
+function readPart(element: XmlElement): CompletePart {
+  const text = (element.childText('PartNumber') ?? '').trim()
+  if (!/^\d{1,5}$/.test(text)) throw new S3Error('MalformedXML')
+  const number = Number(text)
+  if (number < 1 || number > 10_000) throw new S3Error('InvalidPart')
+  const etag = (element.childText('ETag') ?? '').trim().replace(/^"(.*)"$/, '$1')
+  const checksums: Record<string, string> = {}
+  for (const name of CHECKSUM_NAMES) {
+    const value = element.childText(checksumElement(name))?.trim()
+    if (value !== undefined && value !== '') checksums[name] = value
+  }
+  return { number, etag, checksums }
+}
+
+/** What the request says about the object as a whole. */
+interface WholeChecks {
+  readonly checksum: { readonly algorithm: DigestName; readonly value: string } | undefined
+  readonly type: 'COMPOSITE' | 'FULL_OBJECT' | undefined
+  readonly sizeBytes: number | undefined
+}
+
+function wholeChecks(call: S3Call): WholeChecks {
+  const sizeText = call.request.header('x-amz-mp-object-size')
+  if (sizeText !== undefined && !/^\d{1,15}$/.test(sizeText)) {
+    throw new S3Error('InvalidRequest', { message: 'Invalid Request' })
+  }
+  const checksum = wholeValue(call)
+  return {
+    checksum,
+    type: checksum === undefined ? undefined : checksumTypeOf(call),
+    sizeBytes: sizeText === undefined ? undefined : Number(sizeText),
+  }
+}
+
+/** The whole-object value header; a composite value carries `-<parts>`, which is no base64. */
+function wholeValue(call: S3Call): WholeChecks['checksum'] {
+  const found = CHECKSUM_NAMES.flatMap((algorithm) => {
+    const value = call.request.header(`x-amz-checksum-${algorithm}`)
+    return value === undefined ? [] : [{ algorithm, value }]
+  })
+  if (found.length > 1) {
+    throw new S3Error('InvalidArgument', { message: 'Invalid checksum provided.' })
+  }
+  const value = found[0]
+  if (value !== undefined) decodeValue(value.algorithm, value.value.replace(/-\d+$/, ''))
+  return value
+}
+
+/** Checks the parts and the whole against what the client says, and gives what is stored. */
+function assembledChecksum(
+  call: S3Call,
+  context: {
+    readonly upload: UploadInfo
+    readonly stored: readonly PartInfo[]
+    readonly asked: readonly CompletePart[]
+    readonly whole: WholeChecks
+  },
+): ReadonlyMap<string, Uint8Array> {
+  const { upload, stored, asked, whole } = context
+  const declared = uploadChecksum(upload.userMetadata)
+  const sizeBytes = stored.reduce((sum, part) => sum + partSize(part), 0)
+  if (whole.sizeBytes !== undefined && whole.sizeBytes !== sizeBytes) {
+    throw new S3Error('InvalidRequest', {
+      message: `The provided 'x-amz-mp-object-size' header does not match what was computed.`,
+    })
+  }
+  if (declared === undefined) {
+    if (whole.checksum !== undefined) throw typeMismatch(whole, undefined)
+    return new Map()
+  }
+  const digests = stored.map((part, i) => partDigest(declared, part, asked[i]))
+  const digest =
+    declared.type === 'COMPOSITE'
+      ? call.services.digest(declared.algorithm, concatBytes(digests))
+      : combined(declared.algorithm, stored, digests)
+  checkWhole(whole, { declared, digest, partCount: stored.length })
+  return storedMetadata({
+    algorithm: declared.algorithm,
+    digest,
+    fullObject: declared.type === 'FULL_OBJECT',
+    parts: digests,
+    partCount: stored.length,
+  })
+}
+
+function partSize(part: PartInfo): number {
+  return part.actualSizeBytes >= 0 ? part.actualSizeBytes : part.sizeBytes
+}
+
+/** The stored digest of a part. What the client repeats was compared by the engine; a composite needs it repeated. */
+function partDigest(
+  declared: DeclaredChecksum,
+  part: PartInfo,
+  asked: CompletePart | undefined,
+): Uint8Array {
+  const stored = part.checksums?.[declared.algorithm]
+  const isMissing = asked?.checksums[declared.algorithm] === undefined
+  if (stored === undefined || (isMissing && declared.type === 'COMPOSITE')) {
+    throw new S3Error('InvalidPart')
+  }
+  return Uint8Array.fromBase64(stored)
+}
+
+function combined(
+  algorithm: DigestName,
+  parts: readonly PartInfo[],
+  digests: readonly Uint8Array[],
+): Uint8Array {
+  // Only CRCs are declared as full-object checksums; hashes cannot be combined.
+  if (algorithm === 'sha1' || algorithm === 'sha256') throw new S3Error('InternalError')
+  let whole = digests[0] ?? new Uint8Array()
+  for (const [i, digest] of digests.entries()) {
+    const part = parts[i]
+    if (i > 0 && part !== undefined) whole = combineCrc(algorithm, whole, digest, partSize(part))
+  }
+  return whole
+}
+
+function checkWhole(
+  whole: WholeChecks,
+  computed: {
+    readonly declared: DeclaredChecksum
+    readonly digest: Uint8Array
+    readonly partCount: number
+  },
+): void {
+  const { checksum, type } = whole
+  const { declared, digest, partCount } = computed
+  if (checksum === undefined) return
+  if (checksum.algorithm !== declared.algorithm) throw typeMismatch(whole, declared)
+  if (type === 'COMPOSITE' && declared.type === 'FULL_OBJECT') throw typeMismatch(whole, declared)
+  const value = digest.toBase64()
+  const expected = declared.type === 'COMPOSITE' ? `${value}-${partCount}` : value
+  if (checksum.value !== expected) throw mismatch(declared.algorithm)
+}
+
+function typeMismatch(whole: WholeChecks, declared: DeclaredChecksum | undefined): S3Error {
+  const want = declared === undefined ? '' : `${declared.algorithm.toUpperCase()} ${declared.type}`
+  const got = `${whole.checksum?.algorithm.toUpperCase() ?? ''} ${whole.type ?? ''}`.trim()
+  return new S3Error('InvalidArgument', {
+    message: `Invalid checksum provided. (checksum type mismatch. want "${want}", got "${got}")`,
+  })
+}
+
+function reply(call: S3Call, info: ObjectInfo): S3Reply {
+  return {
+    status: 200,
+    headers: info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId]],
+    body: xmlDocument('CompleteMultipartUploadResult', [
+      ['Location', location(call)],
+      ['Bucket', call.bucket],
+      ['Key', call.key],
+      ['ETag', quotedEtag(info.etag)],
+      ...checksumFields(storedChecksums(info)),
+    ]),
+  }
+}
+
+/** The object's URL in the style that the client used. */
+function location(call: S3Call): string {
+  const { request, virtualHost } = call
+  const scheme = request.isSecure ? 'https' : 'http'
+  const host = request.header('host') ?? ''
+  const path = encodePercent(call.key, { keepSlash: true })
+  return virtualHost ? `${scheme}://${host}/${path}` : `${scheme}://${host}/${call.bucket}/${path}`
+}

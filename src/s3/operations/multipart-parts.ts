@@ -1,0 +1,126 @@
+/** UploadPart and UploadPartCopy (s3-api.md 4.6.2, 4.6.3). */
+import type { DigestName, Digests, RangeRequest } from '#object/object'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { S3Call, S3Reply } from '../s3.ts'
+import {
+  type BodyChecksum,
+  bodyChecks,
+  partChecksumFields,
+  sentChecksum,
+  uploadChecksum,
+} from './checksums.ts'
+import { copySourceOf, sourceVersionHeader } from './copy-source.ts'
+import { uploadIdOf } from './multipart.ts'
+import { isoDate, quotedEtag, refuseTransformed } from './object-headers.ts'
+import { refuseCopySource } from './object-write.ts'
+import { checkBodySize, partNumberOf, refuseEncryption } from './request-values.ts'
+import { xmlDocument } from './xml-document.ts'
+
+const RANGE_FORM =
+  'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy'
+
+/** `PUT ?partNumber&uploadId`. */
+export async function uploadPart(call: S3Call): Promise<S3Reply> {
+  refuseCopySource(call)
+  const number = partNumberOf(call)
+  checkBodySize(call)
+  refuseEncryption(call, undefined)
+  const uploadId = uploadIdOf(call)
+  const { engine } = call.services
+  const upload = await engine.getUpload(call.bucket, call.key, uploadId)
+  const declared = uploadChecksum(upload.userMetadata)?.algorithm
+  const sent = sentChecksum(call)
+  if (declared !== undefined && sent !== undefined && sent.algorithm !== declared) {
+    throw new S3Error('InvalidArgument', {
+      message: `checksum missing, want "${declared.toUpperCase()}", got "${sent.algorithm.toUpperCase()}"`,
+    })
+  }
+  const checks = bodyChecks(call, declared)
+  let checksum: BodyChecksum | undefined
+  const part = await engine.putPart(call.bucket, call.key, uploadId, number, call.body, {
+    digests: checks.digests,
+    verify: async (digests) => {
+      checksum = checks.verify(digests)
+      return storedPart(checksum)
+    },
+    signal: call.request.signal,
+  })
+  return {
+    status: 200,
+    headers: [
+      ['ETag', quotedEtag(part.etag ?? '')],
+      // A declared algorithm is the client's wish for every part, also for those it sent without.
+      ...(checksum === undefined
+        ? []
+        : [[`x-amz-checksum-${checksum.algorithm}`, checksum.digest.toBase64()] as const]),
+    ],
+  }
+}
+
+function storedPart(checksum: BodyChecksum | undefined): Readonly<Record<string, string>> {
+  return checksum === undefined ? {} : { [checksum.algorithm]: checksum.digest.toBase64() }
+}
+
+/** `PUT ?partNumber&uploadId` with a copy source. */
+export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
+  const number = partNumberOf(call)
+  const uploadId = uploadIdOf(call)
+  const { engine } = call.services
+  const range = sourceRange(call)
+  const source = await copySourceOf(call)
+  const upload = await engine.getUpload(call.bucket, call.key, uploadId)
+  const declared = uploadChecksum(upload.userMetadata)?.algorithm
+  const { info } = await engine.headObject(source.bucket, source.key, {
+    versionId: source.versionId,
+    range: { kind: 'all' },
+    preconditions: source.preconditions,
+  })
+  refuseTransformed(info)
+  if (range.kind === 'from' && range.end !== undefined && range.end >= info.sizeBytes) {
+    throw new S3Error('InvalidRange', { message: 'Range specified is not valid for source object' })
+  }
+  const copied = await engine.copyPart(
+    call.bucket,
+    call.key,
+    uploadId,
+    number,
+    // The version just looked at, so that what was checked is what is copied.
+    { ...source, versionId: info.versionId, range },
+    {
+      digests: declared === undefined ? [] : [declared],
+      verify: async (digests) => copiedChecksum(declared, digests),
+      signal: call.request.signal,
+    },
+  )
+  return {
+    status: 200,
+    headers: await sourceVersionHeader(call, copied.source),
+    body: xmlDocument('CopyPartResult', [
+      ['LastModified', isoDate(copied.part.modifiedNs ?? call.services.clock.nowNs())],
+      ['ETag', quotedEtag(copied.part.etag ?? '')],
+      ...partChecksumFields(copied.part.checksums),
+    ]),
+  }
+}
+
+function copiedChecksum(
+  declared: DigestName | undefined,
+  digests: Digests,
+): Readonly<Record<string, string>> {
+  const digest = declared === undefined ? undefined : digests.get(declared)
+  return declared === undefined || digest === undefined ? {} : { [declared]: digest.toBase64() }
+}
+
+/** `x-amz-copy-source-range`: both ends are required. */
+function sourceRange(call: S3Call): RangeRequest {
+  const text = call.request.header('x-amz-copy-source-range')
+  if (text === undefined || text === '') return { kind: 'all' }
+  if (!text.startsWith('bytes=')) {
+    throw new S3Error('InvalidArgument', { message: `'${text}' does not start with 'bytes='` })
+  }
+  const ends = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(text)
+  const start = Number(ends?.[1])
+  const end = Number(ends?.[2])
+  if (!(start <= end)) throw new S3Error('InvalidArgument', { message: RANGE_FORM })
+  return { kind: 'from', start, end }
+}

@@ -1,0 +1,181 @@
+/** Multipart uploads: create, abort and the two lists (s3-api.md 4.6). */
+import type { UploadInfo } from '#object/object'
+import { versioningStateFor } from '#object/bucket-metadata'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { S3Call, S3Reply } from '../s3.ts'
+import {
+  type ChecksumType,
+  declaredChecksum,
+  partChecksumFields,
+  uploadChecksum,
+  writeDeclaration,
+} from './checksums.ts'
+import { encodeListed, listEncoding } from './list-encoding.ts'
+import { isoDate, quotedEtag, storageClassOf } from './object-headers.ts'
+import { OWNER_ID, OWNER_NAME } from './owner.ts'
+import { countParameter, refuseEncryption } from './request-values.ts'
+
+import { writeMetadata } from './write-metadata.ts'
+import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
+
+const LIST_MAX = 1000
+const UPLOADS_MESSAGE = 'Argument max-uploads must be an integer between 0 and 2147483647'
+const PARTS_MESSAGE = 'Argument max-parts must be an integer between 0 and 2147483647'
+const PART_MARKER_MESSAGE = 'Argument partNumberMarker must be an integer.'
+
+/** `POST ?uploads`: metadata, tags, class, lock and checksum algorithm of the object are fixed here. */
+export async function createMultipartUpload(call: S3Call): Promise<S3Reply> {
+  const { engine } = call.services
+  const metadata = await engine.bucketMetadata(call.bucket)
+  refuseEncryption(call, metadata.document('EncryptionConfigXML'))
+  const { userMetadata, storageClass } = await writeMetadata(call, metadata)
+  const checksum = declaredChecksum(call)
+  if (checksum !== undefined) writeDeclaration(userMetadata, checksum)
+  const upload = await engine.createUpload(call.bucket, call.key, {
+    userMetadata,
+    storageClass,
+    versioning: versioningStateFor(metadata, call.key),
+  })
+  return {
+    status: 200,
+    headers:
+      checksum === undefined
+        ? []
+        : [
+            ['x-amz-checksum-algorithm', checksum.algorithm.toUpperCase()],
+            ['x-amz-checksum-type', checksum.type],
+          ],
+    body: xmlDocument('InitiateMultipartUploadResult', [
+      ['Bucket', call.bucket],
+      ['Key', call.key],
+      ['UploadId', upload.uploadId],
+    ]),
+  }
+}
+
+/** `DELETE ?uploadId`. */
+export async function abortMultipartUpload(call: S3Call): Promise<S3Reply> {
+  await call.services.engine.abortUpload(call.bucket, call.key, uploadIdOf(call))
+  return { status: 204 }
+}
+
+/** The upload a request addresses; an empty id is no upload. */
+export function uploadIdOf(call: S3Call): string {
+  const uploadId = call.query.get('uploadId')
+  if (uploadId === undefined || uploadId === '') throw new S3Error('NoSuchUpload')
+  return uploadId
+}
+
+/** `GET ?uploadId`: parts after the marker, ascending. */
+export async function listParts(call: S3Call): Promise<S3Reply> {
+  const limit = Math.min(countParameter(call, 'max-parts', LIST_MAX, PARTS_MESSAGE), LIST_MAX)
+  const marker = countParameter(call, 'part-number-marker', 0, PART_MARKER_MESSAGE)
+  const encoding = listEncoding(call)
+  const uploadId = uploadIdOf(call)
+  const { upload, parts } = await call.services.engine.listParts(call.bucket, call.key, uploadId)
+  const after = parts.filter((part) => part.number > marker)
+  const page = after.slice(0, limit)
+  const checksum = uploadChecksum(upload.userMetadata)
+  return {
+    status: 200,
+    body: xmlDocument('ListPartsResult', [
+      ['Bucket', call.bucket],
+      ['Key', encodeListed(encoding, call.key)],
+      ['UploadId', uploadId],
+      owner('Initiator'),
+      owner('Owner'),
+      ['StorageClass', storageClassOf(upload.userMetadata)],
+      ['PartNumberMarker', marker],
+      ['NextPartNumberMarker', page.at(-1)?.number ?? (limit === 0 ? marker : 0)],
+      ['MaxParts', limit],
+      ['IsTruncated', limit > 0 && after.length > page.length],
+      checksum !== undefined && ['ChecksumAlgorithm', checksum.algorithm.toUpperCase()],
+      checksum !== undefined && ['ChecksumType', checksum.type satisfies ChecksumType],
+      ...page.map(
+        (part): XmlField => [
+          'Part',
+          [
+            ['PartNumber', part.number],
+            ['LastModified', isoDate(part.modifiedNs ?? upload.initiatedNs)],
+            ['ETag', quotedEtag(part.etag ?? '')],
+            ['Size', part.actualSizeBytes >= 0 ? part.actualSizeBytes : part.sizeBytes],
+            ...partChecksumFields(part.checksums),
+          ],
+        ],
+      ),
+      encoding !== undefined && ['EncodingType', encoding],
+    ]),
+  }
+}
+
+/** `GET ?uploads`: by key, then by time of creation. */
+export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
+  const limit = Math.min(countParameter(call, 'max-uploads', LIST_MAX, UPLOADS_MESSAGE), LIST_MAX)
+  const encoding = listEncoding(call)
+  const prefix = call.query.get('prefix') ?? ''
+  const delimiter = call.query.get('delimiter') ?? ''
+  const keyMarker = call.query.get('key-marker') ?? ''
+  // Without a key the upload id says nothing.
+  const uploadIdMarker = keyMarker === '' ? '' : (call.query.get('upload-id-marker') ?? '')
+  const { engine } = call.services
+  if (limit === 0) await engine.getBucket(call.bucket)
+  const result =
+    limit === 0
+      ? {
+          uploads: [],
+          commonPrefixes: [],
+          isTruncated: false,
+          nextKeyMarker: '',
+          nextUploadIdMarker: '',
+        }
+      : await engine.listUploads(call.bucket, {
+          prefix,
+          delimiter,
+          startAfter: keyMarker,
+          uploadIdMarker,
+          limit,
+        })
+  return {
+    status: 200,
+    body: xmlDocument('ListMultipartUploadsResult', [
+      ['Bucket', call.bucket],
+      ['KeyMarker', encodeListed(encoding, keyMarker)],
+      ['UploadIdMarker', uploadIdMarker],
+      ['NextKeyMarker', encodeListed(encoding, result.nextKeyMarker)],
+      ['NextUploadIdMarker', result.nextUploadIdMarker],
+      delimiter !== '' && ['Delimiter', encodeListed(encoding, delimiter)],
+      ['Prefix', encodeListed(encoding, prefix)],
+      encoding !== undefined && ['EncodingType', encoding],
+      ['MaxUploads', limit],
+      ['IsTruncated', result.isTruncated],
+      ...result.uploads.map((upload): XmlField => ['Upload', uploadFields(upload, encoding)]),
+      ...result.commonPrefixes.map(
+        (text): XmlField => ['CommonPrefixes', [['Prefix', encodeListed(encoding, text)]]],
+      ),
+    ]),
+  }
+}
+
+function uploadFields(upload: UploadInfo, encoding: 'url' | undefined): XmlFields {
+  const checksum = uploadChecksum(upload.userMetadata)
+  return [
+    ['Key', encodeListed(encoding, upload.key)],
+    ['UploadId', upload.uploadId],
+    owner('Initiator'),
+    owner('Owner'),
+    ['StorageClass', storageClassOf(upload.userMetadata)],
+    ['Initiated', isoDate(upload.initiatedNs)],
+    checksum !== undefined && ['ChecksumAlgorithm', checksum.algorithm.toUpperCase()],
+    checksum !== undefined && ['ChecksumType', checksum.type],
+  ]
+}
+
+function owner(name: 'Initiator' | 'Owner'): XmlField {
+  return [
+    name,
+    [
+      ['ID', OWNER_ID],
+      ['DisplayName', OWNER_NAME],
+    ],
+  ]
+}
