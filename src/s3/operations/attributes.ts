@@ -1,5 +1,5 @@
 /** GetObjectAttributes (s3-api.md 4.2.6). */
-import type { ObjectInfo } from '#object/object'
+import { ObjectError, type ObjectInfo } from '#object/object'
 import { readPreconditions } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
@@ -28,11 +28,7 @@ export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
   const marker = partHeader(call, 'X-Amz-Part-Number-Marker', 0)
   const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
-  const { info } = await engine.headObject(call.bucket, call.key, {
-    versionId: versionIdOf(call),
-    range: { kind: 'all' },
-    preconditions: readPreconditions(call.request),
-  })
+  const info = await findObject(call)
   refuseTransformed(info)
   const checksums = storedChecksums(info)
   return {
@@ -49,6 +45,24 @@ export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
       wanted.has('StorageClass') && ['StorageClass', storageClassOf(info.userMetadata)],
       wanted.has('ObjectSize') && ['ObjectSize', clientSize(info)],
     ]),
+  }
+}
+
+/** That a key is missing is told only to those who may list. */
+async function findObject(call: S3Call): Promise<ObjectInfo> {
+  try {
+    const { info } = await call.services.engine.headObject(call.bucket, call.key, {
+      versionId: versionIdOf(call),
+      range: { kind: 'all' },
+      preconditions: readPreconditions(call.request),
+    })
+    return info
+  } catch (error) {
+    const isAbsent = error instanceof ObjectError && error.code === 'ObjectNotFound'
+    if (isAbsent && !(await call.isAllowed('s3:ListBucket', call.bucket, ''))) {
+      throw new S3Error('AccessDenied', { cause: error })
+    }
+    throw error
   }
 }
 

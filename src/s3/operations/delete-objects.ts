@@ -50,8 +50,8 @@ export async function deleteObjects(call: S3Call): Promise<S3Reply> {
   }
 }
 
-/** The distinct entries in request order. */
-function readEntries(root: XmlElement): readonly Entry[] {
+/** The distinct entries in request order. `MalformedXML` for anything else than 1 to 1000 of them. */
+export function readEntries(root: XmlElement): readonly Entry[] {
   const elements = root.children('Object')
   if (root.name !== 'Delete' || elements.length < 1 || elements.length > ENTRIES_MAX) {
     throw new S3Error('MalformedXML')

@@ -13,7 +13,7 @@ import {
 } from './listing.ts'
 import { clientSize, isoDate, quotedEtag, storageClassOf } from './object-headers.ts'
 import { parseVersionId } from './request-values.ts'
-import { type XmlField, xmlDocument } from './xml-document.ts'
+import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
 
 /** `GET ?versions`. */
 export async function listObjectVersions(call: S3Call): Promise<S3Reply> {
@@ -26,9 +26,11 @@ export async function listObjectVersions(call: S3Call): Promise<S3Reply> {
   const versionIdMarker = call.query.get('version-id-marker') ?? ''
   const result = await listPage(call, { prefix, delimiter, keyMarker, versionIdMarker, limit })
   const withMetadata = call.query.get('metadata') === 'true'
-  const versions = await Promise.all(
-    result.versions.map((info) => versionField(call, info, encoding, withMetadata)),
-  )
+  const versions: XmlField[] = []
+  for (const info of result.versions) {
+    const metadata = withMetadata ? await metadataFields(call, info) : []
+    versions.push(versionField(info, encoding, metadata))
+  }
   return {
     status: 200,
     body: xmlDocument('ListVersionsResult', [
@@ -95,12 +97,11 @@ async function listPage(
   }
 }
 
-async function versionField(
-  call: S3Call,
+function versionField(
   info: ObjectInfo,
   encoding: 'url' | undefined,
-  withMetadata: boolean,
-): Promise<XmlField> {
+  metadata: XmlFields,
+): XmlField {
   const key = ['Key', encodeListed(encoding, info.key)] as const
   const modified = ['LastModified', isoDate(info.modifiedNs)] as const
   const latest = ['IsLatest', info.isLatest] as const
@@ -118,7 +119,7 @@ async function versionField(
       ['Size', clientSize(info)],
       ownerField(),
       ['StorageClass', storageClassOf(info.userMetadata)],
-      ...(withMetadata ? await metadataFields(call, info) : []),
+      ...metadata,
       latest,
       versionId,
     ],

@@ -32,9 +32,7 @@ export async function listObjects(call: S3Call): Promise<S3Reply> {
   const delimiter = call.query.get('delimiter') ?? ''
   const marker = withoutHint(call.query.get('marker') ?? '')
   const result = await listPage(call, { prefix, delimiter, startAfter: marker, limit })
-  const contents = await Promise.all(
-    result.objects.map((info) => contentFields(call, info, encoding, { owner: true })),
-  )
+  const contents = result.objects.map((info) => contentFields(info, encoding, { owner: true }))
   return {
     status: 200,
     body: xmlDocument('ListBucketResult', [
@@ -64,11 +62,11 @@ export async function listObjectsV2(call: S3Call): Promise<S3Reply> {
   const withMetadata = call.query.get('metadata') === 'true'
   const position = token === undefined || token === '' ? startAfter : decodeToken(token)
   const result = await listPage(call, { prefix, delimiter, startAfter: position, limit })
-  const contents = await Promise.all(
-    result.objects.map((info) =>
-      contentFields(call, info, encoding, { owner: withOwner, metadata: withMetadata }),
-    ),
-  )
+  const contents: XmlFields[] = []
+  for (const info of result.objects) {
+    const metadata = withMetadata ? await metadataFields(call, info) : []
+    contents.push(contentFields(info, encoding, { owner: withOwner, metadata }))
+  }
   return {
     status: 200,
     body: xmlDocument('ListBucketResult', [
@@ -128,12 +126,11 @@ export function ownerField(): XmlField {
 }
 
 /** Children of `Contents`. */
-async function contentFields(
-  call: S3Call,
+function contentFields(
   info: ObjectInfo,
   encoding: 'url' | undefined,
-  options: { readonly owner: boolean; readonly metadata?: boolean },
-): Promise<XmlFields> {
+  options: { readonly owner: boolean; readonly metadata?: XmlFields },
+): XmlFields {
   return [
     ['Key', encodeListed(encoding, info.key)],
     ['LastModified', isoDate(info.modifiedNs)],
@@ -142,7 +139,7 @@ async function contentFields(
     ['Size', clientSize(info)],
     options.owner && ownerField(),
     ['StorageClass', storageClassOf(info.userMetadata)],
-    ...(options.metadata === true ? await metadataFields(call, info) : []),
+    ...(options.metadata ?? []),
   ]
 }
 

@@ -49,7 +49,8 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
   return reply(call, info)
 }
 
-function readParts(document: Uint8Array): readonly CompletePart[] {
+/** The parts of the request, ascending. `MalformedXML`, `InvalidPart`, `InvalidPartOrder`. */
+export function readParts(document: Uint8Array): readonly CompletePart[] {
   if (document.length === 0) throw new S3Error('MalformedXML')
   const root = parseXml(document)
   const elements = root.children('Part')
