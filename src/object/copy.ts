@@ -50,7 +50,7 @@ export async function copyObject(
     const copied = await copyInPlace(context, pools, target, source, options)
     if (copied !== undefined) return copied
   }
-  return await copyData(context, pools, target, source, options)
+  return copyData(context, pools, target, source, options)
 }
 
 async function copyData(

@@ -197,11 +197,11 @@ export class Engine implements ObjectEngine {
   // Lists --------------------------------------------------------------------------------------
 
   async listObjects(bucket: string, request: ListRequest): Promise<ListResult> {
-    return await listObjects(this.#names, bucket, request, await this.#listOptions(bucket))
+    return listObjects(this.#names, bucket, request, await this.#listOptions(bucket))
   }
 
   async listVersions(bucket: string, request: ListVersionsRequest): Promise<ListVersionsResult> {
-    return await listVersions(this.#names, bucket, request, await this.#listOptions(bucket))
+    return listVersions(this.#names, bucket, request, await this.#listOptions(bucket))
   }
 
   async #listOptions(bucket: string): Promise<{ readonly isUnversioned: boolean }> {

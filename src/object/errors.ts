@@ -1,4 +1,4 @@
-import { DriveError } from '#drive/drive'
+import type { DriveError } from '#drive/drive'
 import type { Reduced } from './quorum/reduce.ts'
 import { ObjectError, type ObjectErrorDetails } from './object.ts'
 

@@ -17,6 +17,8 @@ export type DistributionAlgorithm = 'CRCMOD' | 'SIPMOD' | 'SIPMOD+PARITY'
 export interface PoolLayout {
   readonly sets: readonly (readonly (Drive | undefined)[])[]
   readonly distributionAlgorithm: DistributionAlgorithm
+  /** True while a replaced drive is being refilled: what it lacks says nothing. */
+  readonly isHealing?: ((set: number, position: number) => boolean) | undefined
 }
 
 const DIRECTORY_SUFFIX = '__XLDIR__'

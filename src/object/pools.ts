@@ -59,7 +59,15 @@ export class Pools {
     this.#context = context
     this.#pools = layouts.map((layout, pool) => {
       assert(layout.sets.length > 0)
-      const sets = layout.sets.map((drives, index) => new ErasureSet(context, pool, index, drives))
+      const sets = layout.sets.map(
+        (drives, index) =>
+          new ErasureSet(context, {
+            pool,
+            index,
+            drives,
+            isHealing: (position) => layout.isHealing?.(index, position) ?? false,
+          }),
+      )
       return new Pool(sets, layout.distributionAlgorithm)
     })
   }

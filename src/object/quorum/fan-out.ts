@@ -2,24 +2,25 @@ import { DriveError, type Drive, type DriveReply, type DriveResult } from '#driv
 
 /**
  * Calls to all drives of a set at once: the only place of the engine with `Promise.all` over drives.
- * Results are by position. A missing or offline drive answers `DriveNotFound` without being called.
+ * Results are by position. A missing or offline drive answers `DriveNotFound` without being called, as does one that was
+ * left out on purpose.
  */
 
 export type SetDrives = readonly (Drive | undefined)[]
 
 const OFFLINE = new DriveError('DriveNotFound', 'Drive is offline')
 /** Stands for a drive that was left out on purpose. */
-export const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
+const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
 
 /** Calls `call` on every drive that is online. */
 export function fanOut<T>(
   drives: SetDrives,
   call: (drive: Drive, position: number) => DriveReply<T>,
 ): Promise<DriveResult<T>[]> {
-  const replies: (DriveReply<T> | DriveResult<T>)[] = []
+  const replies: DriveReply<T>[] = []
   for (let i = 0; i < drives.length; i++) {
     const drive = drives[i]
-    replies.push(drive?.isOnline() === true ? call(drive, i) : OFFLINE)
+    replies.push(drive?.isOnline() === true ? call(drive, i) : offline())
   }
   return Promise.all(replies)
 }
@@ -30,10 +31,10 @@ export function fanOutTo<T>(
   select: (position: number) => boolean,
   call: (drive: Drive, position: number) => DriveReply<T>,
 ): Promise<DriveResult<T>[]> {
-  const replies: (DriveReply<T> | DriveResult<T>)[] = []
+  const replies: DriveReply<T>[] = []
   for (let i = 0; i < drives.length; i++) {
     const drive = drives[i]
-    replies.push(!select(i) ? NOT_ASKED : drive?.isOnline() === true ? call(drive, i) : OFFLINE)
+    replies.push(!select(i) ? notAsked() : drive?.isOnline() === true ? call(drive, i) : offline())
   }
   return Promise.all(replies)
 }
@@ -43,4 +44,12 @@ export function offlineCountOf(drives: SetDrives): number {
   let count = 0
   for (const drive of drives) if (drive?.isOnline() !== true) count++
   return count
+}
+
+function offline(): DriveReply<never> {
+  return Promise.resolve(OFFLINE)
+}
+
+function notAsked(): DriveReply<never> {
+  return Promise.resolve(NOT_ASKED)
 }

@@ -8,6 +8,13 @@ import { lookUp, lookUpMany } from './lookup.ts'
 import type { CommitPlan, Lookup, LookupRequest, StagedBody, StageRequest } from './set.ts'
 import { discardStaged, stageBody } from './stage.ts'
 
+export interface SetPlace {
+  readonly pool: number
+  readonly index: number
+  readonly drives: SetDrives
+  readonly isHealing: (position: number) => boolean
+}
+
 /**
  * One erasure set: N drives that hold the shards of the keys that hash to it.
  *
@@ -19,14 +26,17 @@ export class ErasureSet {
   readonly index: number
   /** By position. */
   readonly drives: SetDrives
+  /** Whether a replaced drive is being refilled: what it lacks says nothing. */
+  readonly isHealing: (position: number) => boolean
   #nextStream: number
 
-  constructor(context: EngineContext, pool: number, index: number, drives: SetDrives) {
-    assert(drives.length > 0)
+  constructor(context: EngineContext, place: SetPlace) {
+    assert(place.drives.length > 0)
     this.context = context
-    this.pool = pool
-    this.index = index
-    this.drives = drives
+    this.pool = place.pool
+    this.index = place.index
+    this.drives = place.drives
+    this.isHealing = place.isHealing
     // Other threads talk to the same drives: a random beginning keeps their numbers apart.
     this.#nextStream = context.random.below(2 ** 31) * 2 ** 22 + 1
   }

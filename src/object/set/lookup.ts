@@ -95,7 +95,7 @@ function chooseFew(set: ErasureSet, request: LookupRequest): readonly boolean[] 
   let chosen = 0
   for (let shard = 1; shard <= size && chosen < count; shard++) {
     const position = distribution.indexOf(shard)
-    if (drives[position]?.isOnline() !== true) continue
+    if (drives[position]?.isOnline() !== true || set.isHealing(position)) continue
     few[position] = true
     chosen++
   }
@@ -179,16 +179,18 @@ interface Candidate {
 
 function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer[]): Lookup {
   const metas = answers.map((answer) => (answer instanceof XlMeta ? answer : undefined))
+  /** No write is acknowledged by fewer drives. */
+  const smallestQuorum = Math.floor(set.size / 2) + 1
+  const noVolume = countOf(answers, 'noVolume')
   let undecided = 0
-  let noVolume = 0
   let cause: DriveError | undefined
-  for (const answer of answers) {
-    if (answer === 'noVolume') noVolume++
-    if (!(answer instanceof DriveError)) continue
-    undecided++
-    if (cause === undefined || isSilent(cause.code)) cause = answer
+  for (let i = 0; i < answers.length; i++) {
+    const answer = answers[i] ?? 'absent'
+    if (answer instanceof DriveError) {
+      undecided++
+      if (cause === undefined || isSilent(cause.code)) cause = answer
+    } else if (isWiped(set, i, answer, noVolume < smallestQuorum)) undecided++
   }
-  const minority = Math.floor(set.size / 2) + 1
   /** Versions that were never acknowledged, or were deleted. */
   const refused = new Set<string>()
   for (;;) {
@@ -214,14 +216,26 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
   }
   if (refused.size > 0) report(set, request)
   // With no copy anywhere, a write quorum may still hide behind the drives that did not answer.
-  if (undecided >= minority || undecided === set.size) return { kind: 'unreadable', cause }
+  if (undecided >= smallestQuorum || undecided === set.size) return { kind: 'unreadable', cause }
   const latestNs = latestNsOf(metas)
   return {
     kind: 'absent',
-    isVolume: noVolume > 0 && noVolume + undecided >= minority,
+    isVolume: noVolume >= smallestQuorum || (noVolume > 0 && noVolume === answers.length),
     hasOthers: metas.some((meta) => meta !== undefined && meta.versions.length > 0),
     latestNs,
   }
+}
+
+/** Whether a drive lacks the key because it was replaced: it is being refilled, or does not even have the bucket. */
+function isWiped(set: ErasureSet, position: number, answer: Answer, hasVolume: boolean): boolean {
+  if (answer === 'noVolume') return hasVolume
+  return answer === 'absent' && set.isHealing(position)
+}
+
+function countOf(answers: readonly Answer[], wanted: Answer): number {
+  let count = 0
+  for (const answer of answers) if (answer === wanted) count++
+  return count
 }
 
 /** The newest version that was not refused, of `versionId` or of any. */
