@@ -9,6 +9,8 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { assertGood, type Check, runChecks } from './lib/checks.ts'
 import { dryRunHeal } from './lib/heal-check.ts'
+import { driveArguments, fixturesFolder, readManifest, unpackDrives } from './lib/manifest.ts'
+import { manifestChecks } from './lib/manifest-checks.ts'
 import { observeGet } from './lib/observation.ts'
 import { minioProgram } from './lib/programs.ts'
 import type { S3Driver } from './lib/s3-driver.ts'
@@ -62,14 +64,37 @@ function bucketFiles(folder: string, drives: readonly string[]): Map<string, str
 
 interface Layout {
   readonly name: string
-  readonly argument: string
+  readonly arguments: readonly string[]
   readonly drives: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+  /** A single drive has nothing to heal from, and no such request. */
   readonly canHeal: boolean
 }
 
+function driveNames(prefix: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`)
+}
+
 const LAYOUTS: readonly Layout[] = [
-  { name: 'one drive', argument: 'd1', drives: ['d1'], canHeal: false },
-  { name: 'four drives', argument: 'd{1...4}', drives: ['d1', 'd2', 'd3', 'd4'], canHeal: true },
+  { name: 'one drive', arguments: ['d1'], drives: ['d1'], canHeal: false },
+  { name: 'four drives', arguments: ['d{1...4}'], drives: driveNames('d', 4), canHeal: true },
+  {
+    name: 'two sets of four drives with one parity shard',
+    arguments: ['d{1...8}'],
+    drives: driveNames('d', 8),
+    environment: {
+      MINIO_ERASURE_SET_DRIVE_COUNT: '4',
+      MINIO_STORAGE_CLASS_STANDARD: 'EC:1',
+      MINIO_STORAGE_CLASS_RRS: 'EC:1',
+    },
+    canHeal: true,
+  },
+  {
+    name: 'two pools',
+    arguments: ['p1/d{1...4}', 'p2/d{1...4}'],
+    drives: [...driveNames('p1/d', 4), ...driveNames('p2/d', 4)],
+    canHeal: true,
+  },
 ]
 
 async function assertNothingToHeal(client: S3Driver): Promise<void> {
@@ -84,8 +109,9 @@ async function giveBack(layout: Layout): Promise<string> {
   using temporary = new TemporaryFolder()
   const folder = temporary.path
   const credentials = { accessKey: 'giveback', secretKey: 'giveback-secret' }
+  const extra = layout.environment === undefined ? {} : { environment: layout.environment }
   const start = (server: ServerKind): Promise<RunningServer> =>
-    startServer({ kind: server, folder, drives: [layout.argument], credentials })
+    startServer({ kind: server, folder, drives: layout.arguments, credentials, ...extra })
 
   await using first = await start(kind)
   const workload = await writeWorkload(first.client, 'first')
@@ -115,6 +141,42 @@ async function giveBack(layout: Layout): Promise<string> {
   await again.stop()
   return `${filesBefore.size} files, ${shown.length} facts read by MinIO, ${back.length} read back`
 }
+
+/** Served and stopped by the server under test, MinIO's drives are MinIO's as before. */
+async function returnUntouched(fixtures: string, scenario: string): Promise<string> {
+  const manifest = readManifest(fixtures, scenario)
+  using temporary = new TemporaryFolder()
+  const folder = temporary.path
+  await unpackDrives(fixtures, scenario, folder)
+  const options = {
+    folder,
+    drives: driveArguments(manifest),
+    credentials: manifest.server.credentials,
+    environment: manifest.start.environment,
+  }
+  await using first = await startServer({ kind, ...options })
+  // Differences are the take-over's matter; here the reads only make the server work on the drives.
+  await runChecks(manifestChecks(first.client, manifest, { recover: false }), [])
+  await first.stop()
+  await using minio = await startServer({ kind: 'minio', ...options })
+  const verdict = await runChecks(manifestChecks(minio.client, manifest, { recover: false }), [])
+  assertGood(verdict)
+  await minio.stop()
+  return `${verdict.checkCount} checks`
+}
+
+const fixtures = fixturesFolder()
+const RETURNED = ['ec4-versions', 'sets', 'pools', 'ec8', 'old-2019-10', 'old-2021-02-upgraded']
+
+suite(`return of golden drives from ${kind} to MinIO`, {
+  skip: minioMissing || (fixtures === undefined && 'the golden drives are not here'),
+}, () => {
+  for (const scenario of RETURNED) {
+    test(`MinIO finds "${scenario}" as it left it`, { timeout: 120_000 }, async (context) => {
+      context.diagnostic(await returnUntouched(fixtures ?? '', scenario))
+    })
+  }
+})
 
 suite(`give-back from ${kind} to MinIO`, { skip: minioMissing }, () => {
   for (const layout of LAYOUTS) {
