@@ -33,6 +33,9 @@ export function createGenerationMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(4)
 }
 
+/** Buckets kept at once; one more and all are read again. */
+const KNOWN_MAX = 10_000
+
 const LOCK_DOCUMENT =
   '<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>'
 const VERSIONING_DOCUMENT =
@@ -82,7 +85,8 @@ class ParsedMetadata implements BucketMetadata {
   }
 
   updatedNs(name: BucketDocument): bigint {
-    return this.file.updatedNs.get(name) ?? this.createdNs
+    const updatedNs = this.file.updatedNs.get(name) ?? 0n
+    return updatedNs === 0n ? this.createdNs : updatedNs
   }
 }
 
@@ -114,11 +118,12 @@ export class BucketMetadataStore {
     this.#seenGeneration = Atomics.load(this.#generation, 0)
   }
 
-  /** Metadata of a bucket; `load` is called when it is not known: it must check that the bucket exists. */
+  /** Metadata of a bucket. `requireBucket` runs when it is not known yet: rejects when there is no such bucket, answers the time of its directory. */
   get(name: string, requireBucket: () => Promise<bigint>): Promise<BucketMetadata> {
     this.#forgetIfChanged()
     const known = this.#known.get(name)
     if (known !== undefined) return known
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear()
     const loading = this.#load(name, requireBucket)
     this.#known.set(name, loading)
     loading.catch(() => {

@@ -61,7 +61,7 @@ export async function completeUpload(
   const infos = chosen.map((part) => partInfoOf(part.meta))
   const added = options.verify?.(store.infoOf(upload), infos) ?? new Map<string, Uint8Array>()
   const etag = await etagOf(store.context, infos)
-  const version = versionOf(store.context, upload, request, { parts: infos, etag })
+  const version = versionOf(store.context, upload, request, { parts: chosen, etag })
   const systemMetadata = new Map([...version.systemMetadata, ...added, [COMPLETED_KEY, digest]])
   const info = await commit(store, upload, request, { ...version, systemMetadata }, chosen)
   void cleanUp(upload, version, numbers)
@@ -121,7 +121,7 @@ function checkParts(
   return chosen
 }
 
-function sizeOf(part: PartInfo): number {
+function sizeOf(part: Pick<PartInfo, 'sizeBytes' | 'actualSizeBytes'>): number {
   return part.actualSizeBytes >= 0 ? part.actualSizeBytes : part.sizeBytes
 }
 
@@ -130,9 +130,10 @@ function versionOf(
   context: EngineContext,
   upload: Upload,
   request: CompleteRequest,
-  made: { readonly parts: readonly PartInfo[]; readonly etag: string },
+  made: { readonly parts: readonly StoredPart[]; readonly etag: string },
 ): ObjectVersion {
-  const { parts, etag } = made
+  const { etag } = made
+  const parts = made.parts.map((part) => part.meta)
   const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
   const actualSizeBytes = parts.reduce((sum, part) => sum + sizeOf(part), 0)
   const systemMetadata = new Map(upload.version.systemMetadata)
@@ -150,6 +151,7 @@ function versionOf(
       number: part.number,
       sizeBytes: part.sizeBytes,
       actualSizeBytes: part.actualSizeBytes,
+      index: part.index,
     })),
     sizeBytes,
     systemMetadata,
