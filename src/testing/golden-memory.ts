@@ -25,6 +25,10 @@ export interface GoldenListing {
 
 export interface GoldenBucket {
   readonly name: string
+  /** Replies by sub-resource. */
+  readonly config: Readonly<
+    Record<string, { readonly status: number; readonly body: string | null } | undefined>
+  >
   readonly listV2: readonly GoldenListing[]
   readonly listVersions: readonly GoldenListing[]
   /** `listed` false: MinIO's lists hide the key, since it lies below an object. */
