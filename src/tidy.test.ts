@@ -93,8 +93,10 @@ function moduleOf(path: string): string {
 
 function importsOf(text: string): string[] {
   return [
-    ...text.matchAll(/^(?:import|export)\b[^'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm),
-  ].map((match) => match[1] ?? match[2] ?? '')
+    ...text.matchAll(
+      /^(?:import|export)\s[^'";=()]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm,
+    ),
+  ].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
 }
 
 function isAllowedOutside(border: Border, specifier: string, path: string): boolean {

@@ -26,7 +26,10 @@ function checkComponents(path: string): void {
     if (component === '' || component === '.' || component === '..' || component.includes('\0')) {
       throw new DriveError('FileAccessDenied', `Path component "${component}" is not allowed`)
     }
-    if (component.length > COMPONENT_CODE_POINTS_MAX && [...component].length > COMPONENT_CODE_POINTS_MAX) {
+    if (
+      component.length > COMPONENT_CODE_POINTS_MAX &&
+      [...component].length > COMPONENT_CODE_POINTS_MAX
+    ) {
       throw new DriveError('FileNameTooLong', 'Path component is longer than 255 characters')
     }
   }

@@ -20,6 +20,8 @@ export interface FileStat {
   readonly modifiedNs: bigint
   readonly inode: bigint
   readonly device: bigint
+  /** Names of a file; of a directory 2 and its sub-directories, or 1 where the file system does not count. */
+  readonly links: number
 }
 
 export interface DirectoryEntry {

@@ -83,6 +83,7 @@ function statOf(stat: fs.BigIntStats): FileStat {
     modifiedNs: stat.mtimeNs,
     inode: stat.ino,
     device: stat.dev,
+    links: Number(stat.nlink),
   }
 }
 
@@ -97,9 +98,7 @@ async function flush(targets: readonly FlushTarget[]): Promise<readonly (Error |
   const worker = async (): Promise<void> => {
     for (const [index, target] of entries) outcomes[index] = await flushOne(target)
   }
-  await Promise.all(
-    Array.from({ length: Math.min(FLUSHES_IN_FLIGHT_MAX, targets.length) }, worker),
-  )
+  await Promise.all(Array.from({ length: Math.min(FLUSHES_IN_FLIGHT_MAX, targets.length) }, worker))
   return outcomes
 }
 

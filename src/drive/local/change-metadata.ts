@@ -1,0 +1,314 @@
+import {
+  type CommitReply,
+  type CommitRequest,
+  type DeleteReply,
+  type DeleteRequest,
+  DriveError,
+  type DriveResult,
+  type EncodedVersion,
+  MULTIPART_VOLUME,
+  type PartCommit,
+  TMP_VOLUME,
+} from '../drive.ts'
+import { dataDirName, headerFrom, isFree, type ObjectVersion, XlMeta } from '../xl-meta.ts'
+import type { DriveContext } from './drive-context.ts'
+import { parentOf } from './drive-paths.ts'
+import { systemErrorCode } from './file-system.ts'
+import { BACKUP, readForChange, XL_JSON, XL_META } from './metadata-file.ts'
+import { fail, type Change } from './step-scheduler.ts'
+
+/**
+ * The changes of one key's metadata on one drive. Each is one rename of a complete, flushed `xl.meta`; what it refers to
+ * is in place before, what it no longer refers to goes to the trash after. Source: disk-format.md 6.2, 6.3.
+ */
+
+/** The commit of one version. */
+export function* commitVersion(context: DriveContext, request: CommitRequest): Change<CommitReply> {
+  const { volume, path, version, mode } = request
+  const directory = context.path(volume, path)
+  const current = readForChange(context, volume, path)
+  if (current.meta === undefined) context.requireVolume(volume)
+  // Its other versions would be lost: the copy is rebuilt first (a repair does it with `heal`).
+  if (current.isCorrupt && mode !== 'heal') fail('FileCorrupt', 'Stored metadata cannot be read')
+  const meta = current.meta ?? XlMeta.empty(context.hashes)
+  const header = headerFrom(version)
+  if (mode === 'write') checkFence(meta, header.modifiedNs)
+
+  const inline =
+    request.inlineFrom === undefined ? request.inline : meta.inline(request.inlineFrom)?.slice()
+  const displaced = meta.put(version, inline)
+  const replaced = mode === 'heal' ? undefined : displaced?.dataDirectory
+  const bytes = meta.encode()
+  const moved = request.source === undefined ? undefined : sourceOf(context, request, meta)
+  const staged = yield* context.writeStaged(bytes)
+
+  let oldDataDir: string | undefined
+  try {
+    if (moved !== undefined) moveData(context, moved, directory, mode)
+    if (replaced !== undefined) oldDataDir = backUp(context, directory, replaced, request.backup)
+    if (oldDataDir !== undefined && request.backup) {
+      // The way back must be durable before the way forward: see D4.3.
+      yield [{ directory: `${directory}/${oldDataDir}` }]
+    }
+    if (meta.isV1File) dropV1Metadata(context, directory)
+    context.moveInto(staged, `${directory}/${XL_META}`)
+  } catch (error) {
+    context.removeFile(staged)
+    throw error
+  }
+  if (request.source !== undefined) dropSource(context, request.source)
+  yield [{ directory }]
+  return { oldDataDir, versionsHash: meta.versionsHash() }
+}
+
+function checkFence(meta: XlMeta, modifiedNs: bigint): void {
+  const newest = meta.versions.find(({ header }) => !isFree(header))?.header
+  if (newest !== undefined && newest.modifiedNs >= modifiedNs) {
+    fail('StaleCommit', 'A version at least as new is stored', newest.modifiedNs)
+  }
+}
+
+/** The staged directory of the version's data. */
+function sourceOf(context: DriveContext, request: CommitRequest, meta: XlMeta): string | undefined {
+  const { source } = request
+  if (source === undefined) return undefined
+  const { versionId } = headerFrom(request.version)
+  const stored = meta.decode(meta.find(versionId))
+  const dataDir = isObject(stored) ? dataDirName(stored.dataDir) : ''
+  if (dataDir === '') return undefined
+  return context.path(source.volume, `${source.path}/${dataDir}`)
+}
+
+function isObject(stored: ReturnType<XlMeta['decode']>): stored is ObjectVersion {
+  return 'dataDir' in stored
+}
+
+function moveData(
+  context: DriveContext,
+  from: string,
+  directory: string,
+  mode: CommitRequest['mode'],
+): void {
+  const to = `${directory}/${from.slice(from.lastIndexOf('/') + 1)}`
+  if (mode === 'heal') context.trash(to)
+  context.moveInto(from, to)
+}
+
+/** Keeps the present metadata file inside the directory that it alone refers to; answers that directory's name if it is there. */
+function backUp(
+  context: DriveContext,
+  directory: string,
+  dataDir: string,
+  isForced: boolean,
+): string | undefined {
+  const { fileSystem } = context
+  const old = `${directory}/${dataDir}`
+  if (fileSystem.stat(old)?.isDirectory !== true) {
+    if (!isForced) return undefined
+    context.makeDirectories(old)
+  }
+  const backup = `${old}/${BACKUP}`
+  context.removeFile(backup)
+  try {
+    // A second name for the present file: nothing is written.
+    fileSystem.link(`${directory}/${XL_META}`, backup)
+  } catch (error) {
+    // V1 files have another name, and some file systems no links: without a backup an undo only removes the version.
+    const code = systemErrorCode(error)
+    if (code !== 'ENOENT' && code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK')
+      throw error
+  }
+  return dataDir
+}
+
+/** The V1 record lives on inside the new file as a legacy version; its parts stay beside it. */
+function dropV1Metadata(context: DriveContext, directory: string): void {
+  context.removeFile(`${directory}/${XL_JSON}`)
+}
+
+function dropSource(
+  context: DriveContext,
+  source: { readonly volume: string; readonly path: string },
+): void {
+  const path = context.path(source.volume, source.path)
+  if (source.volume === TMP_VOLUME) context.removeEmptyDirectory(path)
+  else {
+    context.trash(path)
+    context.removeEmptyUpward(MULTIPART_VOLUME, parentOf(path))
+  }
+}
+
+export function* undoCommit(
+  context: DriveContext,
+  volume: string,
+  path: string,
+  versionId: string,
+  oldDataDir: string | undefined,
+): Change<void> {
+  const directory = context.path(volume, path)
+  const { meta } = readForChange(context, volume, path)
+  const index = meta?.find(versionId) ?? -1
+  if (meta === undefined || index < 0) return
+  const data = meta.unsharedDataDirectory(index)
+  const backup = oldDataDir === undefined ? undefined : `${directory}/${oldDataDir}/${BACKUP}`
+  if (backup !== undefined && context.fileSystem.stat(backup) !== undefined) {
+    context.fileSystem.rename(backup, `${directory}/${XL_META}`)
+    yield [{ directory }]
+  } else {
+    meta.remove(versionId)
+    yield* writeOrRemove(context, volume, directory, meta)
+  }
+  if (data !== undefined) context.trash(`${directory}/${data}`)
+  context.removeEmptyUpward(volume, directory)
+}
+
+export function* restoreBackup(
+  context: DriveContext,
+  volume: string,
+  path: string,
+  dataDir: string,
+): Change<void> {
+  const directory = context.path(volume, path)
+  context.fileSystem.rename(`${directory}/${dataDir}/${BACKUP}`, `${directory}/${XL_META}`)
+  yield [{ directory }]
+}
+
+/** Replaces the metadata of a version that exists. */
+export function* updateVersion(
+  context: DriveContext,
+  volume: string,
+  path: string,
+  version: EncodedVersion,
+): Change<CommitReply> {
+  const { meta, isCorrupt } = readForChange(context, volume, path)
+  if (isCorrupt) fail('FileCorrupt', 'Stored metadata cannot be read')
+  if (meta === undefined) fail('FileNotFound', 'Object does not exist')
+  if (meta.isV1File || !meta.update(version)) fail('FileVersionNotFound', 'Version does not exist')
+  yield* context.replaceFile(`${context.path(volume, path)}/${XL_META}`, meta.encode())
+  return { versionsHash: meta.versionsHash() }
+}
+
+export function* replaceMetadata(
+  context: DriveContext,
+  volume: string,
+  path: string,
+  bytes: Uint8Array,
+): Change<void> {
+  context.requireVolume(volume)
+  XlMeta.parse(bytes, context.hashes)
+  yield* context.replaceFile(`${context.path(volume, path)}/${XL_META}`, bytes)
+}
+
+/** Removes versions and adds markers with one rewrite; the last version takes the object's directory with it. */
+export function* deleteVersions(
+  context: DriveContext,
+  volume: string,
+  path: string,
+  requests: readonly DeleteRequest[],
+): Change<readonly DriveResult<DeleteReply>[]> {
+  const directory = context.path(volume, path)
+  const current = readForChange(context, volume, path)
+  if (current.isCorrupt) fail('FileCorrupt', 'Stored metadata cannot be read')
+  if (current.meta === undefined) context.requireVolume(volume)
+  const meta = current.meta ?? XlMeta.empty(context.hashes)
+  const before = meta.versions.length
+  const unused: string[] = []
+  let isChanged = false
+  const outcomes = requests.map((request): DriveError | boolean => {
+    const outcome = removeOne(meta, request, unused)
+    if (outcome === true || (request.add !== undefined && !(outcome instanceof DriveError))) {
+      isChanged = true
+    }
+    return outcome
+  })
+  if (isChanged) {
+    if (before === 0 || meta.versions.length > 0) {
+      if (meta.isV1File) dropV1Metadata(context, directory)
+    }
+    yield* writeOrRemove(context, volume, directory, meta)
+    for (const dataDir of unused) context.trash(`${directory}/${dataDir}`)
+    if (meta.versions.length === 0) removeV1Files(context, directory)
+    // Not flushed: losing this in a crash leaves files that nothing refers to.
+    context.removeEmptyUpward(volume, directory)
+  }
+  return outcomes.map((outcome) =>
+    outcome instanceof DriveError
+      ? outcome
+      : { found: outcome, versionsLeft: meta.versions.length },
+  )
+}
+
+/** True: a version was removed. */
+function removeOne(meta: XlMeta, request: DeleteRequest, unused: string[]): DriveError | boolean {
+  const { versionId, add, notNewerThanNs } = request
+  let isFound = false
+  if (versionId !== undefined) {
+    const header = meta.versions[meta.find(versionId)]?.header
+    if (
+      header !== undefined &&
+      notNewerThanNs !== undefined &&
+      header.modifiedNs > notNewerThanNs
+    ) {
+      return new DriveError('StaleCommit', 'A newer version is stored', {
+        newestNs: header.modifiedNs,
+      })
+    }
+    const displaced = meta.remove(versionId)
+    isFound = displaced !== undefined
+    if (displaced?.dataDirectory !== undefined) unused.push(displaced.dataDirectory)
+  }
+  if (add !== undefined) {
+    const displaced = meta.put(add, undefined)
+    if (displaced?.dataDirectory !== undefined) unused.push(displaced.dataDirectory)
+  }
+  return isFound
+}
+
+/** Writes what is left, or removes the file and what became empty. Works on a full drive: see `LocalDrive.freeSpace`. */
+function* writeOrRemove(
+  context: DriveContext,
+  volume: string,
+  directory: string,
+  meta: XlMeta,
+): Change<void> {
+  const file = `${directory}/${XL_META}`
+  if (meta.versions.length > 0) {
+    yield* context.replaceFile(file, meta.encode())
+    return
+  }
+  context.trash(file)
+  if (context.mayHoldV1) context.trash(`${directory}/${XL_JSON}`)
+  // When other things are left in the directory, its own names tell that the file is gone; else its parent's do.
+  yield [{ directory: context.removeEmptyUpward(volume, directory) }, { directory }]
+}
+
+/** A V1 object's parts lie beside its metadata. */
+function removeV1Files(context: DriveContext, directory: string): void {
+  if (!context.mayHoldV1 || context.fileSystem.stat(directory) === undefined) return
+  for (const { name, isFile } of context.fileSystem.list(directory)) {
+    if (isFile && /^part\.\d+$/.test(name)) context.trash(`${directory}/${name}`)
+  }
+}
+
+/** Puts an uploaded part in place of an earlier one. */
+export function* commitPart(context: DriveContext, request: PartCommit): Change<void> {
+  const staged = context.path(TMP_VOLUME, request.staged)
+  const directory = context.path(MULTIPART_VOLUME, request.directory)
+  // The upload's own directory must be there: a part must not bring an aborted upload back.
+  if (context.fileSystem.stat(parentOf(directory))?.isDirectory !== true) {
+    fail('FileNotFound', 'Upload does not exist')
+  }
+  const part = `${directory}/part.${request.partNumber}`
+  const metadata = yield* context.writeStaged(request.metadata)
+  try {
+    // Without its metadata a part does not count: at no moment does old metadata describe new data.
+    context.removeFile(`${part}.meta`)
+    context.moveInto(staged, part)
+    context.moveInto(metadata, `${part}.meta`)
+  } catch (error) {
+    context.removeFile(metadata)
+    throw error
+  }
+  context.removeEmptyDirectory(parentOf(staged))
+  yield [{ directory }]
+}

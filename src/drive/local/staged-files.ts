@@ -1,0 +1,61 @@
+import { TMP_VOLUME } from '../drive.ts'
+import type { DriveContext } from './drive-context.ts'
+import { parentOf } from './drive-paths.ts'
+import { systemErrorCode } from './file-system.ts'
+import { fail, type Change } from './step-scheduler.ts'
+
+/** Staged files open at a time on one drive. */
+const OPEN_MAX = 4096
+
+/** Files that writers are appending to, below the staging area. */
+export class StagedFiles {
+  readonly #context: DriveContext
+  readonly #open = new Map<string, number>()
+
+  constructor(context: DriveContext) {
+    this.#context = context
+  }
+
+  /** Appends; with `last` the content and the file's name are durable at the end. */
+  *append(path: string, chunks: readonly Uint8Array[], last: boolean): Change<void> {
+    const full = this.#context.path(TMP_VOLUME, path)
+    const file = this.#open.get(path) ?? this.#create(path, full)
+    try {
+      this.#context.fileSystem.write(file, chunks)
+      if (last) yield [{ file }, { directory: parentOf(full) }]
+    } catch (error) {
+      this.#close(path, file)
+      this.#context.removeFile(full)
+      throw error
+    }
+    if (last) this.#close(path, file)
+  }
+
+  /** Removes a staging folder with everything in it. */
+  discard(folder: string): void {
+    for (const [path, file] of this.#open) {
+      if (path.startsWith(`${folder}/`)) this.#close(path, file)
+    }
+    this.#context.removeTree(this.#context.path(TMP_VOLUME, folder))
+  }
+
+  #create(path: string, full: string): number {
+    if (this.#open.size >= OPEN_MAX) fail('TooManyOpenFiles', 'Too many staged files are open')
+    const { fileSystem } = this.#context
+    let file: number
+    try {
+      file = fileSystem.open(full, 'create')
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') throw error
+      this.#context.makeDirectories(parentOf(full))
+      file = fileSystem.open(full, 'create')
+    }
+    this.#open.set(path, file)
+    return file
+  }
+
+  #close(path: string, file: number): void {
+    if (!this.#open.delete(path)) return
+    this.#context.fileSystem.close(file)
+  }
+}

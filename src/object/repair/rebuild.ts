@@ -1,0 +1,231 @@
+import { assert } from '#base/assert'
+import { DriveError, TMP_VOLUME } from '#drive/drive'
+import type { ObjectVersion } from '#drive/xl-meta'
+import { HASH_SIZE_BYTES } from '../context.ts'
+import { fanOutTo } from '../quorum/fan-out.ts'
+import type { ErasureSet } from '../set/erasure-set.ts'
+import { framedSize, shardFileSize, shardSizeOf } from '../set/framing.ts'
+import type { Copy } from '../set/set.ts'
+
+/**
+ * Rebuilds the shards of one version that some drives lack: reads d good shards of each block, verifies them, computes
+ * the wanted ones, and stages them on the drives that lack them, or returns them for the metadata.
+ *
+ * Layout of the slot of one block, for N shards of S bytes:   | N frames: hash, shard | N hashes computed |
+ */
+
+/** Where shards can come from, and where they must go. */
+export interface RebuildPlan {
+  readonly bucket: string
+  readonly path: string
+  readonly version: ObjectVersion
+  /** By position: what the drive has of the version; undefined: no shard to give. */
+  readonly sources: readonly (Copy | undefined)[]
+  readonly isInline: boolean
+  /** Positions to write. */
+  readonly targets: readonly number[]
+  /** Folder below TMP_VOLUME for files. */
+  readonly folder: string
+}
+
+export interface Rebuilt {
+  /** Positions of `targets` that have everything now. */
+  readonly complete: readonly number[]
+  /** By position: framed shards for the metadata, for inline versions. */
+  readonly inline: ReadonlyMap<number, Uint8Array>
+}
+
+/** Undefined: too few good shards. Staged files of the folder are left to the caller to commit or discard. */
+export async function rebuildShards(
+  set: ErasureSet,
+  plan: RebuildPlan,
+): Promise<Rebuilt | undefined> {
+  const rebuild = new Rebuild(set, plan)
+  return rebuild.run()
+}
+
+class Rebuild {
+  readonly #set: ErasureSet
+  readonly #plan: RebuildPlan
+  readonly #shardSize: number
+  /** By position: no longer asked for the part at hand. */
+  readonly #isBad: boolean[]
+  readonly #isLost: boolean[]
+  readonly #inline = new Map<number, Uint8Array>()
+
+  constructor(set: ErasureSet, plan: RebuildPlan) {
+    this.#set = set
+    this.#plan = plan
+    this.#shardSize = shardSizeOf(plan.version)
+    this.#isBad = set.drives.map(() => false)
+    this.#isLost = set.drives.map(() => false)
+    for (const position of plan.targets) assert(set.drives[position] !== undefined)
+  }
+
+  async run(): Promise<Rebuilt | undefined> {
+    const { version, isInline, targets } = this.#plan
+    const frameBytes = HASH_SIZE_BYTES + this.#shardSize
+    const slotBytes = this.#set.size * (frameBytes + HASH_SIZE_BYTES)
+    if (isInline) {
+      const framed = framedSize(shardFileSize(version.sizeBytes, version), version)
+      for (const position of targets) this.#inline.set(position, new Uint8Array(framed))
+    }
+    using slot = await this.#set.context.codec.arena.acquire(slotBytes)
+    for (const part of version.parts) {
+      this.#isBad.fill(false)
+      const blockCount = Math.ceil(part.sizeBytes / version.blockSizeBytes)
+      for (let block = 0; block < Math.max(1, blockCount); block++) {
+        const blockBytes = Math.min(
+          version.blockSizeBytes,
+          part.sizeBytes - block * version.blockSizeBytes,
+        )
+        const shardBytes = Math.ceil(blockBytes / version.dataShards)
+        const isRead = await this.#readBlock(slot, part.number, block, shardBytes)
+        if (!isRead) return undefined
+        const isLast = block + 1 >= blockCount
+        await this.#writeBlock(slot, part.number, block, shardBytes, isLast)
+      }
+    }
+    const complete = targets.filter((position) => this.#isLost[position] !== true)
+    return { complete, inline: this.#inline }
+  }
+
+  /** Fills and verifies d shards, then computes those of the targets. False: too few are good. */
+  async #readBlock(
+    slot: { readonly offset: number; readonly bytes: Uint8Array },
+    partNumber: number,
+    block: number,
+    shardBytes: number,
+  ): Promise<boolean> {
+    if (shardBytes === 0) return true
+    const { version, targets } = this.#plan
+    const { codec } = this.#set.context
+    const stride = HASH_SIZE_BYTES + this.#shardSize
+    const present: boolean[] = version.distribution.map(() => false)
+    for (;;) {
+      const missing = version.dataShards - present.filter(Boolean).length
+      if (missing === 0) break
+      const chosen = this.#chooseSources(present, missing)
+      if (chosen.length < missing) return false
+      const targetsOf = (position: number): Uint8Array => {
+        const start = this.#sourceShardOf(position) * stride
+        return slot.bytes.subarray(start, start + HASH_SIZE_BYTES + shardBytes)
+      }
+      await this.#readFrames(chosen, partNumber, block * stride, targetsOf)
+      for (const position of chosen) {
+        if (this.#isBad[position] === true) continue
+        const shard = this.#sourceShardOf(position)
+        const hashAt = this.#set.size * stride + shard * HASH_SIZE_BYTES
+        const dataAt = slot.offset + shard * stride + HASH_SIZE_BYTES
+        codec.hashShards(dataAt, stride, 1, shardBytes, slot.offset + hashAt)
+        if (isSameHash(slot.bytes, shard * stride, hashAt)) present[shard] = true
+        else this.#isBad[position] = true
+      }
+    }
+    const wanted = targets
+      .map((position) => this.#targetShardOf(position))
+      .filter((shard) => present[shard] !== true)
+    const dataAt = slot.offset + HASH_SIZE_BYTES
+    codec
+      .erasureCoder(version.dataShards, version.parityShards)
+      .reconstruct(dataAt, stride, shardBytes, present, wanted)
+    for (const shard of wanted) {
+      codec.hashShards(dataAt + shard * stride, stride, 1, shardBytes, slot.offset + shard * stride)
+    }
+    return true
+  }
+
+  /** Positions that hold `count` different shards which are not present yet. */
+  #chooseSources(present: readonly boolean[], count: number): number[] {
+    const chosen: number[] = []
+    const taken = new Set<number>()
+    for (let position = 0; position < this.#set.size && chosen.length < count; position++) {
+      if (this.#plan.sources[position] === undefined || this.#isBad[position] === true) continue
+      const shard = this.#sourceShardOf(position)
+      if (present[shard] === true || taken.has(shard)) continue
+      taken.add(shard)
+      chosen.push(position)
+    }
+    return chosen
+  }
+
+  async #readFrames(
+    positions: readonly number[],
+    partNumber: number,
+    offset: number,
+    targetOf: (position: number) => Uint8Array,
+  ): Promise<void> {
+    const { bucket, path, sources, isInline } = this.#plan
+    if (isInline) {
+      for (const position of positions) {
+        const target = targetOf(position)
+        const frames = sources[position]?.inline
+        if (frames === undefined || frames.length < offset + target.length) this.#isBad[position] = true
+        else target.set(frames.subarray(offset, offset + target.length))
+      }
+      return
+    }
+    const outcomes = await fanOutTo(
+      this.#set.drives,
+      (position) => positions.includes(position),
+      (drive, position) =>
+        drive.readFile(
+          bucket,
+          `${path}/${sources[position]?.dataDir ?? ''}/part.${partNumber}`,
+          offset,
+          targetOf(position),
+        ),
+    )
+    for (const position of positions) {
+      if (outcomes[position] instanceof DriveError) this.#isBad[position] = true
+    }
+  }
+
+  async #writeBlock(
+    slot: { readonly bytes: Uint8Array },
+    partNumber: number,
+    block: number,
+    shardBytes: number,
+    isLast: boolean,
+  ): Promise<void> {
+    const { targets, isInline, folder } = this.#plan
+    const stride = HASH_SIZE_BYTES + this.#shardSize
+    const frameOf = (position: number): Uint8Array => {
+      const start = this.#targetShardOf(position) * stride
+      return slot.bytes.subarray(start, start + (shardBytes === 0 ? 0 : HASH_SIZE_BYTES + shardBytes))
+    }
+    if (isInline) {
+      for (const position of targets) this.#inline.get(position)?.set(frameOf(position), block * stride)
+      return
+    }
+    const file = `${folder}/${this.#plan.version.dataDir}/part.${partNumber}`
+    const outcomes = await fanOutTo(
+      this.#set.drives,
+      (position) => targets.includes(position) && this.#isLost[position] !== true,
+      (drive, position) => drive.appendStaged(file, [frameOf(position)], { last: isLast }),
+    )
+    for (const position of targets) {
+      if (outcomes[position] instanceof DriveError) this.#isLost[position] = true
+    }
+  }
+
+  /** 0-based row of the code that lies on the drive. */
+  #sourceShardOf(position: number): number {
+    return (this.#plan.sources[position]?.shardIndex ?? 1) - 1
+  }
+
+  /** 0-based row of the code that belongs on the drive. */
+  #targetShardOf(position: number): number {
+    return (this.#plan.version.distribution[position] ?? 1) - 1
+  }
+}
+
+function isSameHash(bytes: Uint8Array, a: number, b: number): boolean {
+  for (let i = 0; i < HASH_SIZE_BYTES; i++) if (bytes[a + i] !== bytes[b + i]) return false
+  return true
+}
+
+/** Volume and folder for commits of rebuilt files. */
+export function rebuiltSource(folder: string): { readonly volume: string; readonly path: string } {
+  return { volume: TMP_VOLUME, path: folder }
+}
