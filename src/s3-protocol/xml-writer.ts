@@ -4,8 +4,8 @@ export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 /** First line of every document. */
 export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
-// oxlint-disable-next-line no-control-regex -- control characters are what must be found
 const SPECIAL =
+  // oxlint-disable-next-line no-control-regex -- control characters are what must be found
   /[&<>"'\x00-\x1f\x7f-\x9f\u2028\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
 /**

@@ -1,0 +1,454 @@
+/**
+ * Who sent a request, and how its body must be checked (s3-api.md 2).
+ *
+ * Invariants
+ * - An identity is answered only after a signature over the whole request was verified; no scheme and no payload mode
+ *   takes credentials without.
+ * - The payload mode is the one that was signed; nothing else of the request decides it.
+ */
+import type { Clock } from '#base/clock'
+import type { HttpRequest } from '#http/http'
+import type { ChunkChain } from '#s3-protocol/chunked'
+import { parseHttpDate } from '#s3-protocol/conditions'
+import { parseAmzDate } from '#s3-protocol/dates'
+import type { Query } from '#s3-protocol/query'
+import { S3Error } from '#s3-protocol/s3-error'
+import { type SignedV2Parts, signTextV2, stringToSignV2 } from '#s3-protocol/sigv2'
+import {
+  ALGORITHM_V4,
+  canonicalRequest,
+  EMPTY_SHA256,
+  equalSignatures,
+  normalHeaderValue,
+  SigningKeyCache,
+  signText,
+  STREAMING_SIGNED,
+  STREAMING_SIGNED_TRAILER,
+  STREAMING_UNSIGNED_TRAILER,
+  stringToSign,
+  UNSIGNED_PAYLOAD,
+} from '#s3-protocol/sigv4'
+import {
+  HEADERS_NOT_SIGNED,
+  parseAuthorizationV4,
+  parsePresignedV4,
+  type ScopeRules,
+  type SignatureV4,
+} from '#s3-protocol/sigv4-parse'
+import type { Identity } from './s3.ts'
+
+export interface Credential {
+  readonly accessKey: string
+  readonly secretKey: string
+  readonly isOwner: boolean
+  /** Of temporary credentials: must come with every request. */
+  readonly sessionToken?: string | undefined
+  readonly isDisabled?: boolean | undefined
+  readonly expiresMs?: number | undefined
+}
+
+/** Where secret keys come from. */
+export interface CredentialSource {
+  find(accessKey: string): Credential | undefined | Promise<Credential | undefined>
+}
+
+export type Scheme =
+  | 'anonymous'
+  | 'v4-header'
+  | 'v4-presigned'
+  | 'v2-header'
+  | 'v2-presigned'
+  | 'form'
+
+/** How the body must be checked while it is read. */
+export type PayloadRule =
+  | { readonly kind: 'unchecked' }
+  | { readonly kind: 'sha256'; readonly hex: string }
+  | {
+      readonly kind: 'chunked'
+      readonly chain: ChunkChain | undefined
+      readonly hasTrailer: boolean
+    }
+
+export interface Authentication {
+  readonly identity: Identity
+  readonly scheme: Scheme
+  readonly payload: PayloadRule
+  /** Of presigned V4 requests. */
+  readonly signatureAgeMs?: number | undefined
+}
+
+/** The parts of a request that signatures cover. */
+export interface SignedTarget {
+  readonly request: HttpRequest
+  /** Decoded path, without the query. */
+  readonly path: string
+  /** The path as received; with `/bucket` in front for virtual hosts. */
+  readonly resourcePath: string
+  readonly query: Query
+  /** True where any region of the scope is right: clients ask for the region there. */
+  readonly anyRegion: boolean
+}
+
+const SKEW_MAX_MS = 15 * 60_000
+const UNSUPPORTED_SCHEME =
+  'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.'
+
+const STREAMING: ReadonlyMap<string, { readonly signed: boolean; readonly hasTrailer: boolean }> =
+  new Map([
+    [STREAMING_SIGNED, { signed: true, hasTrailer: false }],
+    [STREAMING_SIGNED_TRAILER, { signed: true, hasTrailer: true }],
+    [STREAMING_UNSIGNED_TRAILER, { signed: false, hasTrailer: true }],
+  ])
+
+/** The scheme of a request by the table of 2.1. Throws for unknown schemes; several at once are refused by `checkSingleScheme`. */
+export function classify(request: HttpRequest, query: Query): Scheme {
+  const authorization = request.header('authorization')
+  if (authorization !== undefined) {
+    if (authorization.startsWith(ALGORITHM_V4)) return 'v4-header'
+    if (authorization.startsWith('AWS')) return 'v2-header'
+  }
+  if (query.entries.length > 0) {
+    if (query.has('AWSAccessKeyId')) return 'v2-presigned'
+    if (query.has('X-Amz-Credential')) return 'v4-presigned'
+  }
+  // Bearer tokens belong to other APIs: here they are nobody.
+  if (authorization?.startsWith('Bearer') === true) return 'anonymous'
+  if (isForm(request)) return 'form'
+  if (authorization === undefined) return 'anonymous'
+  throw new S3Error('InvalidRequest', { message: UNSUPPORTED_SCHEME })
+}
+
+function isForm(request: HttpRequest): boolean {
+  return (
+    request.method === 'POST' &&
+    request.header('content-type')?.includes('multipart/form-data') === true
+  )
+}
+
+/** Refuses a request that authenticates in two ways: which one is meant would be a guess. */
+export function checkSingleScheme(request: HttpRequest, query: Query): void {
+  const inHeader = request.header('authorization') !== undefined
+  const hasQuery = query.entries.length > 0
+  const count =
+    Number(inHeader) +
+    Number(hasQuery && query.has('AWSAccessKeyId')) +
+    Number(hasQuery && query.has('X-Amz-Credential')) +
+    Number(isForm(request))
+  if (count > 1) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Invalid Request (request has multiple authentication types, please use one)',
+    })
+  }
+}
+
+/** Checks presence, form and skew of the date of header-signed requests (2.3). */
+export function checkDate(request: HttpRequest, scheme: Scheme, nowMs: number): void {
+  if (scheme !== 'v4-header' && scheme !== 'v2-header') return
+  const text = request.header('x-amz-date') ?? request.header('date')
+  if (text === undefined || text === '') {
+    throw new S3Error('AccessDenied', {
+      status: 400,
+      message: 'AWS authentication requires a valid Date or x-amz-date header',
+    })
+  }
+  const ms = parseAmzDate(text) ?? (parseHttpDate(text) ?? Number.NaN) * 1000
+  if (Number.isNaN(ms)) throw new S3Error('MalformedDate')
+  if (Math.abs(nowMs - ms) > SKEW_MAX_MS) throw new S3Error('RequestTimeTooSkewed')
+}
+
+export interface AuthenticatorOptions {
+  readonly credentials: CredentialSource
+  readonly clock: Clock
+  /** Configured region, empty when none. */
+  readonly region: string
+}
+
+/** Verifies signatures; one per thread, for its cache of keys. */
+export class Authenticator {
+  readonly #options: AuthenticatorOptions
+  readonly #keys = new SigningKeyCache()
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options
+  }
+
+  /** Verifies the request as `scheme`. Throws the errors of 2.2 to 2.7. */
+  async authenticate(target: SignedTarget, scheme: Scheme): Promise<Authentication> {
+    switch (scheme) {
+      case 'v4-header':
+        return this.#headerV4(target)
+      case 'v4-presigned':
+        return this.#presignedV4(target)
+      case 'v2-header':
+        return this.#headerV2(target)
+      case 'v2-presigned':
+        return this.#presignedV2(target)
+      case 'form':
+      case 'anonymous':
+        return this.#anonymous(target, scheme)
+    }
+  }
+
+  #anonymous({ request, query }: SignedTarget, scheme: Scheme): Authentication {
+    if (tokenOf(request, query) !== undefined) {
+      throw new S3Error('AccessDenied', { message: 'No AWSAccessKey was presented' })
+    }
+    const declared = request.header('x-amz-content-sha256')
+    const streaming = declared === undefined ? undefined : STREAMING.get(declared)
+    // Without a key there is nothing that chunks could be signed with.
+    if (streaming?.signed === true) {
+      throw new S3Error('InvalidRequest', { message: UNSUPPORTED_SCHEME })
+    }
+    return {
+      identity: { accessKey: '', isOwner: false },
+      scheme,
+      payload:
+        streaming === undefined
+          ? plainRule(declared ?? UNSIGNED_PAYLOAD)
+          : { kind: 'chunked', chain: undefined, hasTrailer: true },
+    }
+  }
+
+  #rules(target: SignedTarget): ScopeRules {
+    return { region: this.#options.region, anyRegion: target.anyRegion }
+  }
+
+  async #headerV4(target: SignedTarget): Promise<Authentication> {
+    const { request, query } = target
+    const signature = parseAuthorizationV4(
+      request.header('authorization') ?? '',
+      this.#rules(target),
+    )
+    const headers = signedHeaders(target, signature)
+    const credential = await this.#credential(signature.accessKey, tokenOf(request, query))
+    const date = request.header('x-amz-date') ?? request.header('date') ?? ''
+    if (parseAmzDate(date) === undefined) throw new S3Error('MalformedDate')
+    const declared = request.header('x-amz-content-sha256')
+    const payloadHash = declared ?? EMPTY_SHA256
+    const key = this.#verify(target, signature, { headers, payloadHash, date, credential })
+    return {
+      identity: identityOf(credential),
+      scheme: 'v4-header',
+      payload:
+        declared === undefined
+          ? { kind: 'unchecked' }
+          : payloadRule(declared, {
+              key,
+              date,
+              scope: signature.scope,
+              seedSignature: signature.signature,
+            }),
+    }
+  }
+
+  async #presignedV4(target: SignedTarget): Promise<Authentication> {
+    const { request, query } = target
+    const signature = parsePresignedV4(query, this.#rules(target))
+    const headers = signedHeaders(target, signature)
+    checkMetadataSigned(request, signature.signedHeaders)
+    const credential = await this.#credential(signature.accessKey, tokenOf(request, query))
+    const ageMs = this.#options.clock.nowMs() - signature.dateMs
+    if (ageMs < -SKEW_MAX_MS) {
+      throw new S3Error('AccessDenied', { message: 'Request is not valid yet' })
+    }
+    if (ageMs > signature.expiresSeconds * 1000) {
+      throw new S3Error('AccessDenied', { message: 'Request has expired' })
+    }
+    const inQuery = query.get('X-Amz-Content-Sha256')
+    const inHeader = request.header('x-amz-content-sha256')
+    const declared = inQuery ?? inHeader
+    if (inQuery !== undefined && inHeader !== undefined && inQuery !== inHeader) {
+      throw new S3Error('XAmzContentSHA256Mismatch')
+    }
+    const payloadHash = declared ?? UNSIGNED_PAYLOAD
+    const key = this.#verify(target, signature, {
+      headers,
+      payloadHash,
+      date: signature.date,
+      credential,
+    })
+    return {
+      identity: identityOf(credential),
+      scheme: 'v4-presigned',
+      payload: payloadRule(payloadHash, {
+        key,
+        date: signature.date,
+        scope: signature.scope,
+        seedSignature: signature.signature,
+      }),
+      signatureAgeMs: ageMs,
+    }
+  }
+
+  #verify(
+    target: SignedTarget,
+    signature: SignatureV4,
+    signed: {
+      readonly headers: readonly (readonly [string, string])[]
+      readonly payloadHash: string
+      readonly date: string
+      readonly credential: Credential
+    },
+  ): Uint8Array {
+    const { credential, date } = signed
+    const canonical = canonicalRequest({
+      method: target.request.method,
+      path: target.path,
+      query: target.query,
+      queryExcept: 'X-Amz-Signature',
+      headers: signed.headers,
+      payloadHash: signed.payloadHash,
+    })
+    const key = this.#keys.keyOf(credential.accessKey, credential.secretKey, signature.scope)
+    const expected = signText(key, stringToSign(canonical, date, signature.scope))
+    if (!equalSignatures(expected, signature.signature)) throw new S3Error('SignatureDoesNotMatch')
+    return key
+  }
+
+  async #headerV2(target: SignedTarget): Promise<Authentication> {
+    const { request, query } = target
+    const match = /^AWS +([^:]*(?::[^:]*)*):([A-Za-z0-9+/=]+)$/.exec(
+      request.header('authorization') ?? '',
+    )
+    const [, accessKey = '', signature = ''] = match ?? []
+    if (accessKey === '') throw new S3Error('MissingFields')
+    const credential = await this.#credential(accessKey, tokenOf(request, query))
+    const date = request.header('x-amz-date') === undefined ? (request.header('date') ?? '') : ''
+    checkV2(credential, signature, this.#partsV2(target, date))
+    return this.#authenticatedV2(target, credential, 'v2-header')
+  }
+
+  async #presignedV2(target: SignedTarget): Promise<Authentication> {
+    const { request, query } = target
+    const raw = request.target.slice(request.target.indexOf('?') + 1)
+    if (raw.split('&').some((item) => !item.includes('='))) {
+      throw new S3Error('AuthorizationQueryParametersError')
+    }
+    const accessKey = query.get('AWSAccessKeyId')
+    const signature = query.get('Signature')
+    const expires = query.get('Expires')
+    if (accessKey === undefined || signature === undefined || expires === undefined) {
+      throw new S3Error('AuthorizationQueryParametersError')
+    }
+    if (!/^\d{1,15}$/.test(expires)) {
+      throw new S3Error('AuthorizationQueryParametersError', {
+        message: 'X-Amz-Expires should be a number',
+      })
+    }
+    const credential = await this.#credential(accessKey, tokenOf(request, query))
+    if (Number(expires) * 1000 < this.#options.clock.nowMs()) {
+      throw new S3Error('AccessDenied', { message: 'Request has expired' })
+    }
+    checkV2(credential, signature, this.#partsV2(target, expires))
+    return this.#authenticatedV2(target, credential, 'v2-presigned')
+  }
+
+  #partsV2({ request, query, resourcePath }: SignedTarget, date: string): SignedV2Parts {
+    return {
+      method: request.method,
+      path: resourcePath,
+      query,
+      contentMd5: request.header('content-md5') ?? '',
+      contentType: request.header('content-type') ?? '',
+      date,
+      rawHeaders: request.rawHeaders,
+    }
+  }
+
+  /** V2 signs no hash of the body, but all `x-amz-*` headers: a declared one is then part of what was signed. */
+  #authenticatedV2(target: SignedTarget, credential: Credential, scheme: Scheme): Authentication {
+    const declared = target.request.header('x-amz-content-sha256')
+    if (declared !== undefined && STREAMING.has(declared)) {
+      throw new S3Error('InvalidRequest', { message: UNSUPPORTED_SCHEME })
+    }
+    return {
+      identity: identityOf(credential),
+      scheme,
+      payload: plainRule(declared ?? UNSIGNED_PAYLOAD),
+    }
+  }
+
+  /** The checks of 2.2. */
+  async #credential(accessKey: string, token: string | undefined): Promise<Credential> {
+    const found = this.#options.credentials.find(accessKey)
+    // The root key is known at once: no turn of the event loop for it.
+    const credential = found instanceof Promise ? await found : found
+    if (credential === undefined) throw new S3Error('InvalidAccessKeyId')
+    if (credential.isDisabled === true) {
+      throw new S3Error('InvalidAccessKeyId', {
+        message: 'Your account is disabled; please contact your administrator.',
+      })
+    }
+    if ((credential.sessionToken ?? '') !== (token ?? '')) throw new S3Error('InvalidTokenId')
+    if (credential.expiresMs !== undefined && credential.expiresMs <= this.#options.clock.nowMs()) {
+      throw new S3Error('InvalidAccessKeyId')
+    }
+    return credential
+  }
+}
+
+function identityOf(credential: Credential): Identity {
+  return { accessKey: credential.accessKey, isOwner: credential.isOwner }
+}
+
+function tokenOf(request: HttpRequest, query: Query): string | undefined {
+  return request.header('x-amz-security-token') ?? query.get('X-Amz-Security-Token')
+}
+
+function checkV2(credential: Credential, signature: string, parts: SignedV2Parts): void {
+  const expected = signTextV2(credential.secretKey, stringToSignV2(parts))
+  // Both are base64 of 20 bytes; another spelling of the same bytes is not worth accepting.
+  if (!equalSignatures(expected, signature)) throw new S3Error('SignatureDoesNotMatch')
+}
+
+/** The values of the signed headers, from headers or query. `AccessDenied` when one is not there. */
+function signedHeaders(
+  { request, query }: SignedTarget,
+  signature: SignatureV4,
+): readonly (readonly [string, string])[] {
+  return signature.signedHeaders.map((name): readonly [string, string] => {
+    const value = request.header(name)
+    if (value !== undefined) {
+      const joined = value.includes(', ') ? joinedValues(request, name) : normalHeaderValue(value)
+      return [name, joined]
+    }
+    if (name === 'content-length') return [name, String(request.contentLength ?? 0)]
+    const parameter = query.entries.find(([key]) => key.toLowerCase() === name)
+    if (parameter !== undefined) {
+      return [name, Buffer.from(normalHeaderValue(parameter[1])).toString('latin1')]
+    }
+    throw new S3Error('AccessDenied', { status: 400, message: HEADERS_NOT_SIGNED })
+  })
+}
+
+/** Repeated headers are signed with bare commas between them. */
+function joinedValues(request: HttpRequest, name: string): string {
+  return request.headerValues(name).map(normalHeaderValue).join(',')
+}
+
+/** Metadata that the signer of a URL did not see must not be stored in its name. */
+function checkMetadataSigned(request: HttpRequest, signed: readonly string[]): void {
+  for (const [name] of request.rawHeaders) {
+    const lower = name.toLowerCase()
+    if (lower.startsWith('x-amz-meta-') && !signed.includes(lower)) {
+      throw new S3Error('AccessDenied', { status: 400, message: HEADERS_NOT_SIGNED })
+    }
+  }
+}
+
+function payloadRule(declared: string, chain: ChunkChain): PayloadRule {
+  const streaming = STREAMING.get(declared)
+  if (streaming === undefined) return plainRule(declared)
+  return {
+    kind: 'chunked',
+    chain: streaming.signed ? chain : undefined,
+    hasTrailer: streaming.hasTrailer,
+  }
+}
+
+function plainRule(declared: string): PayloadRule {
+  if (declared === UNSIGNED_PAYLOAD) return { kind: 'unchecked' }
+  if (!/^[0-9a-fA-F]{64}$/.test(declared)) throw new S3Error('XAmzContentSHA256Mismatch')
+  return { kind: 'sha256', hex: declared.toLowerCase() }
+}

@@ -1,0 +1,332 @@
+/**
+ * The way of every S3 request (s3-api.md 1.2): address, checks, row, authentication, authorization, body, handler, reply.
+ *
+ * Invariants
+ * - Whatever is thrown becomes one S3 error reply, logged with the request id; internal text never leaves.
+ * - No handler runs before signature and permission are checked, and none sees a body that is not verified while read.
+ */
+import { createHash } from 'node:crypto'
+import { equalBytes, utf8 } from '#base/bytes'
+import type { HttpHandler, HttpRequest, HttpResponse } from '#http/http'
+import { ObjectError } from '#object/object'
+import type { Log } from '#observe/log'
+import { headerValueText } from '#s3-protocol/percent'
+import { Query } from '#s3-protocol/query'
+import { S3Error, type S3ErrorCode } from '#s3-protocol/s3-error'
+import { S3_ERRORS } from '#s3-protocol/error-table'
+import {
+  type Authentication,
+  Authenticator,
+  checkDate,
+  checkSingleScheme,
+  classify,
+  type CredentialSource,
+} from './authenticate.ts'
+import { Authorizer } from './authorize.ts'
+import { errorOf } from './errors.ts'
+import { healthReply, isHealthPath } from './health.ts'
+import { ReplyWriter } from './reply.ts'
+import { checkAddress, checkHeaders } from './request-checks.ts'
+import { RequestBody } from './request-body.ts'
+import { type Address, parseAddress, Router } from './router.ts'
+import type { Operation, S3Call, S3Services } from './s3.ts'
+
+export interface FrontDoorOptions {
+  readonly services: S3Services
+  readonly operations: readonly Operation[]
+  readonly credentials: CredentialSource
+  readonly log: Log
+  /** Base domains of virtual hosts, lower case. */
+  readonly domains: readonly string[]
+  /** `Server` header; default `MinIO`, which some clients switch on. */
+  readonly serverName?: string | undefined
+  /** Names this node in `x-amz-id-2`; empty or undefined while there is only one. */
+  readonly nodeName?: string | undefined
+}
+
+/** The handler of the S3 API. One per request thread. */
+export function createFrontDoor(options: FrontDoorOptions): HttpHandler {
+  const door = new FrontDoor(options)
+  return (request, response) => door.handle(request, response)
+}
+
+/** A body where none belongs is read up to this size when its hash was signed. */
+const IGNORED_BODY_MAX_BYTES = 1024 * 1024
+const CROSS_DOMAIN = utf8(
+  '<?xml version="1.0"?><!DOCTYPE cross-domain-policy SYSTEM "http://www.adobe.com/xml/dtds/cross-domain-policy.dtd"><cross-domain-policy><allow-access-from domain="*" secure="false" /></cross-domain-policy>',
+)
+const NO_DOCUMENT = new Uint8Array(0)
+/** Clients learn the region by these. */
+const ANY_REGION = new Set(['GetBucketLocation', 'ListBuckets'])
+
+class FrontDoor {
+  readonly #options: FrontDoorOptions
+  readonly #router: Router
+  readonly #authenticator: Authenticator
+  readonly #authorizer: Authorizer
+  readonly #replies: ReplyWriter
+
+  constructor(options: FrontDoorOptions) {
+    this.#options = options
+    const { services, nodeName = '' } = options
+    this.#router = new Router(options.operations)
+    this.#authenticator = new Authenticator({
+      credentials: options.credentials,
+      clock: services.clock,
+      region: services.region,
+    })
+    this.#authorizer = new Authorizer(services)
+    this.#replies = new ReplyWriter({
+      serverName: options.serverName ?? 'MinIO',
+      hostId: nodeName === '' ? '' : createHash('sha256').update(nodeName).digest('hex'),
+      region: services.region,
+    })
+  }
+
+  async handle(request: HttpRequest, response: HttpResponse): Promise<void> {
+    let address: Address | undefined
+    try {
+      address = parseAddress(request, this.#options.domains)
+      if (this.#answersOutside(request, response, address)) return
+      const call = await this.#admit(request, address)
+      await this.#replies.send(request, response, await call.operation.handler(call))
+    } catch (error) {
+      this.#fail(request, response, { thrown: error, address })
+    }
+  }
+
+  /** Requests that belong to no bucket and need no key. */
+  #answersOutside(request: HttpRequest, response: HttpResponse, address: Address): boolean {
+    const { method } = request
+    const { path, virtualHost } = address
+    if (method === 'OPTIONS') {
+      this.#replies.plain(request, response, preflight(request))
+      return true
+    }
+    if (virtualHost || (method !== 'GET' && method !== 'HEAD')) return false
+    if (isHealthPath(path)) {
+      const reply = healthReply(path, address.query ?? Query.EMPTY, this.#options.services.engine)
+      if (reply === undefined) return false
+      this.#replies.plain(request, response, reply)
+      return true
+    }
+    if (path === '/crossdomain.xml') {
+      const headers = [['Content-Type', 'application/xml']] as const
+      this.#replies.plain(request, response, { status: 200, headers, body: CROSS_DOMAIN })
+      return true
+    }
+    return false
+  }
+
+  /** All checks up to the handler. */
+  async #admit(request: HttpRequest, address: Address): Promise<S3Call> {
+    const { services } = this.#options
+    const { query } = address
+    if (query === undefined) {
+      throw new S3Error('InvalidRequest', {
+        message:
+          'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+      })
+    }
+    const scheme = classify(request, query)
+    checkDate(request, scheme, services.clock.nowMs())
+    checkHeaders(request)
+    checkSingleScheme(request, query)
+    checkAddress(request, address)
+    const operation = this.#router.match(request, address, query)
+    const { path, resourcePath } = address
+    const authentication = await this.#authenticator.authenticate(
+      { request, path, resourcePath, query, anyRegion: ANY_REGION.has(operation.name) },
+      scheme,
+    )
+    if (authentication.payload.kind === 'chunked' && operation.body.kind !== 'stream') {
+      throw new S3Error('InvalidRequest', {
+        message:
+          'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+      })
+    }
+    await this.#authorize({ request, address, query, operation, authentication })
+    const body = new RequestBody(request, authentication.payload)
+    const document = await this.#readBody(request, operation, { body, authentication })
+    const context = { request, query, authentication }
+    return {
+      operation,
+      services,
+      request,
+      identity: authentication.identity,
+      bucket: address.bucket,
+      key: address.key,
+      query,
+      virtualHost: address.virtualHost,
+      body,
+      trailers: () => body.trailers,
+      announcedTrailers: body.announcedTrailers,
+      document,
+      isAllowed: (action, bucket, key) => this.#authorizer.isAllowed(context, action, bucket, key),
+    }
+  }
+
+  async #authorize({
+    request,
+    address,
+    query,
+    operation,
+    authentication,
+  }: {
+    readonly request: HttpRequest
+    readonly address: Address
+    readonly query: Query
+    readonly operation: Operation
+    readonly authentication: Authentication
+  }): Promise<void> {
+    const { identity } = authentication
+    if (identity.isOwner) return
+    if (identity.accessKey === '' && operation.anonymous === false)
+      throw new S3Error('AccessDenied')
+    const { action } = operation
+    if (action === undefined) return
+    const context = { request, query, authentication }
+    const { bucket, key } = address
+    if (await this.#authorizer.isAllowed(context, action, bucket, key)) return
+    if (action === 's3:GetObject' && identity.accessKey === '') {
+      await this.#tellAbsence(context, bucket, key)
+    }
+    throw new S3Error('AccessDenied')
+  }
+
+  /** Who may list a bucket may know that a key is not in it. */
+  async #tellAbsence(
+    context: { request: HttpRequest; query: Query; authentication: Authentication },
+    bucket: string,
+    key: string,
+  ): Promise<void> {
+    if (!(await this.#authorizer.mayLearnAbsence(context, bucket, key))) return
+    try {
+      await this.#options.services.engine.headObject(bucket, key, { range: { kind: 'all' } })
+    } catch (error) {
+      if (error instanceof ObjectError && error.code === 'ObjectNotFound') throw error
+    }
+  }
+
+  /** Documents are read and verified whole; streams are left to the handler, except that empty ones are verified here. */
+  async #readBody(
+    request: HttpRequest,
+    operation: Operation,
+    { body, authentication }: { body: RequestBody; authentication: Authentication },
+  ): Promise<Uint8Array> {
+    const rule = operation.body
+    switch (rule.kind) {
+      case 'stream':
+        if (body.sizeBytes === 0) await body.finish()
+        return NO_DOCUMENT
+      case 'none':
+        // Nobody acts on it, but what was signed must hold.
+        if (authentication.payload.kind === 'sha256') {
+          await body.readAll(IGNORED_BODY_MAX_BYTES, () => new S3Error('EntityTooLarge'))
+        }
+        return NO_DOCUMENT
+      case 'document': {
+        const code = errorCode(rule.errorCode)
+        const document = await body.readAll(rule.limitBytes, () => new S3Error(code))
+        this.#checkDigests(request, document)
+        return document
+      }
+    }
+  }
+
+  /** `Content-MD5` and `x-amz-checksum-*` of a document. */
+  #checkDigests(request: HttpRequest, document: Uint8Array): void {
+    const md5 = request.header('content-md5')
+    if (md5 !== undefined) {
+      const expected = decodeBase64(md5.trim())
+      if (expected?.length !== 16) throw new S3Error('InvalidDigest')
+      const found = createHash('md5').update(document).digest()
+      if (!equalBytes(found, expected)) throw new S3Error('BadDigest')
+    }
+    for (const name of ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const) {
+      const value = request.header(`x-amz-checksum-${name}`)
+      if (value === undefined) continue
+      const expected = decodeBase64(value.trim())
+      if (expected === undefined) {
+        throw new S3Error('InvalidRequest', {
+          message: `Value for x-amz-checksum-${name} header is invalid.`,
+        })
+      }
+      if (!equalBytes(this.#options.services.digest(name, document), expected)) {
+        throw new S3Error('BadDigest', {
+          message: `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
+        })
+      }
+    }
+  }
+
+  #fail(
+    request: HttpRequest,
+    response: HttpResponse,
+    { thrown, address }: { thrown: unknown; address: Address | undefined },
+  ): void {
+    const error = errorOf(thrown)
+    this.#report(request, error, thrown)
+    if (response.headSent) {
+      response.destroy()
+      return
+    }
+    const { bucket = '', key = '' } = address ?? {}
+    const path = address?.path ?? headerValueText(request.target.split('?', 1)[0] ?? '/')
+    try {
+      this.#replies.error(request, response, { error, path, bucket, key })
+    } catch (failure) {
+      this.#options.log.error('Error reply failed', { requestId: request.id, error: failure })
+      response.destroy()
+    }
+  }
+
+  /** Server faults are errors; what clients do wrong is their business and fills no log. */
+  #report(request: HttpRequest, error: S3Error, thrown: unknown): void {
+    const { log } = this.#options
+    const fields = {
+      requestId: request.id,
+      method: request.method,
+      code: error.code,
+      error: thrown,
+    }
+    if (request.signal.aborted || error.code === 'ClientDisconnected') {
+      log.debug('Client left before the reply', fields)
+    } else if (error.status >= 500 && error.status !== 501) log.error('Request failed', fields)
+    else log.debug('Request was refused', fields)
+  }
+}
+
+function errorCode(text: string | undefined): S3ErrorCode {
+  return text !== undefined && isErrorCode(text) ? text : 'MalformedXML'
+}
+
+function isErrorCode(text: string): text is S3ErrorCode {
+  return Object.hasOwn(S3_ERRORS, text)
+}
+
+function decodeBase64(text: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.fromBase64(text, { lastChunkHandling: 'strict' })
+  } catch {
+    return undefined // malformed is what was asked
+  }
+}
+
+const PREFLIGHT_METHODS = new Set(['GET', 'PUT', 'HEAD', 'POST', 'DELETE', 'OPTIONS', 'PATCH'])
+
+/** Any origin may ask; what it may do its credentials decide (4.14.1). */
+function preflight(request: HttpRequest): {
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+} {
+  const method = request.header('access-control-request-method')
+  if (method === undefined || request.header('origin') === undefined) {
+    return { status: 200, headers: [] }
+  }
+  const headers: (readonly [string, string])[] = []
+  if (PREFLIGHT_METHODS.has(method)) headers.push(['Access-Control-Allow-Methods', method])
+  const asked = request.header('access-control-request-headers')
+  if (asked !== undefined) headers.push(['Access-Control-Allow-Headers', asked])
+  return { status: 204, headers }
+}

@@ -1,0 +1,231 @@
+/** Replies on the wire: common headers, documents, streams and errors (s3-api.md 3.6, 5.1). */
+import { utf8 } from '#base/bytes'
+import type { HttpRequest, HttpResponse } from '#http/http'
+import type { DataChunk, ObjectReader } from '#object/object'
+import type { S3Error } from '#s3-protocol/s3-error'
+import { escapeXml, XML_DECLARATION } from '#s3-protocol/xml-writer'
+import type { S3Reply } from './s3.ts'
+
+type Header = readonly [string, string]
+
+export interface ReplyOptions {
+  /** `Server` header. */
+  readonly serverName: string
+  /** 64 hex digits that name the node, empty when there is only one. */
+  readonly hostId: string
+  readonly region: string
+}
+
+/** Writes replies of one front door. */
+export class ReplyWriter {
+  readonly #options: ReplyOptions
+  readonly #common: readonly Header[]
+
+  constructor(options: ReplyOptions) {
+    this.#options = options
+    const { serverName, hostId, region } = options
+    this.#common = [
+      ['Server', serverName],
+      ['Accept-Ranges', 'bytes'],
+      ['X-Content-Type-Options', 'nosniff'],
+      ['X-XSS-Protection', '1; mode=block'],
+      ['Strict-Transport-Security', 'max-age=31536000; includeSubDomains'],
+      ...(hostId === '' ? [] : [['x-amz-id-2', hostId] as const]),
+      ...(region === '' ? [] : [['x-amz-bucket-region', region] as const]),
+    ]
+  }
+
+  #headers(request: HttpRequest): Header[] {
+    const headers: Header[] = [...this.#common, ['x-amz-request-id', request.id]]
+    const origin = request.header('origin')
+    headers.push(['Vary', 'Origin'])
+    if (origin !== undefined) {
+      headers.push(
+        ['Access-Control-Allow-Origin', origin],
+        ['Access-Control-Allow-Credentials', 'true'],
+        ['Access-Control-Expose-Headers', EXPOSED],
+      )
+    }
+    return headers
+  }
+
+  /** A reply without body, or with a short one. */
+  plain(
+    request: HttpRequest,
+    response: HttpResponse,
+    reply: {
+      readonly status: number
+      readonly headers: readonly Header[]
+      readonly body?: Uint8Array
+    },
+  ): void {
+    const headers = this.#headers(request)
+    headers.push(...reply.headers)
+    if (hasBody(reply.status)) headers.push(['Content-Length', String(reply.body?.length ?? 0)])
+    response.head(reply.status, headers)
+    response.end(request.method === 'HEAD' ? undefined : reply.body)
+  }
+
+  /** An error: a document, or headers in reply to HEAD. */
+  error(
+    request: HttpRequest,
+    response: HttpResponse,
+    failure: {
+      readonly error: S3Error
+      readonly path: string
+      readonly bucket: string
+      readonly key: string
+    },
+  ): void {
+    const { error } = failure
+    const headers = this.#headers(request)
+    // An error may tell a header of its own about something common.
+    for (const header of error.headers) pushOnce(headers, header)
+    if (error.status === 503 || error.status === 429) headers.push(['Retry-After', '60'])
+    if (error.status === 304) {
+      response.head(304, headers)
+      response.end()
+      return
+    }
+    if (request.method === 'HEAD') {
+      headers.push(
+        ['x-minio-error-code', error.code],
+        ['x-minio-error-desc', `"${headerSafe(error.message)}"`],
+        ['Content-Length', '0'],
+      )
+      response.head(error.status, headers)
+      response.end()
+      return
+    }
+    const body = utf8(errorDocument(failure, request.id, this.#options.hostId))
+    headers.push(['Content-Type', 'application/xml'], ['Content-Length', String(body.length)])
+    response.head(error.status, headers)
+    response.end(body)
+  }
+
+  /** The reply of a handler. Throws while nothing was sent; afterwards cuts the connection and throws. */
+  async send(request: HttpRequest, response: HttpResponse, reply: S3Reply): Promise<void> {
+    const { body } = reply
+    if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+      await this.#stream(request, response, { reply, reader: body })
+      return
+    }
+    const bytes = typeof body === 'string' ? utf8(body) : body
+    const headers = this.#headers(request)
+    const given = addHeaders(headers, reply.headers)
+    if (bytes !== undefined && bytes.length > 0 && !given.type) {
+      headers.push(['Content-Type', reply.contentType ?? 'application/xml'])
+    }
+    if (!given.length && hasBody(reply.status)) {
+      headers.push(['Content-Length', String(bytes?.length ?? 0)])
+    }
+    response.head(reply.status, headers)
+    response.end(request.method === 'HEAD' ? undefined : bytes)
+  }
+
+  async #stream(
+    request: HttpRequest,
+    response: HttpResponse,
+    { reply, reader }: { readonly reply: S3Reply; readonly reader: ObjectReader },
+  ): Promise<void> {
+    try {
+      const chunks = reader.chunks()[Symbol.asyncIterator]()
+      // The first piece is verified before the head goes out: until then an error is a proper reply.
+      let next = await chunks.next()
+      try {
+        const headers = this.#headers(request)
+        const given = addHeaders(headers, reply.headers)
+        if (!given.length) headers.push(['Content-Length', String(reader.sizeBytes)])
+        response.head(reply.status, headers)
+      } catch (error) {
+        if (next.done !== true) next.value.release()
+        throw error
+      }
+      let left = reader.sizeBytes
+      while (next.done !== true) {
+        left -= next.value.bytes.length
+        await writeChunk(response, next.value)
+        if (left <= 0) break
+        next = await chunks.next()
+      }
+      // Fewer bytes than promised would leave the client waiting for the next reply's.
+      if (left !== 0) throw new Error(`Reader ended ${left} bytes early`)
+      await chunks.return?.()
+      response.end()
+    } catch (error) {
+      if (response.headSent) response.destroy()
+      throw error
+    } finally {
+      reader.close()
+    }
+  }
+}
+
+/** The memory of a chunk is free again when the kernel has the bytes. */
+async function writeChunk(response: HttpResponse, chunk: DataChunk): Promise<void> {
+  try {
+    await response.write(chunk.bytes)
+  } finally {
+    chunk.release()
+  }
+}
+
+const EXPOSED =
+  'Date, Etag, Server, Connection, Accept-Ranges, Content-Range, Content-Encoding, Content-Length, Content-Type, Content-Disposition, Last-Modified, Content-Language, Cache-Control, Retry-After, X-Amz-Bucket-Region, Expires, X-Amz*, X-Amz*, *'
+
+function hasBody(status: number): boolean {
+  return status !== 204 && status !== 304
+}
+
+/** Appends a handler's headers, and tells which of the two that every reply needs are among them. */
+function addHeaders(
+  headers: Header[],
+  added: Iterable<Header> | undefined,
+): { readonly length: boolean; readonly type: boolean } {
+  let length = false
+  let type = false
+  for (const header of added ?? []) {
+    headers.push(header)
+    const size = header[0].length
+    // Comparing lengths first spares almost all names the lower case.
+    if (size === 14 && header[0].toLowerCase() === 'content-length') length = true
+    if (size === 12 && header[0].toLowerCase() === 'content-type') type = true
+  }
+  return { length, type }
+}
+
+/** Adds a header in place of one with the same name. */
+function pushOnce(headers: Header[], header: Header): void {
+  const lower = header[0].toLowerCase()
+  const at = headers.findIndex(([name]) => name.toLowerCase() === lower)
+  if (at < 0) headers.push(header)
+  else headers[at] = header
+}
+
+function headerSafe(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, ' ')
+}
+
+function errorDocument(
+  failure: {
+    readonly error: S3Error
+    readonly path: string
+    readonly bucket: string
+    readonly key: string
+  },
+  requestId: string,
+  hostId: string,
+): string {
+  const { error, path, bucket, key } = failure
+  let text = `${XML_DECLARATION}<Error><Code>${error.code}</Code><Message>${escapeXml(error.message)}</Message>`
+  if (key !== '') text += `<Key>${escapeXml(key)}</Key>`
+  if (bucket !== '') text += `<BucketName>${escapeXml(bucket)}</BucketName>`
+  text += `<Resource>${escapeXml(path)}</Resource>`
+  const region = error.elements.find(([name]) => name === 'Region')
+  if (region !== undefined) text += `<Region>${escapeXml(region[1])}</Region>`
+  text += `<RequestId>${requestId}</RequestId><HostId>${escapeXml(hostId)}</HostId>`
+  for (const [name, value] of error.elements) {
+    if (name !== 'Region') text += `<${name}>${escapeXml(value)}</${name}>`
+  }
+  return `${text}</Error>`
+}

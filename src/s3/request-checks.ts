@@ -1,0 +1,52 @@
+/** What every request must keep to before its operation is looked at (s3-api.md 3.2, 3.3). */
+import type { HttpRequest } from '#http/http'
+import { checkBucketName, checkKey } from '#s3-protocol/names'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { Address } from './router.ts'
+
+const HEADERS_MAX_BYTES = 8 * 1024
+const METADATA_MAX_BYTES = 2 * 1024
+const INTERNAL_PREFIX = 'x-minio-internal-'
+
+/** Sizes of headers and metadata, and headers that only the server may set. */
+export function checkHeaders(request: HttpRequest): void {
+  let total = 0
+  let metadata = 0
+  for (const [name, value] of request.rawHeaders) {
+    const size = name.length + value.length
+    total += size
+    // Few names begin with `x`: the others need no lower case.
+    if ((name.charCodeAt(0) | 0x20) !== 0x78) continue
+    const lower = name.toLowerCase()
+    if (lower.startsWith('x-amz-meta-') || lower.startsWith('x-minio-meta-')) metadata += size
+    else if (lower.startsWith(INTERNAL_PREFIX)) {
+      throw new S3Error('InvalidArgument', {
+        message: 'Your metadata headers are not supported.',
+      })
+    }
+  }
+  if (total > HEADERS_MAX_BYTES || metadata > METADATA_MAX_BYTES) {
+    throw new S3Error('MetadataTooLarge')
+  }
+}
+
+/** Names and what may not come over a plain connection. */
+export function checkAddress(request: HttpRequest, address: Address): void {
+  checkKey(address.key)
+  if (address.bucket !== '') checkBucketName(address.bucket)
+  if (!request.isSecure) checkCustomerKeys(request)
+}
+
+function checkCustomerKeys(request: HttpRequest): void {
+  const isSent =
+    request.header('x-amz-server-side-encryption-customer-key') !== undefined ||
+    request.header('x-amz-server-side-encryption-customer-algorithm') !== undefined ||
+    request.header('x-amz-copy-source-server-side-encryption-customer-key') !== undefined ||
+    request.header('x-amz-copy-source-server-side-encryption-customer-algorithm') !== undefined
+  if (isSent) {
+    throw new S3Error('InvalidRequest', {
+      message:
+        'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.',
+    })
+  }
+}
