@@ -41,6 +41,7 @@ const TABLE: Readonly<Record<string, Border>> = {
       'node:child_process@local',
       'node:worker_threads',
       'node:util@local',
+      'node:sqlite@local',
     ],
   },
   object: {

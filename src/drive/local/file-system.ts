@@ -63,6 +63,8 @@ export interface FileSystem {
   space(path: string): SpaceInfo
   /** One outcome for each target, in order. Never rejects. */
   flush(targets: readonly FlushTarget[]): Promise<readonly (Error | undefined)[]>
+  /** The same for one target, at once; throws. For the start, where nobody else waits. */
+  flushNow(target: FlushTarget): void
 }
 
 /** Error name of a system call's failure, undefined for other errors. */

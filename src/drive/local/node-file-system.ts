@@ -39,6 +39,7 @@ export function nodeFileSystem(): FileSystem {
       }
     },
     flush,
+    flushNow,
   }
 }
 
@@ -122,4 +123,17 @@ function flushOne(target: FlushTarget): Promise<Error | undefined> {
       resolve(error ?? undefined)
     })
   })
+}
+
+function flushNow(target: FlushTarget): void {
+  if ('file' in target) {
+    fs.fdatasyncSync(target.file)
+    return
+  }
+  const file = fs.openSync(target.directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+  try {
+    fs.fsyncSync(file)
+  } finally {
+    fs.closeSync(file)
+  }
 }
