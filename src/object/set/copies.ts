@@ -1,5 +1,6 @@
 import { textOf } from '#base/bytes'
 import { isFree, type DeleteMarker, type ObjectVersion, type XlMeta } from '#drive/xl-meta'
+import { chooseReadable, shardIndexesOf, type VersionCopy } from '#drive/version-merge'
 import { isObject } from '../object-info.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import { NULL_VERSION, type ChosenVersion, type Copy, type WholeFileHash } from './set.ts'
@@ -107,7 +108,15 @@ export function chooseByVote(
     const index = indexes[i] ?? -1
     return meta === undefined || index < 0 ? undefined : decode(meta, index)
   })
-  const group = largestGroup(decodedAt.map((decoded) => decoded && readKeyOf(decoded.body)))
+  const chosenCopies = chooseReadable(decodedAt.map(toVersionCopy), {
+    // What was written with parity stays readable from its data shards where new objects have none.
+    defaultParity: Math.max(1, set.context.storage.standardParity),
+  })
+  if (chosenCopies.kind !== 'readable') return undefined
+  const group = new Set<number>()
+  chosenCopies.usable.forEach((isUsable, i) => {
+    if (isUsable) group.add(i)
+  })
   const signatures = metas.map((meta, i) =>
     group.has(i) ? meta?.versions[indexes[i] ?? -1]?.header.signature.toHex() : undefined,
   )
@@ -123,12 +132,16 @@ export function chooseByVote(
     return { version: chosenMarker(metas, kept, decoded, quorum, reference), isUnanimous }
   }
   const isInline = isInlineAt(metas, kept, decoded.body)
-  const byDistribution = areMisplaced(decodedAt, group, decoded.body)
   const { body } = decoded
+  const shardIndexes = shardIndexesOf(
+    decodedAt.map((own, i) =>
+      own !== undefined && group.has(i) && isObject(own.body) ? own.body : undefined,
+    ),
+  )
   const copies = decodedAt.map((own, i): Copy | undefined => {
     if (!group.has(i) || own === undefined || !isObject(own.body)) return undefined
     return {
-      shardIndex: byDistribution ? (body.distribution[i] ?? 0) : own.body.shardIndex,
+      shardIndex: shardIndexes[i] ?? 0,
       dataDir: own.body.dataDir,
       inline: request.inline ? metas[i]?.inline(body.versionId) : undefined,
       wholeFileHashes: own.wholeFileHashes,
@@ -138,18 +151,11 @@ export function chooseByVote(
   return { version, isUnanimous }
 }
 
-/** Whether so many drives name a shard that is not theirs that the numbers are wrong rather than the places. Source: disk-format.md 2.6. */
-function areMisplaced(
-  decodedAt: readonly (Decoded | undefined)[],
-  group: ReadonlySet<number>,
-  body: ObjectVersion,
-): boolean {
-  let misplaced = 0
-  for (const i of group) {
-    const own = decodedAt[i]?.body
-    if (own !== undefined && isObject(own) && own.shardIndex !== body.distribution[i]) misplaced++
-  }
-  return misplaced >= Math.max(1, body.parityShards)
+function toVersionCopy(decoded: Decoded | undefined): VersionCopy | undefined {
+  if (decoded === undefined) return undefined
+  const { body, isLegacy } = decoded
+  const { versionId, modifiedNs } = body
+  return { object: isObject(body) ? body : undefined, versionId, modifiedNs, isLegacy }
 }
 
 function decode(meta: XlMeta, index: number): Decoded | undefined {
@@ -165,24 +171,6 @@ function decode(meta: XlMeta, index: number): Decoded | undefined {
   } catch {
     return undefined // a body that cannot be read is no copy; its drive was counted as one that holds the version
   }
-}
-
-/** What must be equal for shards to belong together. The data directory may differ. */
-function readKeyOf(body: ObjectVersion | DeleteMarker): string {
-  if (!isObject(body)) return 'marker'
-  const parts = body.parts.map((part) => `${part.number}:${part.sizeBytes}`).join()
-  const code =
-    body.sizeBytes === 0
-      ? ''
-      : `${body.dataShards}+${body.parityShards}/${body.blockSizeBytes}/${body.distribution.join()}`
-  const kept = []
-  for (const [name, value] of body.systemMetadata) {
-    const lower = name.toLowerCase()
-    if (lower === 'x-minio-internal-compression' || lower.includes('-transition')) {
-      kept.push(`${lower}=${textOf(value)}`)
-    } else if (lower.includes('-sealed-key')) kept.push(lower)
-  }
-  return `${parts}|${code}|${kept.sort().join()}`
 }
 
 /** Positions of the most frequent name; the first of equally frequent ones. */

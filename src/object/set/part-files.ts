@@ -2,10 +2,9 @@ import { assert } from '#base/assert'
 import { equalBytes } from '#base/bytes'
 import { DriveError, type Drive, type DriveResult } from '#drive/drive'
 import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
-import { HASH_SIZE_BYTES } from '../context.ts'
+import { HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from './erasure-set.ts'
-import { shardFileSize } from './framing.ts'
 import type { ChosenVersion, Copy, WholeFileHash } from './set.ts'
 
 /**
@@ -154,7 +153,7 @@ export class PartFiles {
     const expected = this.#wholeFileHashOf(partIndex, position)
     if (drive === undefined || expected === undefined) return false
     const { body } = this.#options
-    const fileBytes = shardFileSize(body.parts[partIndex]?.sizeBytes ?? 0, body)
+    const fileBytes = shardStreamSize(body.parts[partIndex]?.sizeBytes ?? 0, body)
     const hasher = this.#hasherOf(expected)
     if (hasher === undefined) return false
     const buffer = new Uint8Array(Math.min(CHECK_BYTES, fileBytes))

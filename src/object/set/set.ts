@@ -1,6 +1,11 @@
 import type { DriveError, CommitRequest } from '#drive/drive'
 import type { DigestName, Digests } from '../object.ts'
-import type { DeleteMarker, ObjectVersion, VersionHeader } from '#drive/xl-meta'
+import {
+  NULL_VERSION_ID,
+  type DeleteMarker,
+  type ObjectVersion,
+  type VersionHeader,
+} from '#drive/xl-meta'
 
 /**
  * Types of one erasure set's operations.
@@ -10,7 +15,7 @@ import type { DeleteMarker, ObjectVersion, VersionHeader } from '#drive/xl-meta'
  * `path` is the encoded key; `versionId` is 32 hex digits, zeros for the null version.
  */
 
-export const NULL_VERSION = '0'.repeat(32)
+export const NULL_VERSION = NULL_VERSION_ID
 
 /** How a version is cut and spread. */
 export interface Shape {

@@ -2,13 +2,12 @@ import { assert } from '#base/assert'
 import type { Slot } from '#codec/arena'
 import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
 import type { ObjectVersion } from '#drive/xl-meta'
-import { HASH_SIZE_BYTES } from '../context.ts'
+import { HASH_SIZE_BYTES, shardSize } from '#drive/shard-layout'
 import { noReadQuorum } from '../errors.ts'
 import type { DataChunk } from '../object.ts'
 import { decodeKey } from '../placement.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from './erasure-set.ts'
-import { shardSizeOf } from './framing.ts'
 import { PartFiles } from './part-files.ts'
 import type { ChosenVersion, Copy } from './set.ts'
 
@@ -110,7 +109,7 @@ export class ShardReader {
     this.#copies = version.copies
     this.#pieces = piecesOf(body, options.offset, options.sizeBytes)
     this.#isInline = version.isInline
-    this.#shardSize = shardSizeOf(body)
+    this.#shardSize = shardSize(body)
     this.#groupBlocks = Math.max(1, Math.floor(GROUP_BYTES_MAX / body.blockSizeBytes))
     this.#penalties = version.copies.map(() => 0)
     this.#shardAt = version.copies.map(() => -1)

@@ -2,14 +2,13 @@ import { assert } from '#base/assert'
 import type { Codec } from '#codec/codec'
 import type { Slot } from '#codec/arena'
 import { DriveError, TMP_VOLUME, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
-import { HASH_SIZE_BYTES } from '../context.ts'
+import { framedFileSize, HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
 import { noWriteQuorum, writeErrorOf } from '../errors.ts'
 import { ObjectError, type BodySource, type DigestName, type Digests } from '../object.ts'
 import { writeQuorumOf } from '../placement.ts'
 import { fanOut, fanOutTo } from '../quorum/fan-out.ts'
 import { reduceOutcomes } from '../quorum/reduce.ts'
 import type { ErasureSet } from './erasure-set.ts'
-import { framedSize, shardFileSize } from './framing.ts'
 import type { StagedBody, StageRequest } from './set.ts'
 
 /**
@@ -93,9 +92,9 @@ class Stager {
     this.#chunks = set.drives.map(() => [])
     const { sizeBytes } = body
     if (sizeBytes !== undefined && request.inlineLimitBytes !== undefined) {
-      const fileBytes = shardFileSize(sizeBytes, shape)
+      const fileBytes = shardStreamSize(sizeBytes, shape)
       if (fileBytes <= request.inlineLimitBytes) {
-        const framed = framedSize(fileBytes, shape)
+        const framed = framedFileSize(sizeBytes, shape)
         this.#inline = set.drives.map(() => new Uint8Array(framed))
       }
     }
