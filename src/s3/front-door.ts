@@ -228,14 +228,18 @@ class FrontDoor {
       case 'document': {
         const code = errorCode(rule.errorCode)
         const document = await body.readAll(rule.limitBytes, () => new S3Error(code))
-        this.#checkDigests(request, document)
+        this.#checkDigests(request, document, rule.checksums ?? 'document')
         return document
       }
     }
   }
 
   /** `Content-MD5` and `x-amz-checksum-*` of a document. */
-  #checkDigests(request: HttpRequest, document: Uint8Array): void {
+  #checkDigests(
+    request: HttpRequest,
+    document: Uint8Array,
+    checksums: 'document' | 'object',
+  ): void {
     const md5 = request.header('content-md5')
     if (md5 !== undefined) {
       const expected = decodeBase64(md5.trim())
@@ -243,6 +247,7 @@ class FrontDoor {
       const found = createHash('md5').update(document).digest()
       if (!equalBytes(found, expected)) throw new S3Error('BadDigest')
     }
+    if (checksums === 'object') return
     for (const name of ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const) {
       const value = request.header(`x-amz-checksum-${name}`)
       if (value === undefined) continue

@@ -7,6 +7,7 @@
  * - Rows that are not built have the handler `notImplemented`; their place in the order is the final one.
  */
 import type { HttpRequest } from '#http/http'
+import { S3Error } from '#s3-protocol/s3-error'
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acl.ts'
 import { getObjectAttributes } from './operations/attributes.ts'
 import * as config from './operations/bucket-config.ts'
@@ -23,6 +24,7 @@ import { uploadPart, uploadPartCopy } from './operations/multipart-parts.ts'
 import { notImplemented } from './operations/not-implemented.ts'
 import { getObject, headObject } from './operations/object-read.ts'
 import { putObject } from './operations/object-write.ts'
+import { OWNER_ID } from './operations/owner.ts'
 import * as retention from './operations/retention.ts'
 import * as tagging from './operations/tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts'
@@ -65,8 +67,17 @@ function rowsOf(scope: OperationScope) {
       ...(action === undefined ? {} : { action }),
       body,
       ...(anonymous === undefined ? {} : { anonymous }),
-      handler,
+      handler: handler === notImplemented ? handler : forOwner(handler),
     }
+  }
+}
+
+/** A caller that expects another owner of the bucket is stopped before anything happens. */
+function forOwner(handler: Handler): Handler {
+  return async (call) => {
+    const expected = call.request.header('x-amz-expected-bucket-owner')
+    if (expected !== undefined && expected !== OWNER_ID) throw new S3Error('AccessDenied')
+    return handler(call)
   }
 }
 
@@ -392,8 +403,8 @@ const OBJECT_ROWS: readonly Operation[] = [
   object('CompleteMultipartUpload', 'POST', completeMultipartUpload, {
     keys: ['uploadId'],
     action: 's3:PutObject',
-    // Ten thousand parts with a checksum each.
-    body: document(8 * MIB),
+    // Ten thousand parts with a checksum each. The headers tell about the object.
+    body: { kind: 'document', limitBytes: 8 * MIB, checksums: 'object' },
   }),
   object('CreateMultipartUpload', 'POST', multipart.createMultipartUpload, {
     keys: ['uploads'],

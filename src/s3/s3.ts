@@ -30,7 +30,13 @@ export interface Operation {
   /** `none`: a body is ignored and drained; `document`: read whole, at most `limitBytes`; `stream`: handed to the handler, `aws-chunked` allowed. */
   readonly body:
     | { readonly kind: 'none' }
-    | { readonly kind: 'document'; readonly limitBytes: number; readonly errorCode?: string }
+    | {
+        readonly kind: 'document'
+        readonly limitBytes: number
+        readonly errorCode?: string
+        /** What `x-amz-checksum-*` headers tell about: this document (the default), or an object that it leads to. */
+        readonly checksums?: 'document' | 'object'
+      }
     | { readonly kind: 'stream' }
   /** False: anonymous callers are refused before any policy is asked. Default true. */
   readonly anonymous?: boolean

@@ -1,4 +1,5 @@
 /** Configuration documents of a bucket that are stored but not yet acted upon, and the fixed replies. */
+import { textOf } from '#base/bytes'
 import type { BucketDocument } from '#object/object'
 import { S3Error, type S3ErrorCode } from '#s3-protocol/s3-error'
 import type { Handler, S3Call, S3Reply } from '../s3.ts'
@@ -65,8 +66,8 @@ export async function getBucketLifecycle(call: S3Call): Promise<S3Reply> {
       withTime === true
         ? [['X-Minio-LifecycleConfig-UpdatedAt', updated.toISOString().replace(/[-:]|\.\d+/g, '')]]
         : [],
-    body: content,
-    contentType: 'application/xml',
+    // An element that MinIO keeps in the document for its own use.
+    body: textOf(content).replace(/<ExpiryUpdatedAt>[^<]*<\/ExpiryUpdatedAt>/g, ''),
   }
 }
 

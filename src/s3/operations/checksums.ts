@@ -7,7 +7,7 @@ import { type ChecksumRecord, decodeChecksums, encodeChecksums } from '#drive/ch
 import type { DigestName, Digests, ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
-import type { Header } from './object-headers.ts'
+import { type Header, isEncrypted } from './object-headers.ts'
 import type { XmlField, XmlFields } from './xml-document.ts'
 
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT'
@@ -233,9 +233,10 @@ export function storedMetadata(record: ChecksumRecord): ReadonlyMap<string, Uint
   return new Map([[CHECKSUM_KEY, encodeChecksums([record])]])
 }
 
+/** None for an encrypted version: its blob is sealed, and lists must show the version all the same. */
 function records(info: ObjectInfo): readonly ChecksumRecord[] {
   const blob = info.systemMetadata.get(CHECKSUM_KEY)
-  if (blob === undefined || blob.length === 0) return []
+  if (blob === undefined || isEncrypted(info)) return []
   return decodeChecksums(blob)
 }
 

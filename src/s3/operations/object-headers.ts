@@ -63,18 +63,27 @@ export function isMultipart(info: ObjectInfo): boolean {
   return /-\d+$/.test(info.etag)
 }
 
+/** True when the bytes and some metadata of a version are sealed. */
+export function isEncrypted(info: ObjectInfo): boolean {
+  for (const key of info.systemMetadata.keys()) {
+    if (key.toLowerCase().startsWith('x-minio-internal-server-side-encryption')) return true
+  }
+  return false
+}
+
 /** Refuses versions whose bytes are not the client's: sealed, compressed or moved to a tier. */
 export function refuseTransformed(info: ObjectInfo): void {
+  if (isEncrypted(info)) {
+    throw new S3Error('NotImplemented', { message: 'The object is stored encrypted' })
+  }
   for (const [key, value] of info.systemMetadata) {
     const name = key.toLowerCase()
     const cause =
       name === 'x-minio-internal-compression'
         ? 'The object is stored compressed'
-        : name.startsWith('x-minio-internal-server-side-encryption')
-          ? 'The object is stored encrypted'
-          : name === 'x-minio-internal-transition-status' && textOf(value) === 'complete'
-            ? 'The object was moved to a tier'
-            : undefined
+        : name === 'x-minio-internal-transition-status' && textOf(value) === 'complete'
+          ? 'The object was moved to a tier'
+          : undefined
     if (cause !== undefined) throw new S3Error('NotImplemented', { message: cause })
   }
 }
