@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,7 +33,11 @@ function folders(context: TestContext, count: number): { root: string; endpoints
   return { root, endpoints: Array.from({ length: count }, (_, i) => join(root, `d${i + 1}`)) }
 }
 
-function form(endpoints: readonly string[], setSize = endpoints.length, options = OPTIONS): Formation {
+function form(
+  endpoints: readonly string[],
+  setSize = endpoints.length,
+  options = OPTIONS,
+): Formation {
   return formDrives([{ endpoints, setSize }], options)
 }
 
@@ -35,7 +48,9 @@ function formOnce(endpoints: readonly string[], setSize?: number): Formation {
 }
 
 function refusals(formation: Formation): (string | undefined)[] {
-  return formation.pools.flatMap(({ sets }) => sets.flatMap((set) => set.map(({ refusal }) => refusal)))
+  return formation.pools.flatMap(({ sets }) =>
+    sets.flatMap((set) => set.map(({ refusal }) => refusal)),
+  )
 }
 
 test('new drives are made and formatted, and found again', (context) => {
@@ -44,7 +59,10 @@ test('new drives are made and formatted, and found again', (context) => {
   const second = formOnce(endpoints, 4)
   assert.equal(second.deploymentId, first.deploymentId)
   assert.deepEqual(second.pools, first.pools)
-  assert.deepEqual(refusals(second), Array.from({ length: 8 }, () => undefined))
+  assert.deepEqual(
+    refusals(second),
+    Array.from({ length: 8 }, () => undefined),
+  )
   const format = parseFormat(readFileSync(join(endpoints[5] ?? '', '.minio.sys/format.json')))
   assert.equal(format.driveId, format.sets[1]?.[1])
   assert.ok(existsSync(join(endpoints[0] ?? '', '.minio.sys/tmp/.trash')))
@@ -78,7 +96,10 @@ test('swapped drives are refused with both places in the message', (context) => 
   renameSync(join(root, 'd2'), join(root, 'd1'))
   renameSync(join(root, 'x'), join(root, 'd2'))
   const [first, second, third] = refusals(formOnce(endpoints))
-  assert.match(first ?? '', /unexpected drive ordering on pool: 1st: found drive at \(set=1st, drive=2nd\), expected at \(set=1st, drive=1st\)/)
+  assert.match(
+    first ?? '',
+    /unexpected drive ordering on pool: 1st: found drive at \(set=1st, drive=2nd\), expected at \(set=1st, drive=1st\)/,
+  )
   assert.match(second ?? '', /unexpected drive ordering/)
   assert.equal(third, undefined)
 })
@@ -118,13 +139,18 @@ test('a first formatting that was cut short is completed', (context) => {
   }
   const after = formOnce(endpoints)
   assert.equal(after.deploymentId, before.deploymentId)
-  assert.ok(after.pools[0]?.sets[0]?.every(({ isHealing, refusal }) => !isHealing && refusal === undefined))
+  assert.ok(
+    after.pools[0]?.sets[0]?.every(({ isHealing, refusal }) => !isHealing && refusal === undefined),
+  )
 })
 
 test('another number of drives or set size ends the start with a message', (context) => {
   const { endpoints } = folders(context, 8)
   formOnce(endpoints, 4)
-  assert.throws(() => form(endpoints.slice(0, 4)), /already being used in another erasure deployment/)
+  assert.throws(
+    () => form(endpoints.slice(0, 4)),
+    /already being used in another erasure deployment/,
+  )
   assert.throws(() => form(endpoints, 8), /already formatted with 4 drives per erasure set/)
 })
 
@@ -137,7 +163,10 @@ test('too few drives of a formatted pool are worth waiting for', (context) => {
   }
   assert.throws(
     () => form(endpoints),
-    (error) => error instanceof FormationError && error.temporary && /minimum of 2 drives/.test(error.message),
+    (error) =>
+      error instanceof FormationError &&
+      error.temporary &&
+      /minimum of 2 drives/.test(error.message),
   )
 })
 
@@ -161,7 +190,11 @@ test('damaged formats and files in place of folders are refused with the reason'
 
 test('several drives on the root file system are refused unless allowed', (context) => {
   const { endpoints } = folders(context, 4)
-  const options = { ...OPTIONS, allowRootDrive: false, rootDriveThresholdBytes: Number.MAX_SAFE_INTEGER }
+  const options = {
+    ...OPTIONS,
+    allowRootDrive: false,
+    rootDriveThresholdBytes: Number.MAX_SAFE_INTEGER,
+  }
   assert.throws(() => form(endpoints, 4, options), /part of root drive/)
 })
 

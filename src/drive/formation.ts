@@ -100,10 +100,7 @@ interface Candidate {
 }
 
 /** Forms all pools. Errors: `FormationError`. */
-export function formDrives(
-  pools: readonly PoolFolders[],
-  options: FormationOptions,
-): Formation {
+export function formDrives(pools: readonly PoolFolders[], options: FormationOptions): Formation {
   const former = new Former(options, pools.flatMap(({ endpoints }) => endpoints).length === 1)
   try {
     return former.form(pools)
@@ -317,7 +314,9 @@ class Former {
         })
         raw.write(TRACKER_PATH, encodeHealingTracker(tracker))
         raw.write(FORMAT_PATH, encodeFormat(expected))
-        this.#options.log.info('Blank drive replaces another and will be filled', { drive: endpoint })
+        this.#options.log.info('Blank drive replaces another and will be filled', {
+          drive: endpoint,
+        })
       }
       candidate.format = expected
     } catch (error) {
