@@ -56,7 +56,10 @@ export class RequestBody implements BodySource {
       let filled = 0
       while (filled < target.length) {
         const data = this.#data ?? (await this.#nextData())
-        if (data === undefined) break
+        if (data === undefined) {
+          await this.finish()
+          break
+        }
         const count = Math.min(data.length, target.length - filled)
         target.set(count === data.length ? data : data.subarray(0, count), filled)
         filled += count
