@@ -221,3 +221,16 @@ test('access control lists are accepted only where they change nothing', async (
   const own = (await s3.send({ method: 'GET', bucket, query })).text
   assert.equal((await s3.send({ method: 'PUT', bucket, query, body: own })).status, 200)
 })
+
+test('a caller that expects another owner is stopped', async () => {
+  await s3.make('owned')
+  const head = (owner: string): Promise<{ readonly status: number }> =>
+    s3.send({
+      method: 'HEAD',
+      bucket: 'owned',
+      headers: { 'x-amz-expected-bucket-owner': owner },
+    })
+  assert.equal((await head('123456789012')).status, 403)
+  const owner = s3.texts(await s3.send({ method: 'GET' }), 'ID')[0] ?? ''
+  assert.equal((await head(owner)).status, 200)
+})

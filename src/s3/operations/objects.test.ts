@@ -265,6 +265,39 @@ test('a checksum is stored and shown only when asked for', async () => {
   assert.equal(ranged.headers['x-amz-checksum-crc32'], undefined)
 })
 
+for (const [name, value, status, code] of [
+  ['right', crc32Text(CONTENT), 200, null],
+  ['wrong', 'AAAAAA==', 400, 'BadDigest'],
+] as const) {
+  test(`a ${name} checksum in a trailer answers ${status}`, async () => {
+    const key = `trailer-${name}`
+    const size = CONTENT.length.toString(16)
+    const framed = `${size}\r\n${CONTENT.toString()}\r\n0\r\nx-amz-checksum-crc32:${value}\r\n\r\n`
+    const put = await s3.send({
+      method: 'PUT',
+      bucket: BUCKET,
+      key,
+      body: framed,
+      headers: {
+        'content-encoding': 'aws-chunked',
+        'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+        'x-amz-decoded-content-length': String(CONTENT.length),
+        'x-amz-sdk-checksum-algorithm': 'CRC32',
+        'x-amz-trailer': 'x-amz-checksum-crc32',
+      },
+    })
+    assert.equal(put.status, status, put.text)
+    assert.equal(put.code, code)
+    const headers = { 'x-amz-checksum-mode': 'ENABLED' }
+    const get = await s3.send({ method: 'GET', bucket: BUCKET, key, headers })
+    assert.equal(get.status, status === 200 ? 200 : 404)
+    if (status !== 200) return
+    assert.ok(get.body.equals(CONTENT))
+    assert.equal(get.headers['x-amz-checksum-crc32'], value)
+    assert.equal(get.headers['content-encoding'], undefined)
+  })
+}
+
 test('an object sent without checksum gets a CRC64NVME', async () => {
   const put = await s3.put(BUCKET, 'unchecked', '123456789')
   assert.equal(put.headers['x-amz-checksum-crc64nvme'], undefined)
