@@ -207,7 +207,7 @@ export class BucketMetadataStore {
       if (modifiedNs === undefined) return undefined
       paths.push(path)
       if (createdNs === 0n || modifiedNs < createdNs) createdNs = modifiedNs
-      return await this.#objects.read(path)
+      return this.#objects.read(path)
     }
     const lock = await read(LEGACY_LOCK_FILE)
     if (lock !== undefined && textOf(lock).trim() === LEGACY_LOCK_CONTENT) {

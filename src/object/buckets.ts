@@ -327,6 +327,6 @@ function majorityOf(drives: SetDrives): number {
   return Math.floor(drives.length / 2) + 1
 }
 
-function isCode(outcome: DriveResult<unknown> | undefined, code: DriveError['code']): boolean {
+function isCode(outcome: unknown, code: DriveError['code']): boolean {
   return outcome instanceof DriveError && outcome.code === code
 }

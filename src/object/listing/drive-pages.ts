@@ -89,7 +89,9 @@ export class DrivePages {
     }
     this.#entries = reply.entries
     this.#isLast = reply.done
-    this.#position = last?.name ?? this.#position
+    // A drive may answer the folder again that holds the position. Where a page holds nothing else, the next is longer.
+    this.seek(this.#position)
+    if (last !== undefined && compareUtf8(last.name, this.#position) > 0) this.#position = last.name
     this.#pageSize = clampPageSize(this.#pageSize * 2)
     return undefined
   }

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compareUtf8 } from '#base/bytes'
 import { seededRandom, type Random } from '#base/random'
 import { Codec } from '#codec/codec'
 import { createCodecSeed } from '#codec/arena'
-import { encodeDeleteMarker, encodeObjectVersion, XlMeta } from '#drive/xl-meta'
+import {
+  expected,
+  metaOf,
+  oneVersion,
+  randomModel,
+  randomText,
+  shownIn,
+  type Model,
+  type ModelVersion,
+} from '#testing/list-model'
 import { MemoryDrive } from '#testing/memory-drive'
-import { ObjectError, type ListResult, type ListVersionsResult } from '../object.ts'
+import { ObjectError } from '../object.ts'
 import { encodeKey } from '../placement.ts'
 import type { RepairItem } from '../repair-sink.ts'
 import { listObjects, listVersions } from './lists.ts'
@@ -15,16 +23,6 @@ import { WalkSource } from './walk-source.ts'
 
 const BUCKET = 'bucket'
 const codec = new Codec(createCodecSeed({ regionSizesBytes: [8 * 1_048_576] }), 0)
-
-interface ModelVersion {
-  /** 32 hex digits. */
-  readonly id: string
-  readonly isMarker: boolean
-  readonly modifiedNs: bigint
-}
-
-/** Versions newest first. */
-type Model = ReadonlyMap<string, readonly ModelVersion[]>
 
 interface Cluster {
   readonly drives: readonly MemoryDrive[]
@@ -53,36 +51,6 @@ function clusterOf(pools: number, setsPerPool: number, drivesPerSet: number): Cl
   return { drives, sets, source: new WalkSource({ codec, repairs }, sets), reports }
 }
 
-function metaOf(versions: readonly ModelVersion[], shardIndex: number): Uint8Array {
-  const meta = XlMeta.empty(codec)
-  for (const { id, isMarker, modifiedNs } of versions) {
-    const systemMetadata = new Map<string, Uint8Array>()
-    meta.put(
-      isMarker
-        ? encodeDeleteMarker({ versionId: id, modifiedNs, systemMetadata }, codec)
-        : encodeObjectVersion(
-            {
-              versionId: id,
-              dataDir: id,
-              dataShards: 2,
-              parityShards: 2,
-              blockSizeBytes: 1_048_576,
-              shardIndex,
-              distribution: [1, 2, 3, 4],
-              parts: [{ number: 1, sizeBytes: 5, actualSizeBytes: 5 }],
-              sizeBytes: 5,
-              modifiedNs,
-              systemMetadata,
-              userMetadata: new Map([['etag', `${id}`]]),
-            },
-            codec,
-          ),
-      undefined,
-    )
-  }
-  return meta.encode()
-}
-
 /** Puts a key into one set of one pool, or its versions spread over the pools. */
 function store(cluster: Cluster, model: Model, random: Random): void {
   const pools = Math.max(...cluster.sets.map((set) => set.pool)) + 1
@@ -99,92 +67,8 @@ function store(cluster: Cluster, model: Model, random: Random): void {
 function put(set: ListedSet, key: string, versions: readonly ModelVersion[]): void {
   for (const [position, drive] of set.drives.entries()) {
     assert.ok(drive instanceof MemoryDrive)
-    void drive.replaceMetadata(BUCKET, encodeKey(key), metaOf(versions, position + 1))
+    void drive.replaceMetadata(BUCKET, encodeKey(key), metaOf(codec, versions, position + 1))
   }
-}
-
-function oneVersion(id = 1): readonly ModelVersion[] {
-  return [{ id: id.toString(16).padStart(32, '0'), isMarker: false, modifiedNs: BigInt(id) }]
-}
-
-const PIECES = ['a', 'b', '/', '/', '-', '0', 'ab', 'é', '\u{1f600}', '\u{ffff}', 'a/b', '/a/']
-
-function randomText(random: Random, piecesMax: number): string {
-  let text = ''
-  for (let i = random.below(piecesMax + 1); i > 0; i--) text += PIECES[random.below(PIECES.length)]
-  return text
-}
-
-function randomModel(random: Random, markerShare: number): Model {
-  const model = new Map<string, readonly ModelVersion[]>()
-  let nowNs = 1n
-  for (let i = random.below(30); i > 0; i--) {
-    const key = randomText(random, 6)
-      .replaceAll(/\/{2,}/g, '/')
-      .replace(/^\//, '')
-    if (key === '') continue
-    const versions: ModelVersion[] = []
-    for (let j = random.below(4); j >= 0; j--) {
-      const isNull = j === 0 && random.below(2) === 0
-      versions.unshift({
-        id: isNull ? '0'.repeat(32) : random.uuid().replaceAll('-', ''),
-        isMarker: random.below(100) < markerShare,
-        modifiedNs: nowNs++,
-      })
-    }
-    model.set(key, versions)
-  }
-  return model
-}
-
-interface Shown {
-  readonly name: string
-  readonly text: string
-}
-
-/** What a list must show, by sorting in memory. */
-function expected(
-  model: Model,
-  kind: 'objects' | 'versions',
-  request: { prefix: string; delimiter: string; startAfter: string },
-): string[] {
-  const { prefix, delimiter, startAfter } = request
-  const rolled = (key: string): string | undefined => {
-    const at = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length)
-    return at < 0 ? undefined : key.slice(0, at + delimiter.length)
-  }
-  const isMarkerPrefix = startAfter.startsWith(prefix) && rolled(startAfter) === startAfter
-  const shown: Shown[] = []
-  for (const [key, versions] of model) {
-    if (!key.startsWith(prefix) || compareUtf8(key, startAfter) <= 0) continue
-    if (kind === 'objects' && versions[0]?.isMarker === true) continue
-    const group = rolled(key)
-    if (group !== undefined) {
-      if (isMarkerPrefix && group === startAfter) continue
-      if (!shown.some((entry) => entry.text === `P${group}`)) {
-        shown.push({ name: group, text: `P${group}` })
-      }
-    } else if (kind === 'objects') {
-      shown.push({ name: key, text: `K${key}` })
-    } else {
-      for (const { id } of versions) shown.push({ name: key, text: `K${key} ${id}` })
-    }
-  }
-  shown.sort((a, b) => compareUtf8(a.name, b.name))
-  return shown.map((entry) => entry.text)
-}
-
-function shownIn(result: ListResult | ListVersionsResult): string[] {
-  const entries: Shown[] = result.commonPrefixes.map((name) => ({ name, text: `P${name}` }))
-  if ('objects' in result) {
-    for (const { key } of result.objects) entries.push({ name: key, text: `K${key}` })
-  } else {
-    for (const { key, versionId } of result.versions) {
-      const id = versionId === 'null' ? '0'.repeat(32) : versionId.replaceAll('-', '')
-      entries.push({ name: key, text: `K${key} ${id}` })
-    }
-  }
-  return entries.sort((a, b) => compareUtf8(a.name, b.name)).map((entry) => entry.text)
 }
 
 const VERSIONED = { isUnversioned: false }
@@ -258,14 +142,18 @@ test('drives that missed writes, lost keys or keep junk do not change the list',
           break
         case 1: // missed the newest write
           if (versions.length > 1) {
-            void bad.replaceMetadata(BUCKET, path, metaOf(versions.slice(1), 1))
+            void bad.replaceMetadata(BUCKET, path, metaOf(codec, versions.slice(1), 1))
           }
           break
         case 2: // a version that was never acknowledged
           void bad.replaceMetadata(
             BUCKET,
             path,
-            metaOf([{ id: 'f'.repeat(32), isMarker: false, modifiedNs: 1000n }, ...versions], 1),
+            metaOf(
+              codec,
+              [{ id: 'f'.repeat(32), isMarker: false, modifiedNs: 1000n }, ...versions],
+              1,
+            ),
           )
           break
         case 3:
@@ -274,7 +162,7 @@ test('drives that missed writes, lost keys or keep junk do not change the list',
         default:
       }
     }
-    void bad.replaceMetadata(BUCKET, 'junk/x', metaOf(oneVersion(), 1))
+    void bad.replaceMetadata(BUCKET, 'junk/x', metaOf(codec, oneVersion(), 1))
     const request = { prefix: '', delimiter: ['', '/'][round % 2] ?? '', startAfter: '' }
     const all = { ...request, limit: 1000 }
     const context = JSON.stringify({ round, request, keys: [...model.keys()] })
@@ -321,7 +209,7 @@ test('pages of 20,000 siblings joined equal the whole', async () => {
   const cluster = clusterOf(1, 1, 4)
   const keys: string[] = []
   for (let i = 0; i < 20_000; i++) keys.push(`wide/${String(i * 7919).padStart(10, '0')}`)
-  const meta = metaOf(oneVersion(), 1)
+  const meta = metaOf(codec, oneVersion(), 1)
   for (const key of keys)
     for (const drive of cluster.drives) void drive.replaceMetadata(BUCKET, key, meta)
   keys.sort()
@@ -341,7 +229,7 @@ test('pages of 20,000 siblings joined equal the whole', async () => {
 
 test('a list by folders takes one key from each folder', async () => {
   const cluster = clusterOf(1, 1, 4)
-  const meta = metaOf(oneVersion(), 1)
+  const meta = metaOf(codec, oneVersion(), 1)
   for (let i = 0; i < 100; i++) {
     for (let j = 0; j < 100; j++) {
       for (const drive of cluster.drives) void drive.replaceMetadata(BUCKET, `f${i}/${j}/x`, meta)

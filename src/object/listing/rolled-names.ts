@@ -20,7 +20,7 @@ export interface RollRequest {
   /** How many entries the caller will take at most. */
   readonly expected: number
   /** Whether a key with these versions shows in the list at all. */
-  isVisible(versions: readonly ListedVersion[]): boolean
+  readonly isVisible: (versions: readonly ListedVersion[]) => boolean
   /** The bucket cannot hold keys that are invisible to this list, so a folder known to all drives needs no look inside. */
   readonly trustsFolders: boolean
 }
@@ -122,23 +122,20 @@ export class RolledNames {
       this.#resumed = undefined
     }
     let probes = found.length
-    try {
-      while (found.length < this.#request.expected && probes < PROBES_MAX) {
-        const listed = await this.#cursor.next()
-        if (listed === undefined) {
-          this.#isEnd = true
-          break
-        }
-        const entry = this.#decide(listed)
-        if (entry instanceof Promise) probes++
-        if (entry !== undefined) found.push(entry)
+    while (found.length < this.#request.expected && probes < PROBES_MAX) {
+      const listed = await this.#cursor.next()
+      if (listed === undefined) {
+        this.#isEnd = true
+        break
       }
-    } catch (error) {
-      // Looks still on their way are waited for: nothing may go on after the list failed.
-      await Promise.allSettled(found)
-      throw error
+      const entry = this.#decide(listed)
+      if (entry instanceof Promise) probes++
+      if (entry !== undefined) found.push(entry)
     }
-    for (const entry of await Promise.all(found)) if (entry !== undefined) this.#ready.push(entry)
+    for (const pending of found) {
+      const entry = await pending
+      if (entry !== undefined) this.#ready.push(entry)
+    }
   }
 
   #decide(listed: ListedName): RolledEntry | Promise<RolledEntry | undefined> | undefined {

@@ -78,7 +78,7 @@ export class SetNames implements NameCursor {
 
   async next(): Promise<ListedName | undefined> {
     for (;;) {
-      if (this.#pages.some((pages) => pages !== undefined && !pages.isReady)) await this.#fetch()
+      while (this.#pages.some((pages) => pages?.isReady === false)) await this.#fetch()
       this.#checkQuorum()
       const first = this.#firstHead()
       if (first === undefined) return undefined
