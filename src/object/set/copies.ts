@@ -1,5 +1,11 @@
 import { textOf } from '#base/bytes'
-import { isFree, type DeleteMarker, type ObjectVersion, type XlMeta } from '#drive/xl-meta'
+import {
+  FormatError,
+  isFree,
+  type DeleteMarker,
+  type ObjectVersion,
+  type XlMeta,
+} from '#drive/xl-meta'
 import { chooseReadable, shardIndexesOf, type VersionCopy } from '#drive/version-merge'
 import { isObject } from '../object-info.ts'
 import type { ErasureSet } from './erasure-set.ts'
@@ -10,6 +16,8 @@ import { NULL_VERSION, type ChosenVersion, type Copy, type WholeFileHash } from 
  */
 
 const INLINE_KEY = 'x-minio-internal-inline-data'
+/** Blocks are 1 MiB, 10 MiB in old versions; larger ones are damage, not data. */
+const BLOCK_SIZE_MAX = 16 * 1_048_576
 const TRANSITION_KEY = 'x-minio-internal-transition-status'
 
 export type Metas = readonly (XlMeta | undefined)[]
@@ -28,7 +36,7 @@ interface Decoded {
 
 /** Drives needed to read what the drives hold at `indexes` (by position, -1: nothing). */
 export function readQuorumOf(set: ErasureSet, metas: Metas, indexes: readonly number[]): number {
-  const decoded = firstDecoded(metas, indexes)
+  const decoded = firstDecoded(set, metas, indexes)
   return decoded === undefined ? set.size : quorumOf(set, decoded.body)
 }
 
@@ -44,11 +52,15 @@ function quorumOf(set: ErasureSet, body: ObjectVersion | DeleteMarker): number {
   return body.dataShards
 }
 
-function firstDecoded(metas: Metas, indexes: readonly number[]): Decoded | undefined {
+function firstDecoded(
+  set: ErasureSet,
+  metas: Metas,
+  indexes: readonly number[],
+): Decoded | undefined {
   for (let i = 0; i < metas.length; i++) {
     const meta = metas[i]
     const index = indexes[i] ?? -1
-    if (meta !== undefined && index >= 0) return decode(meta, index)
+    if (meta !== undefined && index >= 0) return decode(set, meta, index)
   }
   return undefined
 }
@@ -63,7 +75,7 @@ export function chooseSame(
   metas: Metas,
   indexes: readonly number[],
 ): ChosenVersion | undefined {
-  const decoded = firstDecoded(metas, indexes)
+  const decoded = firstDecoded(set, metas, indexes)
   if (decoded === undefined) return undefined
   const quorum = quorumOf(set, decoded.body)
   let count = 0
@@ -106,7 +118,7 @@ export function chooseByVote(
 ): { readonly version: ChosenVersion; readonly isUnanimous: boolean } | undefined {
   const decodedAt: (Decoded | undefined)[] = metas.map((meta, i) => {
     const index = indexes[i] ?? -1
-    return meta === undefined || index < 0 ? undefined : decode(meta, index)
+    return meta === undefined || index < 0 ? undefined : decode(set, meta, index)
   })
   const chosenCopies = chooseReadable(decodedAt.map(toVersionCopy), {
     // What was written with parity stays readable from its data shards where new objects have none.
@@ -158,7 +170,18 @@ function toVersionCopy(decoded: Decoded | undefined): VersionCopy | undefined {
   return { object: isObject(body) ? body : undefined, versionId, modifiedNs, isLegacy }
 }
 
-function decode(meta: XlMeta, index: number): Decoded | undefined {
+/** A drive's version, undefined when it cannot be read: its drive counts as one that holds the version, but has no copy. */
+function decode(set: ErasureSet, meta: XlMeta, index: number): Decoded | undefined {
+  const decoded = decodeBody(meta, index)
+  if (decoded === undefined || !isObject(decoded.body)) return decoded
+  const { blockSizeBytes, distribution, parts, sizeBytes } = decoded.body
+  const partsBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0)
+  const isReadable =
+    blockSizeBytes <= BLOCK_SIZE_MAX && distribution.length === set.size && partsBytes === sizeBytes
+  return isReadable ? decoded : undefined
+}
+
+function decodeBody(meta: XlMeta, index: number): Decoded | undefined {
   try {
     const version = meta.decode(index)
     if (!('object' in version))
@@ -168,8 +191,9 @@ function decode(meta: XlMeta, index: number): Decoded | undefined {
       if (algorithm !== 'highwayhash256S') hashes.set(partNumber, { algorithm, hash })
     }
     return { body: version.object, wholeFileHashes: hashes, isLegacy: true }
-  } catch {
-    return undefined // a body that cannot be read is no copy; its drive was counted as one that holds the version
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
+    throw error
   }
 }
 

@@ -1,5 +1,6 @@
 import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
 import {
+  FormatError,
   isFree,
   isSameHeader,
   XlMeta,
@@ -79,7 +80,7 @@ function parseOne(set: ErasureSet, bytes: Uint8Array): Answer {
   try {
     return XlMeta.parse(bytes, set.context.codec)
   } catch (error) {
-    // Whatever is wrong with the bytes: this drive has no say about the version.
+    if (!(error instanceof FormatError)) throw error
     return new DriveError('FileCorrupt', 'Cannot parse the metadata file', { cause: error })
   }
 }

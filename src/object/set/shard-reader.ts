@@ -130,7 +130,12 @@ export class ShardReader {
 
   /** Loads the first group, so that a version that cannot be read fails before anything was promised. Resolves to true when the rest can be read whatever happens to the key, so that its lock may go. */
   async start(): Promise<boolean> {
-    this.#loaded = await this.#load(false)
+    try {
+      this.#loaded = await this.#load(false)
+    } catch (error) {
+      this.close()
+      throw error
+    }
     if (this.#pieces.length > 1) return this.#pieceIndex >= this.#pieces.length
     if (this.#pieceIndex < this.#pieces.length) await this.#files.openSpares(this.#shardAt)
     return true
