@@ -80,7 +80,11 @@ function serverCommand(): Command {
   return command.exitOverride().action(runServer)
 }
 
-async function runServer(drives: readonly string[], _own: unknown, command: Command): Promise<void> {
+async function runServer(
+  drives: readonly string[],
+  _own: unknown,
+  command: Command,
+): Promise<void> {
   const options = parseFlags(command.optsWithGlobals())
   const { settings, warnings } = loadSettings(
     { ...options, volumes: drives },

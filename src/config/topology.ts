@@ -57,7 +57,11 @@ function poolFrom(
   for (const path of expanded) checkPath(path)
   const patterns = words.length === 1 ? patternsOf(words[0] ?? '') : []
   const setSize = setSizeFor(expanded.length, patterns[0]?.values.length, options.setDriveCount)
-  return { commandLine: words.join(' '), endpoints: expanded.map(options.resolve), setSize }
+  return {
+    commandLine: words.join(' '),
+    endpoints: expanded.map((path) => options.resolve(path)),
+    setSize,
+  }
 }
 
 function checkPath(path: string): void {
