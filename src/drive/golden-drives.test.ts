@@ -4,11 +4,24 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { equalBytes, textOf } from '#base/bytes'
+import { concatBytes, equalBytes, textOf } from '#base/bytes'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
+import { encodeBucketMetadata, parseBucketMetadata } from './bucket-metadata-file.ts'
+import { encodeFormat, parseFormat, placeOf } from './format-json.ts'
 import { headerOf } from './format/header-of.ts'
-import { type StoredVersion, encodeDeleteMarker, encodeObjectVersion, XlMeta } from './xl-meta.ts'
+import { encodePartMeta, parsePartMeta } from './part-meta.ts'
+import { encodePoolFile, parsePoolFile } from './pool-file.ts'
+import { parseRepairList } from './repair-list.ts'
+import { framedFileSize } from './shard-layout.ts'
+import { dataPlaceOf } from './version-merge.ts'
+import {
+  dataDirName,
+  type StoredVersion,
+  encodeDeleteMarker,
+  encodeObjectVersion,
+  XlMeta,
+} from './xl-meta.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../shared/fixtures/minio')
 const skip = existsSync(FOLDER) ? false : `no golden drives at ${FOLDER}`
@@ -16,8 +29,8 @@ const hashes = new Codec(createCodecSeed({ regionSizesBytes: [65_536] }), 0)
 
 const TAR_BLOCK = 512
 
-/** Regular files of a tar archive whose base name is one of `names`. */
-function* filesOf(archive: Uint8Array, names: readonly string[]): Generator<[string, Uint8Array]> {
+/** Regular files of a tar archive whose base name matches. */
+function* filesOf(archive: Uint8Array, names: RegExp): Generator<[string, Uint8Array]> {
   let longPath: string | undefined
   for (let at = 0; at + TAR_BLOCK <= archive.length && archive[at] !== 0; ) {
     const field = (start: number, size: number): string =>
@@ -29,22 +42,34 @@ function* filesOf(archive: Uint8Array, names: readonly string[]): Generator<[str
     at += TAR_BLOCK + Math.ceil(size / TAR_BLOCK) * TAR_BLOCK
     longPath = undefined
     if (type === 'x') longPath = /\d+ path=([^\n]+)\n/.exec(textOf(content))?.[1]
-    else if (type === '0' && names.includes(basename(path))) yield [path, content]
+    else if (type === '0' && names.test(basename(path))) yield [path, content]
   }
 }
 
 describe('metadata files of real drives are read and written back', { skip }, () => {
   const archives =
-    skip === false ? readdirSync(FOLDER).filter((name) => /\.tar\.gz$/.test(name)) : []
+    skip === false ? readdirSync(FOLDER).filter((name) => name.endsWith('.tar.gz')) : []
   for (const name of archives) {
     test(name, () => {
       const archive = gunzipSync(readFileSync(join(FOLDER, name)))
+      const objects = new SystemObjects()
       let count = 0
-      for (const [path, bytes] of filesOf(archive, ['xl.meta', 'xl.json'])) {
-        checkXlMeta(path, bytes)
+      for (const [path, bytes] of filesOf(archive, FILE_NAMES)) {
+        const file = basename(path)
+        if (file.startsWith('xl.')) checkXlMeta(path, bytes)
+        else if (file === 'format.json') checkFormat(path, bytes)
+        else if (file.endsWith('.meta'))
+          assert.ok(equalBytes(encodePartMeta(parsePartMeta(bytes)), bytes), path)
+        else if (file === 'list.bin') parseRepairList(bytes)
+        objects.add(path, bytes)
         count++
       }
       assert.ok(count > 0)
+      for (const [path, bytes] of objects.contents()) {
+        if (path.endsWith('pool.bin'))
+          assert.ok(equalBytes(encodePoolFile(parsePoolFile(bytes)), bytes))
+        else checkBucketMetadata(path, bytes)
+      }
     })
   }
 })
@@ -61,6 +86,82 @@ function checkXlMeta(path: string, bytes: Uint8Array): void {
   for (const [i, stored] of meta.versions.entries()) {
     checkHeader(path, stored)
     checkBody(path, meta, i)
+  }
+}
+
+function checkFormat(path: string, bytes: Uint8Array): void {
+  if (path.includes('/config/')) return // the object of IAM has the same name
+  const format = parseFormat(bytes)
+  assert.ok(equalBytes(encodeFormat(format), bytes), path)
+  assert.notEqual(placeOf(format, format.driveId), undefined)
+}
+
+function checkBucketMetadata(path: string, bytes: Uint8Array): void {
+  const file = parseBucketMetadata(bytes)
+  assert.equal(file.kept, undefined, path)
+  const encoded = encodeBucketMetadata(file)
+  const fieldCount = bytes[4] === 0xde ? bytes[6] : (bytes[4] ?? 0) & 0x0f
+  if (fieldCount === 25) assert.ok(equalBytes(encoded, bytes), path)
+  // Releases of 2021 write the first 14 fields, that of May 2022 the first 20.
+  else assert.ok(fieldCount === 14 || fieldCount === 20, `${path} ${fieldCount}`)
+  assert.deepEqual(parseBucketMetadata(encoded), file)
+}
+
+const FILE_NAMES = /^(xl\.meta|xl\.json|format\.json|list\.bin|part\.1|part\.\d+\.meta)$/
+
+/** Puts the contents of `.metadata.bin` and `pool.bin` together from the data shards of all drives. */
+class SystemObjects {
+  readonly #metas = new Map<string, { readonly drive: string; readonly meta: XlMeta }[]>()
+  readonly #parts = new Map<string, Uint8Array>()
+
+  add(path: string, bytes: Uint8Array): void {
+    const [, drive, key] =
+      /^(.*?)\/(\.minio\.sys\/(?:pool\.bin|buckets\/[^/]+\/\.metadata\.bin)\/.*)$/.exec(path) ?? []
+    if (drive === undefined || key === undefined) return
+    if (key.endsWith('part.1')) this.#parts.set(path, bytes)
+    if (!key.endsWith('xl.meta')) return
+    // Pools hold different objects under one name.
+    const name = `${drive.replace(/[^/]*$/, '')}${key.slice(0, -'/xl.meta'.length)}`
+    const copies = this.#metas.get(name) ?? []
+    copies.push({ drive, meta: XlMeta.parse(bytes, hashes) })
+    this.#metas.set(name, copies)
+  }
+
+  *contents(): Generator<[string, Uint8Array]> {
+    for (const [name, copies] of this.#metas) {
+      const content = this.#join(copies)
+      if (content !== undefined) yield [name, content]
+    }
+  }
+
+  #join(
+    copies: readonly { readonly drive: string; readonly meta: XlMeta }[],
+  ): Uint8Array | undefined {
+    const shards: Uint8Array[] = []
+    let sizeBytes = 0
+    let dataShards = 0
+    for (const { drive, meta } of copies) {
+      const version = meta.decode(0)
+      assert.ok('parts' in version)
+      const place = dataPlaceOf(meta, 0)
+      const framed = place.kind === 'inline' ? place.bytes : this.#partBelow(drive, version.dataDir)
+      if (framed === undefined) continue
+      assert.equal(framed.length, framedFileSize(version.sizeBytes, version))
+      const [hash, shard] = [framed.subarray(0, 32), framed.subarray(32)]
+      if (equalBytes(hashes.highwayHash256(shard), hash)) shards[version.shardIndex - 1] = shard
+      ;({ sizeBytes, dataShards } = version)
+    }
+    const data = Array.from({ length: dataShards }, (_, i) => shards[i])
+    if (data.includes(undefined)) return undefined // needs reconstruction: the drives are degraded
+    return concatBytes(data.filter((shard) => shard !== undefined)).subarray(0, sizeBytes)
+  }
+
+  #partBelow(drive: string, dataDir: string): Uint8Array | undefined {
+    const end = `/${dataDirName(dataDir)}/part.1`
+    for (const [path, bytes] of this.#parts) {
+      if (path.startsWith(`${drive}/`) && path.endsWith(end)) return bytes
+    }
+    return undefined
   }
 }
 

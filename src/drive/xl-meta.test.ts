@@ -410,6 +410,21 @@ describe('xl.json', () => {
     assert.equal(again.remove(NULL_VERSION_ID)?.dataDirectory, 'legacy')
   })
 
+  test('a converted xl.json has the signature that MinIO gives it', () => {
+    const text =
+      '{"version":"1.0.1","format":"xl","stat":{"size":70,"modTime":"2026-11-21T10:42:28.920739895Z"},' +
+      '"erasure":{"algorithm":"klauspost/reedsolomon/vandermonde","data":2,"parity":2,"blockSize":10485760,' +
+      '"index":3,"distribution":[3,4,1,2],"checksum":[{"name":"part.1","algorithm":"highwayhash256S"}]},' +
+      '"minio":{"release":"DEVELOPMENT.GOGET"},"meta":{"content-type":"application/octet-stream",' +
+      '"etag":"6ae441f75749d70f9134217168aa080e-1"},' +
+      '"parts":[{"number":1,"name":"part.1","etag":"","size":70,"actualSize":70}]}'
+    const [version] = XlMeta.parse(utf8(text), hashes).versions
+    assert.equal(
+      version?.headerBytes.toHex(),
+      '97c41000000000000000000000000000000000d318ea096934b02837c404f8846b4903000000',
+    )
+  })
+
   test('an xl.json of another version or with impossible shards is refused', () => {
     const text = new TextDecoder().decode(JSON_FILE)
     for (const [from, to] of [
