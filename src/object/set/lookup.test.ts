@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
+import type { MemoryDrive } from '#testing/memory-drive'
+
+const codec = testCodec()
+const META = 'bucket/k/xl.meta'
+
+function fixtureOf(drives: readonly MemoryDrive[], parity = 2): EngineFixture {
+  return new EngineFixture({ codec, layouts: oneSet(drives), storage: { standardParity: parity } })
+}
+
+/** Runs `change` while the drives at `positions` keep their files, as if they had missed it. */
+async function missedBy(
+  drives: readonly MemoryDrive[],
+  positions: readonly number[],
+  change: () => Promise<unknown>,
+): Promise<void> {
+  const kept = positions.map((position) => new Map(drives[position]?.files))
+  await change()
+  positions.forEach((position, i) => {
+    const files = drives[position]?.files
+    files?.clear()
+    for (const [name, bytes] of kept[i] ?? []) files?.set(name, bytes)
+  })
+}
+
+test('what was deleted on a quorum does not come back from the drive that missed it', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives)
+  await fixture.put('k', contentOf(10))
+  await missedBy(drives, [1], () => fixture.remove('k'))
+  await assert.rejects(fixture.get('k'), { code: 'ObjectNotFound' })
+  drives[2]?.setOnline(false)
+  await assert.rejects(fixture.get('k'), { code: 'ObjectNotFound' })
+  // Of two answers one has it: it may have been acknowledged by the drives that are away.
+  drives[3]?.setOnline(false)
+  await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
+})
+
+test('a version that was never acknowledged is passed over for the one before it', async () => {
+  let reported = 0
+  for (let holder = 0; holder < 4; holder++) {
+    const drives = drivesOf(codec, 4)
+    const fixture = fixtureOf(drives)
+    await fixture.put('k', contentOf(10, 1), { versioning: 'enabled' })
+    const others = [0, 1, 2, 3].filter((position) => position !== holder)
+    await missedBy(drives, others, () =>
+      fixture.put('k', contentOf(10, 2), { versioning: 'enabled' }),
+    )
+    assert.deepEqual(await fixture.get('k'), contentOf(10, 1))
+    if (fixture.repairs.length > 0) reported++
+  }
+  // One of the four drives need not be asked.
+  assert.equal(reported, 3)
+})
+
+test('an overwrite that reached enough drives to be read is rolled forward', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives)
+  await fixture.put('k', contentOf(10, 1))
+  await missedBy(drives, [2, 3], () => fixture.put('k', contentOf(10, 2)))
+  assert.deepEqual(await fixture.get('k'), contentOf(10, 2))
+  assert.ok(fixture.repairs.length > 0)
+})
+
+test('a drive that lost the bucket, or is being refilled, has no say', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives, 1) // three of four hold a version
+  await fixture.put('k', contentOf(10))
+  drives[0]?.files.clear()
+  await drives[0]?.deleteVolume('bucket', { force: true })
+  assert.deepEqual(await fixture.get('k'), contentOf(10))
+  drives[1]?.files.delete(META)
+  await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
+  await drives[0]?.makeVolume('bucket')
+  await assert.rejects(fixture.get('k'), { code: 'ObjectNotFound' })
+  const healing = new EngineFixture({
+    codec,
+    layouts: oneSet(drives).map((layout) => ({
+      ...layout,
+      isHealing: (_set: number, position: number) => position === 0,
+    })),
+    storage: { standardParity: 1 },
+  })
+  await assert.rejects(healing.get('k'), { code: 'ReadQuorum' })
+})
+
+test('unreadable metadata is an answer that is missing, not one that says no', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives)
+  await fixture.put('k', contentOf(10))
+  for (const drive of drives.slice(0, 2)) {
+    const bytes = drive.files.get(META)
+    assert.ok(bytes)
+    bytes[60] = (bytes[60] ?? 0) ^ 1
+  }
+  assert.deepEqual(await fixture.get('k'), contentOf(10))
+  for (const drive of drives.slice(2, 3)) drive.files.set(META, new Uint8Array(40))
+  await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
+})
+
+test('small reads ask no more drives than are needed to be sure', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives)
+  await fixture.put('k', contentOf(10))
+  const count = (): number =>
+    drives.reduce((sum, drive) => sum + (drive.calls.get('readMetadata') ?? 0), 0)
+  const before = count()
+  await fixture.get('k')
+  assert.equal(count() - before, 3)
+  await fixture.head('k')
+  assert.equal(count() - before, 6)
+  await assert.rejects(fixture.head('absent'), { code: 'ObjectNotFound' })
+  assert.equal(count() - before, 9)
+  drives[0]?.setOnline(false)
+  assert.deepEqual(await fixture.get('k'), contentOf(10))
+})
+
+test('metadata that differs between drives follows the majority, and is reported', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives)
+  await fixture.put('k', contentOf(3_000_000))
+  const { updateMetadata } = await import('../update.ts')
+  const target = { bucket: 'bucket', key: 'k' }
+  const change = (): object => ({ userMetadata: new Map([['X-Amz-Tagging', 'a=b']]) })
+  await missedBy(drives, [1], () =>
+    updateMetadata(fixture.context, fixture.pools, target, undefined, change),
+  )
+  assert.equal((await fixture.head('k')).userMetadata.get('X-Amz-Tagging'), 'a=b')
+  assert.deepEqual(await fixture.get('k'), contentOf(3_000_000))
+  assert.ok(fixture.repairs.length > 0)
+})
