@@ -1,6 +1,6 @@
 import { assert } from '#base/assert'
 import { equalBytes } from '#base/bytes'
-import { mergeVersions } from './merge.ts'
+import { mergeVersions, type MergeEntry } from '#drive/version-merge'
 import {
   isFree,
   XlMeta,
@@ -62,25 +62,23 @@ export function mergeCopies(
   quorum: number,
   hashes: FormatHashes,
 ): readonly ListedVersion[] {
-  const metas: XlMeta[] = []
+  const lists: MergedEntry[][] = []
   for (const bytes of copies) {
     const meta = parse(bytes, hashes)
-    if (meta !== undefined) metas.push(meta)
+    if (meta === undefined) continue
+    lists.push(
+      meta.versions.map(({ header, headerBytes }, index) => ({ header, headerBytes, meta, index })),
+    )
   }
-  const merged = mergeVersions(
-    metas.map((meta) => meta.versions),
-    { quorum, strict: false, count: 0 },
-  )
-  const listed: ListedVersion[] = []
-  for (const version of merged) {
-    for (const meta of metas) {
-      const index = meta.versions.indexOf(version)
-      if (index < 0) continue
-      if (isShown(version.header)) listed.push(new StoredListedVersion(meta, index, version.header))
-      break
-    }
-  }
-  return listed
+  return mergeVersions(lists, { quorum, strict: false, requested: 0 })
+    .filter(({ header }) => isShown(header))
+    .map(({ meta, index, header }) => new StoredListedVersion(meta, index, header))
+}
+
+/** A version and where it stands. */
+interface MergedEntry extends MergeEntry {
+  readonly meta: XlMeta
+  readonly index: number
 }
 
 function listedOf(meta: XlMeta): readonly ListedVersion[] {
