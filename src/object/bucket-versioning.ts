@@ -76,21 +76,28 @@ export function matchesPattern(text: string, pattern: string): boolean {
 type XmlNode = Readonly<Record<string, unknown>>
 
 function rootOf(document: string, name: string): XmlNode {
-  if (!document.includes('<!DOCTYPE') && XMLValidator.validate(document) === true) {
-    const parser = new XMLParser({
-      ignoreAttributes: true,
-      ignoreDeclaration: true,
-      ignorePiTags: true,
-      parseTagValue: false,
-      removeNSPrefix: true,
-      trimValues: true,
-    })
-    const parsed: unknown = parser.parse(document)
-    const root = isNode(parsed) ? parsed[name] : undefined
-    if (root === '') return {}
-    if (isNode(root)) return root
-  }
+  const parsed = parseXml(document)
+  const root = isNode(parsed) ? parsed[name] : undefined
+  if (root === '') return {}
+  if (isNode(root)) return root
   throw new ObjectError('Internal', `Stored document is not a ${name}`)
+}
+
+function parseXml(document: string): unknown {
+  if (document.includes('<!DOCTYPE') || XMLValidator.validate(document) !== true) return undefined
+  const parser = new XMLParser({
+    ignoreAttributes: true,
+    ignoreDeclaration: true,
+    ignorePiTags: true,
+    parseTagValue: false,
+    removeNSPrefix: true,
+    trimValues: true,
+  })
+  try {
+    return parser.parse(document)
+  } catch {
+    return undefined // the validator is the more lenient of the two: what only it accepts is malformed as well
+  }
 }
 
 function isNode(value: unknown): value is XmlNode {

@@ -152,7 +152,12 @@ export class Buckets {
     } finally {
       this.#options.metadata.announceChange()
     }
-    await this.#options.uploads.dropAll(name)
+    try {
+      await this.#options.uploads.dropAll(name)
+    } catch (error) {
+      // The bucket is gone already; what could not be dropped now expires.
+      if (!(error instanceof ObjectError)) throw error
+    }
     await fanOut(this.#all.allDrives(), (drive) => drive.trash(META_VOLUME, `buckets/${name}`))
     this.#options.metadata.announceChange()
   }
@@ -292,7 +297,10 @@ export class Buckets {
   }
 }
 
-/** Empty folders may be left over from writes that did not succeed: they are no content. */
+/**
+ * Empty folders may be left over from writes that did not succeed: they are no content. They are trashed by name, and
+ * a write that comes between the look inside and that would be lost with them; the namespace has no lock against it.
+ */
 async function removeDirectory(
   drive: Drive,
   name: string,
