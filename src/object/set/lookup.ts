@@ -1,4 +1,5 @@
-import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
+import { assert } from '#base/assert'
+import { DriveError, type DriveResult } from '#drive/drive'
 import {
   FormatError,
   isFree,
@@ -8,7 +9,7 @@ import {
   type VersionHeader,
 } from '#drive/xl-meta'
 import { writeQuorumOf } from '../placement.ts'
-import { fanOut, fanOutTo } from '../quorum/fan-out.ts'
+import { Gather } from '../quorum/gather.ts'
 import { isSilent } from '../quorum/reduce.ts'
 import { chooseByVote, chooseSame, readQuorumOf } from './copies.ts'
 import type { ErasureSet } from './erasure-set.ts'
@@ -32,17 +33,18 @@ import type { Lookup, LookupRequest } from './set.ts'
  * instead of answering "not found".
  */
 export async function lookUp(set: ErasureSet, request: LookupRequest): Promise<Lookup> {
-  const read = (drive: Drive): DriveReply<Uint8Array> =>
-    drive.readMetadata(request.bucket, request.path, { inline: request.inline })
-  if (request.allDrives) return weigh(set, request, parse(set, await fanOut(set.drives, read)))
-  const few = chooseFew(set, request)
-  if (few === undefined) return weigh(set, request, parse(set, await fanOut(set.drives, read)))
-  const answers = parse(set, await fanOutTo(set.drives, (position) => few[position] === true, read))
-  const quick = agree(set, request, answers, few)
-  if (quick !== undefined && isComplete(quick, request)) return quick
-  const others = parse(set, await fanOutTo(set.drives, (position) => !few[position], read))
-  for (let i = 0; i < few.length; i++) if (few[i] !== true) answers[i] = others[i] ?? MISSING
-  return weigh(set, request, answers)
+  const gather = gatherFor(set, request)
+  const few = request.allDrives ? undefined : chooseFew(set, request)
+  if (few !== undefined) {
+    gather.ask((position) => few[position] === true)
+    if (await gather.wait(SLOW_MS)) {
+      const quick = agree(set, request, parse(set, gather.outcomes(NOT_ASKED)), few)
+      if (quick !== undefined && isComplete(quick, request)) return quick
+    }
+  }
+  const [lookup] = await weighAll(set, gather, [request])
+  assert(lookup !== undefined)
+  return lookup
 }
 
 /** The same for several versions of one key (undefined: the latest), in order, reading each drive once. */
@@ -53,12 +55,41 @@ export async function lookUpMany(
 ): Promise<readonly Lookup[]> {
   const request = { ...target, versionId: versionIds[0], inline: false, allDrives: false }
   if (versionIds.length === 1) return [await lookUp(set, request)]
-  const replies = await fanOut(set.drives, (drive) =>
-    drive.readMetadata(target.bucket, target.path, { inline: false }),
-  )
-  const answers = parse(set, replies)
-  return versionIds.map((versionId) => weigh(set, { ...request, versionId }, answers))
+  const requests = versionIds.map((versionId) => ({ ...request, versionId }))
+  return weighAll(set, gatherFor(set, request), requests)
 }
+
+/** Asks all drives. One that is slow is waited for only if the others do not tell enough: it counts as undecided. */
+async function weighAll(
+  set: ErasureSet,
+  gather: Gather<Uint8Array>,
+  requests: readonly LookupRequest[],
+): Promise<readonly Lookup[]> {
+  gather.ask(() => true)
+  if (!(await gather.wait(SLOW_MS))) {
+    const answers = parse(set, gather.outcomes(NOT_ANSWERED))
+    const lookups = requests.map((request) => weigh(set, request, answers))
+    if (lookups.every(({ kind }) => kind !== 'unreadable')) return lookups
+    await gather.wait()
+  }
+  const answers = parse(set, gather.outcomes(NOT_ASKED))
+  return requests.map((request) => weigh(set, request, answers))
+}
+
+function gatherFor(
+  set: ErasureSet,
+  request: Pick<LookupRequest, 'bucket' | 'path' | 'inline'>,
+): Gather<Uint8Array> {
+  const { bucket, path, inline } = request
+  return new Gather(set.context.clock, set.drives, (drive) =>
+    drive.readMetadata(bucket, path, { inline }),
+  )
+}
+
+/** After this long a drive is slow: others are asked, and the answer may be given without it. */
+const SLOW_MS = 100
+const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
+const NOT_ANSWERED = new DriveError('DriveTimeout', 'Drive has not answered yet')
 
 /** One drive's metadata, or what its absence means. */
 export type Answer = XlMeta | 'absent' | 'noVolume' | DriveError
