@@ -11,7 +11,7 @@ import { createGenerationMemory } from '../bucket-metadata.ts'
 import { Engine } from '../engine.ts'
 import { ObjectError, type CompletePart, type ObjectErrorCode, type ObjectInfo } from '../object.ts'
 import type { PoolLayout } from '../placement.ts'
-import { expireUploads } from './expire-uploads.ts'
+import { expireUploads } from '../expire-uploads.ts'
 
 const codec = testCodec()
 const MIB = 1_048_576

@@ -1,8 +1,8 @@
 import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
-import { fanOut } from '../quorum/fan-out.ts'
-import type { ErasureSet } from '../set/erasure-set.ts'
-import { isKeyFolder, isUpload, uploadCreatedNs } from './upload-path.ts'
-import type { UploadStore } from './upload-store.ts'
+import { fanOut } from './quorum/fan-out.ts'
+import type { ErasureSet } from './set/erasure-set.ts'
+import { isKeyFolder, isUpload, uploadCreatedNs } from './multipart/upload-path.ts'
+import type { UploadStore } from './multipart/upload-store.ts'
 
 /** Uploads older than this are dropped; a background service looks every six hours. */
 export const UPLOAD_LIFE_MS = 24 * 3_600_000
