@@ -13,8 +13,8 @@ import {
   chunkStringToSign,
   EMPTY_SHA256,
   equalSignatures,
+  type SigningKey,
   sha256Hex,
-  signText,
   trailerStringToSign,
 } from './sigv4.ts'
 
@@ -26,7 +26,7 @@ const TRAILER_SIGNATURE = 'x-amz-trailer-signature'
 
 /** What the signatures of chunks are chained to. */
 export interface ChunkChain {
-  readonly key: Uint8Array
+  readonly key: SigningKey
   readonly date: string
   readonly scope: CredentialScope
   /** Signature of the request itself. */
@@ -164,7 +164,7 @@ export class ChunkedDecoder {
   }
 
   #checkChunk(chain: ChunkChain, digest: string): void {
-    const expected = signText(chain.key, chunkStringToSign(chain, this.#previous, digest))
+    const expected = chain.key.sign(chunkStringToSign(chain, this.#previous, digest))
     if (!equalSignatures(expected, this.#signature)) throw new S3Error('SignatureDoesNotMatch')
     this.#previous = expected
   }
@@ -187,7 +187,7 @@ export class ChunkedDecoder {
     const value = line.slice(colon + 1)
     if (chain !== undefined && name === TRAILER_SIGNATURE) {
       const digest = sha256Hex(this.#trailerBlock)
-      const expected = signText(chain.key, trailerStringToSign(chain, this.#previous, digest))
+      const expected = chain.key.sign(trailerStringToSign(chain, this.#previous, digest))
       if (!equalSignatures(expected, value.trim())) throw new S3Error('SignatureDoesNotMatch')
       this.#finishTrailers()
       return

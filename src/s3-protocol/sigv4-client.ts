@@ -11,7 +11,7 @@ import {
   normalHeaderValue,
   scopeText,
   sha256Hex,
-  signText,
+  type SigningKey,
   stringToSign,
   trailerStringToSign,
 } from './sigv4.ts'
@@ -39,7 +39,7 @@ export interface SignedRequest {
   readonly signature: string
   readonly date: string
   readonly scope: CredentialScope
-  readonly key: Uint8Array
+  readonly key: SigningKey
 }
 
 /** Adds `x-amz-date`, `x-amz-content-sha256` and `authorization`. */
@@ -62,7 +62,7 @@ export function signRequest(request: RequestToSign, credential: SigningCredentia
     payloadHash: request.payloadHash,
   })
   const key = deriveSigningKey(credential.secretKey, scope)
-  const signature = signText(key, stringToSign(canonical, date, scope))
+  const signature = key.sign(stringToSign(canonical, date, scope))
   const names = signed.map(([name]) => name).join(';')
   const authorization = `${ALGORITHM_V4} Credential=${credential.accessKey}/${scopeText(scope)}, SignedHeaders=${names}, Signature=${signature}`
   return { headers: [...headers, ['authorization', authorization]], signature, date, scope, key }
@@ -97,7 +97,7 @@ export function presignRequest(
     payloadHash: request.payloadHash ?? 'UNSIGNED-PAYLOAD',
   })
   const key = deriveSigningKey(credential.secretKey, scope)
-  const signature = signText(key, stringToSign(canonical, date, scope))
+  const signature = key.sign(stringToSign(canonical, date, scope))
   const path = encodePercent(request.path, { keepSlash: true })
   return `${path}?${canonicalQuery(query)}&X-Amz-Signature=${signature}`
 }
@@ -112,7 +112,7 @@ export function signChunks(
   let previous = request.signature
   for (const chunk of [...chunks, new Uint8Array(0)]) {
     const digest = sha256Hex(Buffer.from(chunk).toString('latin1'))
-    previous = signText(request.key, chunkStringToSign(request, previous, digest))
+    previous = request.key.sign(chunkStringToSign(request, previous, digest))
     out.push(Buffer.from(`${chunk.length.toString(16)};chunk-signature=${previous}\r\n`))
     if (chunk.length > 0) out.push(chunk, Buffer.from('\r\n'))
   }
@@ -121,7 +121,7 @@ export function signChunks(
     return out
   }
   const block = trailers.map(([name, value]) => `${name}:${value}\n`).join('')
-  previous = signText(request.key, trailerStringToSign(request, previous, sha256Hex(block)))
+  previous = request.key.sign(trailerStringToSign(request, previous, sha256Hex(block)))
   out.push(
     Buffer.from(
       `${block.replaceAll('\n', '\r\n')}x-amz-trailer-signature:${previous}\r\n\r\n`,

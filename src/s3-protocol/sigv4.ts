@@ -1,5 +1,6 @@
 /** AWS Signature Version 4: the pieces that servers check with and clients sign with (s3-api.md 2.4 to 2.8). */
 import { createHmac, hash } from 'node:crypto'
+import { assert } from '#base/assert'
 import { encodePercent } from './percent.ts'
 import { canonicalQuery, type Query } from './query.ts'
 
@@ -23,21 +24,53 @@ export function scopeText(scope: CredentialScope): string {
   return `${scope.date}/${scope.region}/${scope.service}/aws4_request`
 }
 
+const BLOCK_SIZE_BYTES = 64
+const TEXT_MAX_BYTES = 4096
+
+/** A key that signs texts: HMAC-SHA-256 on one-shot hashes, a third of the time of `createHmac` for texts this short. */
+export class SigningKey {
+  readonly #inner = Buffer.alloc(BLOCK_SIZE_BYTES + TEXT_MAX_BYTES)
+  readonly #outer = Buffer.alloc(BLOCK_SIZE_BYTES + 32)
+
+  /** `key`: at most 64 bytes. */
+  constructor(key: Uint8Array) {
+    assert(key.length <= BLOCK_SIZE_BYTES)
+    for (let i = 0; i < BLOCK_SIZE_BYTES; i++) {
+      const byte = key[i] ?? 0
+      this.#inner[i] = byte ^ 0x36
+      this.#outer[i] = byte ^ 0x5c
+    }
+  }
+
+  /** Signature of a text with one character per byte: 64 lower-case hex digits. */
+  sign(text: string): string {
+    let input = this.#inner
+    if (text.length > TEXT_MAX_BYTES) {
+      input = Buffer.alloc(BLOCK_SIZE_BYTES + text.length)
+      input.set(this.#inner.subarray(0, BLOCK_SIZE_BYTES))
+    }
+    input.write(text, BLOCK_SIZE_BYTES, 'latin1')
+    const size = BLOCK_SIZE_BYTES + text.length
+    this.#outer.set(hash('sha256', input.subarray(0, size), 'buffer'), BLOCK_SIZE_BYTES)
+    return hash('sha256', this.#outer, 'hex')
+  }
+}
+
 /** Derives the key of a scope: four HMACs. Use a `SigningKeyCache` where keys repeat. */
-export function deriveSigningKey(secretKey: string, scope: CredentialScope): Uint8Array {
+export function deriveSigningKey(secretKey: string, scope: CredentialScope): SigningKey {
   const date = createHmac('sha256', `AWS4${secretKey}`).update(scope.date).digest()
   const region = createHmac('sha256', date).update(scope.region).digest()
   const service = createHmac('sha256', region).update(scope.service).digest()
-  return createHmac('sha256', service).update('aws4_request').digest()
+  return new SigningKey(createHmac('sha256', service).update('aws4_request').digest())
 }
 
 const CACHED_KEYS_MAX = 1024
 
 /** Signing keys of recent scopes; one per thread. */
 export class SigningKeyCache {
-  readonly #keys = new Map<string, { readonly secretKey: string; readonly key: Uint8Array }>()
+  readonly #keys = new Map<string, { readonly secretKey: string; readonly key: SigningKey }>()
 
-  keyOf(accessKey: string, secretKey: string, scope: CredentialScope): Uint8Array {
+  keyOf(accessKey: string, secretKey: string, scope: CredentialScope): SigningKey {
     const name = `${scope.date}/${scope.region}/${scope.service}/${accessKey}`
     const found = this.#keys.get(name)
     if (found !== undefined && found.secretKey === secretKey) return found.key
@@ -103,11 +136,6 @@ export function trailerStringToSign(
   trailerHash: string,
 ): string {
   return `AWS4-HMAC-SHA256-TRAILER\n${chain.date}\n${scopeText(chain.scope)}\n${previousSignature}\n${trailerHash}`
-}
-
-/** Signature of a text: 64 lower-case hex digits. */
-export function signText(key: Uint8Array, text: string): string {
-  return createHmac('sha256', key).update(text).digest('hex')
 }
 
 /** Hex SHA-256 of a text with one character per byte. */

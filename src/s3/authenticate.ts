@@ -21,10 +21,10 @@ import {
   equalSignatures,
   normalHeaderValue,
   SigningKeyCache,
-  signText,
   STREAMING_SIGNED,
   STREAMING_SIGNED_TRAILER,
   STREAMING_UNSIGNED_TRAILER,
+  type SigningKey,
   stringToSign,
   UNSIGNED_PAYLOAD,
 } from '#s3-protocol/sigv4'
@@ -290,7 +290,7 @@ export class Authenticator {
       readonly date: string
       readonly credential: Credential
     },
-  ): Uint8Array {
+  ): SigningKey {
     const { credential, date } = signed
     const canonical = canonicalRequest({
       method: target.request.method,
@@ -301,7 +301,7 @@ export class Authenticator {
       payloadHash: signed.payloadHash,
     })
     const key = this.#keys.keyOf(credential.accessKey, credential.secretKey, signature.scope)
-    const expected = signText(key, stringToSign(canonical, date, signature.scope))
+    const expected = key.sign(stringToSign(canonical, date, signature.scope))
     if (!equalSignatures(expected, signature.signature)) throw new S3Error('SignatureDoesNotMatch')
     return key
   }
