@@ -102,7 +102,7 @@ export interface CommitRequest {
   readonly inline?: Uint8Array | undefined
   /** Instead of `inline`: the new version shares the inline value (and data directory) of this version id (32 hex digits, zeros for null). */
   readonly inlineFrom?: string | undefined
-  /** Source of data: `staging` = `{volume: TMP_VOLUME, path: <uuid>}` holding `<dataDir>/part.N`, or an upload's directory in MULTIPART_VOLUME. */
+  /** Where the data is: `{volume: TMP_VOLUME, path: <uuid>}` holding `<dataDir>/part.N`, which moves; or an upload's directory in MULTIPART_VOLUME, which stays whole: the version's parts get second names. */
   readonly source?: { readonly volume: string; readonly path: string } | undefined
   /** `write`: fenced by modification time. `heal`: replaces that version's data, no fence, keeps every other version. `given`: a prescribed time (replication, restore), no fence. */
   readonly mode: 'write' | 'heal' | 'given'

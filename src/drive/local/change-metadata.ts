@@ -10,7 +10,7 @@ import {
   type PartCommit,
   TMP_VOLUME,
 } from '../drive.ts'
-import { dataDirName, headerFrom, isFree, type ObjectVersion, XlMeta } from '../xl-meta.ts'
+import { dataDirName, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
 import type { DriveContext } from './drive-context.ts'
 import { parentOf } from './drive-paths.ts'
 import { systemErrorCode } from './file-system.ts'
@@ -39,12 +39,14 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
   const displaced = meta.put(version, inline)
   const replaced = mode === 'heal' ? undefined : displaced?.dataDirectory
   const bytes = meta.encode()
-  const moved = request.source === undefined ? undefined : sourceOf(context, request, meta)
-  const staged = yield* context.writeStaged(bytes)
-
+  const data = dataOf(context, request, meta)
+  let staged: string | undefined
   let oldDataDir: string | undefined
   try {
-    if (moved !== undefined) moveData(context, moved, directory, mode)
+    // Second names, durable with the flush of the staged metadata: a failed commit leaves the upload whole.
+    if (data?.isUpload === true) linkParts(context, data)
+    staged = yield* context.writeStaged(bytes)
+    if (data?.isUpload === false) moveData(context, data, mode)
     if (replaced !== undefined) oldDataDir = backUp(context, directory, replaced, request.backup)
     if (oldDataDir !== undefined && request.backup) {
       // The way back must be durable before the way forward: see D4.3.
@@ -53,10 +55,13 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
     if (meta.isV1File) dropV1Metadata(context, directory)
     context.moveInto(staged, `${directory}/${XL_META}`)
   } catch (error) {
-    context.removeFile(staged)
+    if (staged !== undefined) context.removeFile(staged)
+    if (data?.isUpload === true) context.trash(data.to)
     throw error
   }
-  if (request.source !== undefined) dropSource(context, request.source)
+  if (request.source?.volume === TMP_VOLUME) {
+    context.removeEmptyDirectory(context.path(TMP_VOLUME, request.source.path))
+  }
   yield [{ directory }]
   return { oldDataDir, versionsHash: meta.versionsHash() }
 }
@@ -68,30 +73,58 @@ function checkFence(meta: XlMeta, modifiedNs: bigint): void {
   }
 }
 
-/** The staged directory of the version's data. */
-function sourceOf(context: DriveContext, request: CommitRequest, meta: XlMeta): string | undefined {
-  const { source } = request
-  if (source === undefined) return undefined
-  const { versionId } = headerFrom(request.version)
-  const stored = meta.decode(meta.find(versionId))
-  const dataDir = isObject(stored) ? dataDirName(stored.dataDir) : ''
-  if (dataDir === '') return undefined
-  return context.path(source.volume, `${source.path}/${dataDir}`)
+/** Where the version's data is, and where it goes. */
+interface CommitData {
+  readonly isUpload: boolean
+  readonly from: string
+  readonly to: string
+  readonly partNumbers: readonly number[]
 }
 
-function isObject(stored: ReturnType<XlMeta['decode']>): stored is ObjectVersion {
-  return 'dataDir' in stored
+function dataOf(
+  context: DriveContext,
+  request: CommitRequest,
+  meta: XlMeta,
+): CommitData | undefined {
+  const { source, volume, path } = request
+  if (source === undefined) return undefined
+  const stored = meta.decode(meta.find(headerFrom(request.version).versionId))
+  if (!('parts' in stored)) return undefined
+  const name = dataDirName(stored.dataDir)
+  return {
+    isUpload: source.volume === MULTIPART_VOLUME,
+    from: context.path(source.volume, `${source.path}/${name}`),
+    to: context.path(volume, `${path}/${name}`),
+    partNumbers: stored.parts.map(({ number }) => number),
+  }
 }
 
 function moveData(
   context: DriveContext,
-  from: string,
-  directory: string,
+  { from, to }: CommitData,
   mode: CommitRequest['mode'],
 ): void {
-  const to = `${directory}/${from.slice(from.lastIndexOf('/') + 1)}`
   if (mode === 'heal') context.trash(to)
   context.moveInto(from, to)
+}
+
+/** Gives the parts that this drive has a second name in the object; a missing one is found and repaired later. */
+function linkParts(context: DriveContext, { from, to, partNumbers }: CommitData): void {
+  context.trash(to) // of an earlier try that did not get further
+  context.makeDirectories(to)
+  for (const number of partNumbers) {
+    const name = `part.${number}`
+    try {
+      context.fileSystem.link(`${from}/${name}`, `${to}/${name}`)
+    } catch (error) {
+      const code = systemErrorCode(error)
+      if (code === 'ENOENT') continue
+      // Without links the upload gives its part away; a failed commit then loses it on this drive.
+      if (code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK') throw error
+      context.fileSystem.rename(`${from}/${name}`, `${to}/${name}`)
+    }
+  }
+  context.steps.noteName(to)
 }
 
 /** Keeps the present metadata file inside the directory that it alone refers to; answers that directory's name if it is there. */
@@ -124,18 +157,6 @@ function backUp(
 /** The V1 record lives on inside the new file as a legacy version; its parts stay beside it. */
 function dropV1Metadata(context: DriveContext, directory: string): void {
   context.removeFile(`${directory}/${XL_JSON}`)
-}
-
-function dropSource(
-  context: DriveContext,
-  source: { readonly volume: string; readonly path: string },
-): void {
-  const path = context.path(source.volume, source.path)
-  if (source.volume === TMP_VOLUME) context.removeEmptyDirectory(path)
-  else {
-    context.trash(path)
-    context.removeEmptyUpward(MULTIPART_VOLUME, parentOf(path))
-  }
 }
 
 export function* undoCommit(

@@ -12,20 +12,20 @@ import {
   type PartInfo,
 } from '../object.ts'
 import { encodeKey, writeQuorumOf } from '../placement.ts'
-import { commitUnderLock, newId, uuidText } from '../put.ts'
+import { commitUnderLock, newId } from '../put.ts'
 import { fanOut } from '../quorum/fan-out.ts'
 import { NULL_VERSION, type CommitPlan } from '../set/set.ts'
-import { PART_NUMBER_MAX, partInfoOf, readParts, type StoredPart } from './part-store.ts'
+import { partInfoOf, readParts, type StoredPart } from './part-store.ts'
 import { COMPLETED_KEY, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
 import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
 
 /**
  * Makes the object of an upload. Source: disk-format.md 6.5, s3-api.md 4.6.4, rule D4.7.
  *
- * Order: upload lock; parts read by quorum and checked; object lock; preconditions; commit by rename of the upload's
- * data directory; the rest of the upload is dropped. The parts' metadata files move along and are removed only after the
- * commit is durable, so that a crash at any point leaves either an upload that can be completed again or the object.
- * The new version remembers the request, so that repeating it after success gives the same answer.
+ * Order: upload lock; parts read by quorum and checked; object lock; preconditions; commit, which gives the named parts a
+ * second name in the object; the upload is dropped. Until then the upload is whole, so that a crash or a failed commit at
+ * any point leaves an upload that can be completed again. The new version remembers the request, so that repeating it
+ * after success gives the same answer, also when a crash left the upload behind.
  */
 
 export const PART_SIZE_MIN = 5 * 1_048_576
@@ -54,7 +54,12 @@ export async function completeUpload(
   using _upload = await store.lockWhole(folder)
   const upload = await store.findIfAny(bucket, key, uploadId)
   const digest = digestOf(store, folder, request.parts)
-  if (upload === undefined) return await answerAgain(store, request, digest)
+  const made = await madeBefore(store, request, digest)
+  if (made !== undefined) {
+    if (upload !== undefined) await drop(upload)
+    return made
+  }
+  if (upload === undefined) throw uploadNotFound(bucket, key, uploadId)
   const numbers = new Set(request.parts.map((part) => part.number))
   const stored = await readParts(upload.set, partQueryOf(upload, numbers))
   const chosen = checkParts(request, stored)
@@ -64,7 +69,7 @@ export async function completeUpload(
   const version = versionOf(store.context, upload, request, { parts: chosen, etag })
   const systemMetadata = new Map([...version.systemMetadata, ...added, [COMPLETED_KEY, digest]])
   const info = await commit(store, upload, request, { ...version, systemMetadata }, chosen)
-  void cleanUp(upload, version, numbers)
+  await drop(upload)
   return info
 }
 
@@ -227,13 +232,13 @@ async function settleDrives(
   return outcomes.map((outcome) => outcome === true)
 }
 
-/** A request for an upload that is gone: perhaps it is the one that made the current version. */
-async function answerAgain(
+/** The current version, when this very request made it. */
+async function madeBefore(
   store: UploadStore,
   request: CompleteRequest,
   digest: Uint8Array,
-): Promise<ObjectInfo> {
-  const { bucket, key, uploadId } = request
+): Promise<ObjectInfo | undefined> {
+  const { bucket, key } = request
   const { lookup } = await store.pools.locate({
     bucket,
     path: encodeKey(key),
@@ -244,10 +249,7 @@ async function answerAgain(
   if (lookup.kind === 'unreadable') throw noReadQuorum({ bucket, key }, lookup.cause)
   const current = lookup.kind === 'found' ? infoOf(bucket, key, lookup.version) : undefined
   const noted = current?.systemMetadata.get(COMPLETED_KEY)
-  if (current === undefined || noted === undefined || !equalBytes(noted, digest)) {
-    throw uploadNotFound(bucket, key, uploadId)
-  }
-  return current
+  return noted !== undefined && equalBytes(noted, digest) ? current : undefined
 }
 
 /** Names the upload and its part list. */
@@ -258,26 +260,7 @@ function digestOf(store: UploadStore, folder: string, parts: readonly CompletePa
   return hasher.digest().slice(0, REQUEST_DIGEST_BYTES)
 }
 
-/** Removes what the object does not need: metadata of its parts, and parts that were not named. */
-async function cleanUp(
-  upload: Upload,
-  version: ObjectVersion,
-  numbers: ReadonlySet<number>,
-): Promise<void> {
-  const { set, bucket, key, folder } = upload
-  const directory = `${encodeKey(key)}/${uuidText(version.dataDir)}`
+/** What a drive that does not answer keeps of it expires later. */
+async function drop({ set, folder }: Upload): Promise<void> {
   await fanOut(set.drives, (drive) => drive.trash(MULTIPART_VOLUME, folder))
-  await fanOut(set.drives, async (drive) => {
-    const names = await drive.listDirectory(bucket, directory, 3 * PART_NUMBER_MAX)
-    if (names instanceof DriveError) return names
-    const surplus = names.filter((name) => {
-      const match = /^part\.(\d+)(\.meta)?$/.exec(name)
-      return match !== null && (match[2] !== undefined || !numbers.has(Number(match[1])))
-    })
-    for (const name of surplus) {
-      const removed = await drive.trash(bucket, `${directory}/${name}`)
-      if (removed instanceof DriveError) return removed
-    }
-    return undefined
-  })
 }
