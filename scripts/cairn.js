@@ -10,6 +10,8 @@ if (major < 26) {
   )
   process.exit(1)
 }
+// Flushes of drives run on this pool, at most four of each drive: a hung drive must not take the threads of the others.
+process.env.UV_THREADPOOL_SIZE ??= '64'
 // Keeps sources without their types: later starts are quicker and use less memory.
 enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/cairn', import.meta.url)))
 const { main } = await import('#cli/cli')

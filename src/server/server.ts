@@ -1,23 +1,32 @@
-import { resolve } from 'node:path'
-import { systemClock } from '#base/clock'
+/**
+ * The composition: which threads there are, what they share, in which order they start and stop.
+ *
+ * Start: settings, drives formed, shared memory, drive threads and request threads at once, then the listeners.
+ * Stop: listeners first, so that requests in flight end; background services; drive threads, which finish their
+ * flushes; last the locks on the drives.
+ */
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join, resolve } from 'node:path'
+import { type Clock, systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
-import { Codec } from '#codec/codec'
 import type { Settings } from '#config/config'
-import { parityFor, poolsFrom } from '#config/topology'
-import { formDrives } from '#drive/formation'
-import { startHttpServer } from '#http/server'
+import { parityFor, poolsFrom, type PoolTopology } from '#config/topology'
+import { createDriveStates } from '#drive/drive-messages'
+import { type Formation, FormationError, formDrives } from '#drive/formation'
 import { createGenerationMemory } from '#object/bucket-metadata'
-import { Engine } from '#object/engine'
-import { createLockMemory, NamespaceLocks } from '#object/locks'
-import { createLog } from '#observe/log'
-import { createFrontDoor } from '#s3/front-door'
-import { OPERATIONS } from '#s3/operations'
-import { LocalDrive } from '../drive/local/local-drive.ts'
-import { nodeFileSystem } from '../drive/local/node-file-system.ts'
+import { createLockMemory } from '#object/locks'
+import { createLog, type Log } from '#observe/log'
+import { Drives } from './drives.ts'
+import { RequestThreads } from './request-threads.ts'
+import { ThreadEngine } from './thread-engine.ts'
+import type { EngineSeed } from './thread-seed.ts'
 
+/** The server cannot start; the message is for the person who starts it. */
 export class StartError extends Error {
   override readonly name = 'StartError'
+  readonly temporary = false
 }
 
 export interface ServerFacts {
@@ -29,109 +38,209 @@ export interface ServerFacts {
 
 export interface RunningServer {
   readonly facts: ServerFacts
+  /** Begins the stop; further calls change nothing. */
   stop(reason: string): void
+  /** Exit code, when everything has ended. */
   readonly ended: Promise<number>
 }
 
+/** Memory of the main thread's engine, for repairs. */
+const MAIN_ARENA_BYTES = 24 * 1024 * 1024
+const FORMATION_RETRY_MS = 1000
+/** Drives that are not up by then are left to come later. */
+const DRIVES_READY_MS = 10_000
+
+/** Errors: `StartError`, `ConfigError`. */
 export async function startServer(
   settings: Settings,
   warnings: readonly string[],
 ): Promise<RunningServer> {
   const clock = systemClock()
-  const random = systemRandom()
-  const log = createLog(clock, {
-    format: settings.logFormat,
-    level: settings.quiet ? 'warn' : 'info',
-  })
+  const log = createLog(clock, logOptions(settings))
   for (const warning of warnings) log.warn(warning)
-  const topology = poolsFrom(settings.volumes, { setDriveCount: settings.setDriveCount, resolve })
+  const topology = poolsFrom(settings.volumes, {
+    setDriveCount: settings.setDriveCount,
+    resolve,
+  })
   const parity = parityFor(
-    topology.map((p) => p.setSize),
+    topology.map(({ setSize }) => setSize),
     settings.storageClass,
   )
-  const formation = formDrives(topology, {
-    clock,
-    random,
-    log,
-    allowRootDrive: settings.allowRootDrive,
-    rootDriveThresholdBytes: settings.rootDriveThresholdBytes,
+  await checkAddress(settings)
+  const formation = formWhenPossible(topology, settings, clock, log)
+  try {
+    const server = new Server(settings, clock, log, formation, {
+      standardParity: parity.standard,
+      reducedParity: parity.reduced,
+      optimize: settings.storageClass.optimize,
+      inlineBlockBytes: settings.storageClass.inlineBlockBytes,
+    })
+    await server.start()
+    return server
+  } catch (error) {
+    formation.release()
+    throw error
+  }
+}
+
+function logOptions(settings: Settings): EngineSeed['log'] {
+  return { format: settings.logFormat, level: settings.quiet ? 'warn' : 'info' }
+}
+
+/** Request threads share the port, so a foreign owner of it would not be noticed by them. */
+async function checkAddress({ address }: Settings): Promise<void> {
+  const probe = createServer()
+  await new Promise<void>((done, fail) => {
+    probe.once('error', (error) =>
+      fail(new StartError(`Cannot listen on ${address.host}:${address.port}: ${error.message}`)),
+    )
+    const host = address.host === '' ? undefined : address.host
+    probe.listen({ port: address.port, ...(host === undefined ? {} : { host }) }, () =>
+      probe.close(() => done()),
+    )
   })
-  const seed = createCodecSeed({ regionSizesBytes: [settings.arenaBytes] })
-  const codec = new Codec(seed, 0)
-  const layouts = formation.pools.map(({ sets, distributionAlgorithm }) => ({
-    distributionAlgorithm,
-    sets: sets.map((set) =>
-      set.map((drive) =>
-        drive.refusal !== undefined
-          ? undefined
-          : new LocalDrive({
-              fileSystem: nodeFileSystem(),
-              root: drive.endpoint,
-              clock,
-              random,
-              hashes: codec,
-              durability: settings.durability,
-              mayHoldV1: distributionAlgorithm === 'CRCMOD',
-            }),
-      ),
-    ),
-  }))
-  const engine = new Engine({
-    context: {
-      codec,
-      clock,
-      random,
-      log,
-      locks: new NamespaceLocks(createLockMemory(), clock),
-      deploymentId: formation.deploymentId,
-      storage: {
-        standardParity: parity.standard,
-        reducedParity: parity.reduced,
-        optimize: settings.storageClass.optimize,
-        inlineBlockBytes: settings.storageClass.inlineBlockBytes,
-      },
-      repairs: { report: () => undefined },
-    },
-    layouts,
-    bucketGeneration: createGenerationMemory(),
-  })
-  const http = await startHttpServer({
-    handler: createFrontDoor({
-      services: {
-        engine,
+}
+
+/** Drives may come online while the machine starts: waits for a quorum of a formatted pool. */
+function formWhenPossible(
+  topology: readonly PoolTopology[],
+  settings: Settings,
+  clock: Clock,
+  log: Log,
+): Formation {
+  const { allowRootDrive, rootDriveThresholdBytes } = settings
+  let said = ''
+  for (;;) {
+    try {
+      return formDrives(topology, {
         clock,
-        random,
-        region: settings.region,
-        digest: (name, data) => {
-          const sum = codec.checksum(name)
-          sum.update(data)
-          return sum.digest()
-        },
-      },
-      operations: OPERATIONS,
-      credentials: {
-        find: (accessKey) =>
-          accessKey === settings.rootUser
-            ? { accessKey, secretKey: settings.rootPassword, isOwner: true }
-            : undefined,
-      },
-      log,
-      domains: settings.domains,
-    }),
-    clock,
-    log,
-    host: settings.address.host === '' ? undefined : settings.address.host,
-    port: settings.address.port,
-  })
-  const { promise: ended, resolve: end } = Promise.withResolvers<number>()
-  return {
-    facts: { port: http.port, isSecure: false, drivesOnline: 0, drivesOffline: 0 },
-    stop: () => {
-      void http.stop(settings.shutdownTimeoutMs).then(() => {
-        formation.release()
-        end(0)
+        random: systemRandom(),
+        log,
+        allowRootDrive,
+        rootDriveThresholdBytes,
       })
-    },
-    ended,
+    } catch (error) {
+      if (!(error instanceof FormationError)) throw error
+      if (!error.temporary) throw new StartError(error.message, { cause: error })
+      if (error.message !== said) log.warn(error.message)
+      said = error.message
+      // Nothing runs yet that could be held up, and a signal ends the process at once.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FORMATION_RETRY_MS)
+    }
+  }
+}
+
+class Server implements RunningServer {
+  readonly #settings: Settings
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #formation: Formation
+  readonly #drives: Drives
+  readonly #threads: RequestThreads
+  readonly #core: ThreadEngine
+  readonly #ended = Promise.withResolvers<number>()
+  #port = 0
+  #isStopping = false
+
+  constructor(
+    settings: Settings,
+    clock: Clock,
+    log: Log,
+    formation: Formation,
+    storage: EngineSeed['storage'],
+  ) {
+    this.#settings = settings
+    this.#clock = clock
+    this.#log = log
+    this.#formation = formation
+    const formed = formation.pools.flatMap(({ sets }) => sets.flat())
+    const { requestThreads, arenaBytes } = settings
+    const codec = createCodecSeed({
+      regionSizesBytes: [
+        MAIN_ARENA_BYTES,
+        ...Array.from({ length: requestThreads }, () => Math.floor(arenaBytes / requestThreads)),
+        ...formed.map(() => 0),
+      ],
+    })
+    const indexes = new Map(formed.map((drive, index) => [drive, index]))
+    const seed: EngineSeed = {
+      settings,
+      log: logOptions(settings),
+      storage,
+      deploymentId: formation.deploymentId,
+      pools: formation.pools.map(({ sets, distributionAlgorithm }) => ({
+        distributionAlgorithm,
+        sets: sets.map((set) =>
+          set.map((drive) => ({ endpoint: drive.endpoint, index: indexes.get(drive) ?? 0 })),
+        ),
+      })),
+      codec,
+      region: 0,
+      lockMemory: createLockMemory(),
+      bucketGeneration: createGenerationMemory(),
+      driveStates: createDriveStates(formed.length),
+    }
+    this.#core = new ThreadEngine(seed, clock, log, { report: () => undefined })
+    this.#threads = new RequestThreads(seed, (reason) => this.#die(reason))
+    this.#drives = new Drives(formation, {
+      clock,
+      log,
+      seed,
+      firstRegion: 1 + requestThreads,
+      clientCount: 1 + requestThreads,
+      connect: (index, [own, ...others]) => {
+        if (own !== undefined) this.#core.connect(index, own)
+        this.#threads.connect(index, others)
+      },
+    })
+  }
+
+  get facts(): ServerFacts {
+    const online = this.#drives.onlineCount()
+    return {
+      port: this.#port,
+      isSecure: existsSync(join(this.#settings.certsDir, 'public.crt')),
+      drivesOnline: online,
+      drivesOffline: this.#drives.count - online,
+    }
+  }
+
+  get ended(): Promise<number> {
+    return this.#ended.promise
+  }
+
+  async start(): Promise<void> {
+    const loaded = this.#threads.start()
+    this.#drives.start()
+    await loaded
+    await this.#drives.untilReady(DRIVES_READY_MS)
+    const listening = await this.#threads.listen(this.#settings.address.port)
+    if (typeof listening === 'string') throw new StartError(`Cannot listen: ${listening}`)
+    this.#port = listening
+  }
+
+  stop(reason: string): void {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    this.#log.info('Stopping', { reason })
+    void this.#stopAll()
+  }
+
+  async #stopAll(): Promise<void> {
+    await this.#threads.stop(this.#settings.shutdownTimeoutMs + 5000, this.#clock)
+    await this.#drives.stop()
+    this.#formation.release()
+    this.#log.info('Stopped')
+    this.#ended.resolve(0)
+    // A thread inside a system call that never returns would hold the process: nothing is left to lose.
+    if (this.#drives.hasAbandoned) process.kill(process.pid, 'SIGKILL')
+    process.exit(0)
+  }
+
+  /** A thread failed by a bug: whatever it held (locks, arena) is lost, so the process ends. Everything acknowledged is on the drives. */
+  #die(reason: unknown): void {
+    if (this.#isStopping) return
+    this.#log.error('A thread failed; the server ends', { error: reason })
+    process.exit(1)
   }
 }

@@ -1,14 +1,16 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { Settings } from '#config/config'
 import type { CodecSeed } from '#codec/arena'
+import type { Settings } from '#config/config'
+import type { DriveConnection } from '#drive/drive-messages'
 import type { DistributionAlgorithm } from '#drive/format-json'
 import type { StorageClasses } from '#object/context'
+import type { LogOptions } from '#observe/log'
 
 /** One drive as a thread reaches it. */
 export interface DriveSeat {
   readonly endpoint: string
-  /** Index into the shared states of all drives. */
-  readonly stateIndex: number
+  /** Position in the list of all drives. */
+  readonly index: number
 }
 
 export interface PoolSeats {
@@ -20,6 +22,7 @@ export interface PoolSeats {
 /** What every thread with an engine gets: the memory that all share, and what does not change while the server runs. */
 export interface EngineSeed {
   readonly settings: Settings
+  readonly log: Pick<LogOptions, 'format' | 'level'>
   readonly storage: StorageClasses
   readonly deploymentId: string
   readonly pools: readonly PoolSeats[]
@@ -29,26 +32,25 @@ export interface EngineSeed {
   readonly lockMemory: SharedArrayBuffer
   readonly bucketGeneration: SharedArrayBuffer
   readonly driveStates: SharedArrayBuffer
-  /** To the drive threads, by `stateIndex`. */
-  readonly drivePorts: readonly MessagePort[]
 }
 
 /** A request thread gets this as its worker data. */
 export interface RequestThreadSeed extends EngineSeed {
-  readonly port: number
-  readonly host: string
+  readonly kind: 'request-thread'
   /** To the main thread, which keeps the list of repairs. */
   readonly repairPort: MessagePort
 }
 
 /** From the main thread to a request thread. */
 export type RequestThreadOrder =
-  | { readonly kind: 'stop'; readonly limitMs: number }
-  /** The thread of a drive was replaced: calls go here from now on. */
-  | { readonly kind: 'drive'; readonly stateIndex: number; readonly port: MessagePort }
+  /** A drive has a (new) thread: calls go here from now on. */
+  | { readonly kind: 'drive'; readonly index: number; readonly connection: DriveConnection }
+  | { readonly kind: 'listen'; readonly port: number }
+  | { readonly kind: 'stop' }
 
 /** From a request thread to the main thread. */
 export type RequestThreadNews =
-  | { readonly kind: 'ready'; readonly port: number }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'stopped' }

@@ -1,0 +1,138 @@
+import type { Clock, Timer } from '#base/clock'
+import { type DriveConnection, DriveStateCell } from '#drive/drive-messages'
+import { DriveSupervisor } from '#drive/drive-supervisor'
+import type { FormedDrive, Formation } from '#drive/formation'
+import type { Log } from '#observe/log'
+import type { EngineSeed } from './thread-seed.ts'
+
+const READY_POLL_MS = 5
+/** How often drives that are away are tried again (distributed.md 2.6). */
+const RETRY_MS = 10_000
+
+export interface DrivesOptions {
+  readonly clock: Clock
+  readonly log: Log
+  readonly seed: EngineSeed
+  /** Region of the arena of the first drive's thread. */
+  readonly firstRegion: number
+  readonly clientCount: number
+  /** Hands the connections of a drive's new thread to the threads that use it. */
+  connect(index: number, connections: readonly DriveConnection[]): void
+}
+
+interface Seat {
+  drive: FormedDrive
+  readonly state: DriveStateCell
+  supervisor: DriveSupervisor | undefined
+}
+
+/** The drive threads, and the drives that wait for theirs. */
+export class Drives {
+  readonly #options: DrivesOptions
+  readonly #formation: Formation
+  readonly #seats: readonly Seat[]
+  #timer: Timer | undefined
+  /** Called when a drive is used that was not before; its content may lack what was written meanwhile. */
+  onReturn: ((drive: FormedDrive) => void) | undefined
+
+  constructor(formation: Formation, options: DrivesOptions) {
+    this.#options = options
+    this.#formation = formation
+    this.#seats = formation.pools
+      .flatMap(({ sets }) => sets.flat())
+      .map((drive, index) => ({
+        drive,
+        state: new DriveStateCell(options.seed.driveStates, index),
+        supervisor: undefined,
+      }))
+  }
+
+  get count(): number {
+    return this.#seats.length
+  }
+
+  get hasAbandoned(): boolean {
+    return this.#seats.some(({ supervisor }) => supervisor?.hasAbandoned === true)
+  }
+
+  /** Drives whose content is incomplete. */
+  get healing(): readonly FormedDrive[] {
+    return this.#seats.map(({ drive }) => drive).filter(({ isHealing }) => isHealing)
+  }
+
+  onlineCount(): number {
+    return this.#seats.filter(({ state }) => state.isOnline()).length
+  }
+
+  start(): void {
+    for (const [index, seat] of this.#seats.entries()) {
+      if (seat.drive.refusal === undefined) this.#launch(index, seat)
+      else seat.state.set('notFound')
+    }
+    this.#planRetry()
+  }
+
+  /** Resolves when every thread has answered, or after `limitMs`. */
+  async untilReady(limitMs: number): Promise<void> {
+    const { clock } = this.#options
+    const deadlineMs = clock.monotonicMs() + limitMs
+    while (this.#seats.some(({ state }) => state.get() === 'starting')) {
+      if (clock.monotonicMs() > deadlineMs) return
+      await clock.sleep(READY_POLL_MS)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#timer?.cancel()
+    await Promise.all(this.#seats.map(({ supervisor }) => supervisor?.stop()))
+  }
+
+  #launch(index: number, seat: Seat): void {
+    const { clock, log, seed, firstRegion, clientCount, connect } = this.#options
+    const { settings } = seed
+    const pool = seed.pools[seat.drive.pool]
+    seat.supervisor = new DriveSupervisor({
+      clock,
+      log,
+      timeoutMs: settings.driveTimeoutMs,
+      clientCount,
+      onConnections: (connections) => connect(index, connections),
+      host: {
+        root: seat.drive.endpoint,
+        durability: settings.durability,
+        mayHoldV1: pool?.distributionAlgorithm === 'CRCMOD',
+        driveId: seat.drive.driveId,
+        mayBeRootDrive: settings.allowRootDrive || this.#seats.length === 1,
+        isMonitored: true,
+        seed: seed.codec,
+        regionIndex: firstRegion + index,
+        states: seed.driveStates,
+        driveIndex: index,
+        log: seed.log,
+      },
+    })
+    seat.supervisor.start()
+  }
+
+  #planRetry(): void {
+    this.#timer = this.#options.clock.setTimer(RETRY_MS, () => {
+      for (const [index, seat] of this.#seats.entries()) this.#retry(index, seat)
+      this.#planRetry()
+    })
+  }
+
+  /** A drive that was refused at the start, or lost its format while running: mounted, replaced or mended by now? */
+  #retry(index: number, seat: Seat): void {
+    const state = seat.state.get()
+    if (state !== 'notFound' && state !== 'unformatted') return
+    const before = seat.drive
+    seat.drive = this.#formation.retry(before)
+    if (seat.drive.refusal !== undefined) return
+    if (seat.supervisor === undefined) {
+      seat.state.set('starting')
+      this.#launch(index, seat)
+    }
+    this.#options.log.info('Drive is back', { drive: seat.drive.endpoint })
+    this.onReturn?.(seat.drive)
+  }
+}

@@ -1,0 +1,118 @@
+/** Entry of a request thread: the listener, the S3 API and an engine of its own. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { assert } from '#base/assert'
+import { type Clock, systemClock } from '#base/clock'
+import { systemRandom } from '#base/random'
+import { CertificateStore } from '#http/certificates'
+import { type HttpServer, startHttpServer } from '#http/server'
+import type { RepairSink } from '#object/repair-sink'
+import { createLog, type Log } from '#observe/log'
+import { createFrontDoor } from '#s3/front-door'
+import { OPERATIONS } from '#s3/operations'
+import { ThreadEngine } from './thread-engine.ts'
+import type { RequestThreadNews, RequestThreadOrder, RequestThreadSeed } from './thread-seed.ts'
+
+class RequestThread {
+  readonly #seed: RequestThreadSeed
+  readonly #parent: MessagePort
+  readonly #clock: Clock = systemClock()
+  readonly #log: Log
+  readonly #core: ThreadEngine
+  #server: HttpServer | undefined
+
+  constructor(seed: RequestThreadSeed, parent: MessagePort) {
+    this.#seed = seed
+    this.#parent = parent
+    this.#log = createLog(this.#clock, seed.log)
+    this.#core = new ThreadEngine(seed, this.#clock, this.#log, repairsOver(seed.repairPort))
+  }
+
+  run(): void {
+    this.#parent.on('message', (order: RequestThreadOrder) => {
+      switch (order.kind) {
+        case 'drive':
+          this.#core.connect(order.index, order.connection)
+          break
+        case 'listen':
+          void this.#listen(order.port)
+          break
+        case 'stop':
+          void this.#stop()
+          break
+      }
+    })
+    this.#tell({ kind: 'loaded' })
+  }
+
+  async #listen(port: number): Promise<void> {
+    const { settings } = this.#seed
+    const { rootUser, rootPassword } = settings
+    try {
+      this.#server = await startHttpServer({
+        handler: createFrontDoor({
+          services: {
+            engine: this.#core.engine,
+            clock: this.#clock,
+            random: systemRandom(),
+            region: settings.region,
+            digest: (name, data) => {
+              const checksum = this.#core.codec.checksum(name)
+              checksum.update(data)
+              return checksum.digest()
+            },
+          },
+          operations: OPERATIONS,
+          credentials: {
+            find: (accessKey) =>
+              accessKey === rootUser
+                ? { accessKey, secretKey: rootPassword, isOwner: true }
+                : undefined,
+          },
+          log: this.#log,
+          domains: settings.domains,
+        }),
+        clock: this.#clock,
+        log: this.#log,
+        host: settings.address.host === '' ? undefined : settings.address.host,
+        port,
+        reusePort: true,
+        certificates: CertificateStore.open({
+          directory: settings.certsDir,
+          clock: this.#clock,
+          log: this.#log,
+        }),
+        limits: { idleMs: settings.idleTimeoutMs, headersMs: settings.readHeaderTimeoutMs },
+      })
+      this.#tell({ kind: 'listening', port: this.#server.port })
+    } catch (error) {
+      this.#tell({
+        kind: 'refused',
+        message: error instanceof Error ? error.message : 'Unknown error',
+      })
+    }
+  }
+
+  async #stop(): Promise<void> {
+    await this.#server?.stop(this.#seed.settings.shutdownTimeoutMs)
+    this.#tell({ kind: 'stopped' })
+  }
+
+  #tell(news: RequestThreadNews): void {
+    this.#parent.postMessage(news)
+  }
+}
+
+function repairsOver(port: MessagePort): RepairSink {
+  port.unref()
+  return { report: () => undefined }
+}
+
+function seedOf(data: unknown): RequestThreadSeed {
+  assert(
+    typeof data === 'object' && data !== null && Reflect.get(data, 'kind') === 'request-thread',
+  )
+  return data as RequestThreadSeed
+}
+
+assert(parentPort !== null, 'A request thread is started as a worker')
+new RequestThread(seedOf(workerData), parentPort).run()

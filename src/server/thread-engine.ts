@@ -1,0 +1,56 @@
+import type { Clock } from '#base/clock'
+import { systemRandom } from '#base/random'
+import { Codec } from '#codec/codec'
+import type { DriveConnection } from '#drive/drive-messages'
+import { DriveClient } from '#drive/drive-client'
+import { Engine } from '#object/engine'
+import { NamespaceLocks } from '#object/locks'
+import type { RepairSink } from '#object/repair-sink'
+import type { Log } from '#observe/log'
+import type { EngineSeed } from './thread-seed.ts'
+
+/** The engine of one thread, over the memory that all threads share. */
+export class ThreadEngine {
+  readonly engine: Engine
+  readonly codec: Codec
+  /** By index. */
+  readonly drives: readonly DriveClient[]
+
+  constructor(seed: EngineSeed, clock: Clock, log: Log, repairs: RepairSink) {
+    this.codec = new Codec(seed.codec, seed.region)
+    const seats = seed.pools.flatMap(({ sets }) => sets.flat())
+    this.drives = seats.map(
+      ({ endpoint, index }) =>
+        new DriveClient({
+          endpoint,
+          clock,
+          log,
+          states: seed.driveStates,
+          driveIndex: index,
+          arena: seed.codec.memory.buffer,
+          timeoutMs: seed.settings.driveTimeoutMs,
+        }),
+    )
+    this.engine = new Engine({
+      context: {
+        codec: this.codec,
+        clock,
+        random: systemRandom(),
+        log,
+        repairs,
+        locks: new NamespaceLocks(seed.lockMemory, clock),
+        deploymentId: seed.deploymentId,
+        storage: seed.storage,
+      },
+      layouts: seed.pools.map(({ sets, distributionAlgorithm }) => ({
+        distributionAlgorithm,
+        sets: sets.map((set) => set.map(({ index }) => this.drives[index])),
+      })),
+      bucketGeneration: seed.bucketGeneration,
+    })
+  }
+
+  connect(index: number, connection: DriveConnection): void {
+    this.drives[index]?.connect(connection)
+  }
+}
