@@ -397,3 +397,25 @@ test('concurrent writers to one key leave one of their objects, the same on all 
   assert.deepEqual(fixture.repairs, [])
   assert.equal(fixture.lentBytes, 0)
 })
+
+test('a drive that hangs delays a read, but does not stop it', async (context) => {
+  const alive = setInterval(() => undefined, 1000) // the clock's timers do not keep the process
+  context.after(() => clearInterval(alive))
+  for (const size of [100, BIG]) {
+    const drives = drivesOf(codec, 4)
+    const fixture = fixtureOf(drives, 2)
+    await fixture.put('k', contentOf(size))
+    for (const drive of drives) {
+      const hung = Promise.withResolvers<void>()
+      for (const name of ['readFile', 'readMetadata']) {
+        drive.hangCall(name, hung.promise)
+        assert.deepEqual(await fixture.get('k'), contentOf(size))
+        drive.hangCall(name, undefined)
+      }
+      hung.resolve()
+      await settled()
+      assert.equal(fixture.lentBytes, 0)
+    }
+    assert.deepEqual(fixture.repairs, [])
+  }
+})

@@ -41,6 +41,7 @@ export class MemoryDrive implements Drive {
   #isOnline = true
   #failure: DriveErrorCode | undefined
   readonly #failingCalls = new Map<string, DriveErrorCode>()
+  readonly #hangingCalls = new Map<string, Promise<void>>()
   #sorted:
     | { readonly volume: string; readonly keys: readonly (readonly [string, string])[] }
     | undefined
@@ -68,6 +69,12 @@ export class MemoryDrive implements Drive {
   failCall(name: string, code: DriveErrorCode | undefined): void {
     if (code === undefined) this.#failingCalls.delete(name)
     else this.#failingCalls.set(name, code)
+  }
+
+  /** Calls of one name wait for this until it is cleared. */
+  hangCall(name: string, until: Promise<void> | undefined): void {
+    if (until === undefined) this.#hangingCalls.delete(name)
+    else this.#hangingCalls.set(name, until)
   }
 
   info(): DriveReply<DriveInfo> {
@@ -384,6 +391,7 @@ export class MemoryDrive implements Drive {
   async #run<T>(name: string, call: () => DriveResult<T>): DriveReply<T> {
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1)
     await Promise.resolve()
+    await this.#hangingCalls.get(name)
     const failure = this.#failingCalls.get(name) ?? this.#failure
     if (failure !== undefined) return new DriveError(failure, 'Set by the test')
     return call()

@@ -3,7 +3,7 @@ import { equalBytes } from '#base/bytes'
 import { DriveError, type Drive, type DriveResult } from '#drive/drive'
 import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
-import { fanOutTo } from '../quorum/fan-out.ts'
+import { Gather } from '../quorum/gather.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import type { ChosenVersion, Copy, WholeFileHash } from './set.ts'
 
@@ -20,6 +20,8 @@ import type { ChosenVersion, Copy, WholeFileHash } from './set.ts'
 
 /** One read of a whole-file check. */
 const CHECK_BYTES = 1_048_576
+/** A drive that does not open its file in this time is no spare. */
+const SPARES_LIMIT_MS = 100
 
 export interface PartFilesOptions {
   readonly bucket: string
@@ -102,11 +104,11 @@ export class PartFiles {
   async openSpares(shardAt: readonly number[]): Promise<void> {
     if (!this.#options.keepsOpen) return
     const probe = new Uint8Array(1)
-    await fanOutTo(
-      this.#set.drives,
-      (position) => (shardAt[position] ?? -1) < 0 && this.#copies[position] !== undefined,
-      (drive, position) => this.read(drive, position, 0, probe),
+    const gather = new Gather(this.#set.context.clock, this.#set.drives, (drive, position) =>
+      this.read(drive, position, 0, probe),
     )
+    gather.ask((position) => (shardAt[position] ?? -1) < 0 && this.#copies[position] !== undefined)
+    await gather.wait(SPARES_LIMIT_MS)
   }
 
   close(): void {

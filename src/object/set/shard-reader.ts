@@ -6,7 +6,7 @@ import { HASH_SIZE_BYTES, shardSize } from '#drive/shard-layout'
 import { noReadQuorum } from '../errors.ts'
 import type { DataChunk } from '../object.ts'
 import { decodeKey } from '../placement.ts'
-import { fanOutTo } from '../quorum/fan-out.ts'
+import { Gather } from '../quorum/gather.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import { PartFiles } from './part-files.ts'
 import type { ChosenVersion, Copy } from './set.ts'
@@ -30,6 +30,11 @@ import type { ChosenVersion, Copy } from './set.ts'
 
 /** A group holds at most this much data; larger blocks (10 MiB in old versions) come one at a time. */
 const GROUP_BYTES_MAX = 2 * 1_048_576
+
+/** After this long a drive is slow: if another can stand in for it, that one is read. */
+const SLOW_MS = 250
+const SLOW = new DriveError('DriveTimeout', 'Drive is slower than others')
+const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
 
 interface Piece {
   readonly partIndex: number
@@ -100,6 +105,8 @@ export class ShardReader {
   readonly #isOut: boolean[]
   #span: Span | undefined
   #slot: Slot | undefined
+  /** Reads that were given up and go on. */
+  #late: Gather<void> | undefined
 
   constructor(set: ErasureSet, options: ShardReaderOptions) {
     const { body, version } = options
@@ -248,13 +255,21 @@ export class ShardReader {
         isGood = (await this.#fetch(span)) && this.#verify(span, slot, isWhole)
         if (isGood && !isWhole) this.#rebuild(span, slot)
       } finally {
-        if (!isGood) slot.release()
+        if (!isGood) void this.#releaseUnused(slot)
       }
       if (isGood) {
         this.#advance(span)
         return { slot, span, uses: 1 }
       }
     }
+  }
+
+  /** A drive that was given up may still write into the slot: until it answers nobody else gets it. */
+  async #releaseUnused(slot: Slot): Promise<void> {
+    const late = this.#late
+    this.#late = undefined
+    await late?.wait()
+    slot.release()
   }
 
   /** The next run of blocks, at most `blockLimit`. */
@@ -325,7 +340,14 @@ export class ShardReader {
   async #fetch(span: Span): Promise<boolean> {
     if (this.#isInline) return this.#copyInline()
     await this.#files.prepare(span.piece.partIndex, this.#shardAt)
-    const outcomes = await fanOutTo(this.#set.drives, this.#isChosen, this.#readRegion)
+    const gather = new Gather(this.#set.context.clock, this.#set.drives, this.#readRegion)
+    gather.ask(this.#isChosen)
+    while (!(await gather.wait(SLOW_MS))) {
+      if (!this.#leaveOutSlow(span, gather)) continue
+      this.#late = gather
+      return false
+    }
+    const outcomes = gather.outcomes(NOT_ASKED)
     let isGood = true
     for (let position = 0; position < outcomes.length; position++) {
       const outcome = outcomes[position]
@@ -334,6 +356,21 @@ export class ShardReader {
       this.#leaveOut(position, outcome)
     }
     return isGood
+  }
+
+  /** Leaves out drives that have not answered, if others can stand in for them. */
+  #leaveOutSlow(span: Span, gather: Gather<void>): boolean {
+    const slow = this.#shardAt.flatMap((_, position) =>
+      gather.isPending(position) ? position : [],
+    )
+    for (const position of slow) this.#isOut[position] = true
+    const hasOthers = this.#select(span) !== undefined
+    for (const position of slow) {
+      if (hasOthers) this.#leaveOut(position, SLOW)
+      else this.#isOut[position] = false
+    }
+    if (!hasOthers) this.#select(span)
+    return hasOthers
   }
 
   readonly #isChosen = (position: number): boolean => this.#shardAt[position] !== -1
