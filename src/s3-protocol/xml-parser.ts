@@ -68,6 +68,8 @@ export function parseXml(bytes: Uint8Array): XmlElement {
   if (/<!(?!--|\[CDATA\[)/.test(body)) throw malformed('Document has a type declaration')
   // oxlint-disable-next-line no-control-regex -- these are what must not be there
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f]/.test(body)) throw malformed('Document has control characters')
+  // The validator overlooks text behind a root that closes itself.
+  if (!body.trimEnd().endsWith('>')) throw malformed('Document has text behind its root')
   checkSize(body)
   let tree: unknown
   try {
