@@ -221,6 +221,7 @@ function objectInfo(bucket: string, key: string, content: Uint8Array): ObjectInf
 
 export interface FrontDoorFixture {
   readonly handler: HttpHandler
+  readonly engine: ObjectEngine
   /** What handlers committed, by `<operation> /<bucket>/<key>`. */
   readonly store: Map<string, Uint8Array>
   /** Objects that GET finds, by `bucket/key`. */
@@ -236,6 +237,8 @@ export interface FrontDoorFixture {
 export interface FixtureOptions {
   readonly clock?: Clock
   readonly region?: string
+  /** Default: `box`. */
+  readonly bucket?: string
   readonly domains?: readonly string[]
   readonly log?: Log
   readonly credentials?: CredentialSource
@@ -259,9 +262,10 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
     if (tagText === undefined) return info
     return { ...info, userMetadata: new Map([...info.userMetadata, ['X-Amz-Tagging', tagText]]) }
   }
-  const engine: Partial<ObjectEngine> = {
+  const parts: Partial<ObjectEngine> = {
     bucketMetadata: async (name): Promise<BucketMetadata> => {
-      if (name !== 'box') throw new ObjectError('BucketNotFound', 'no such bucket')
+      if (name !== (options.bucket ?? 'box'))
+        throw new ObjectError('BucketNotFound', 'no such bucket')
       return {
         name,
         createdNs: 0n,
@@ -302,10 +306,11 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
     health: () => [{ pool: 0, set: 0, drives: 4, online: 3, readQuorum: 2, writeQuorum: 3 }],
     deploymentId: 'fixture',
   }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rows above use only these parts
+  const engine = parts as ObjectEngine
   const handler = createFrontDoor({
     services: {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rows above use only these parts
-      engine: engine as ObjectEngine,
+      engine,
       clock: options.clock ?? systemClock(),
       random: systemRandom(),
       region: options.region ?? '',
@@ -326,5 +331,5 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
     log: options.log ?? SILENT_LOG,
     domains: options.domains ?? [],
   })
-  return { handler, store, objects, tags, policies, chunksOpen: () => open }
+  return { handler, engine, store, objects, tags, policies, chunksOpen: () => open }
 }
