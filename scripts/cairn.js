@@ -12,7 +12,10 @@ if (major < 26) {
 }
 // Flushes of drives run on this pool, at most four of each drive: a hung drive must not take the threads of the others.
 process.env.UV_THREADPOOL_SIZE ??= '64'
-// Keeps sources without their types: later starts are quicker and use less memory.
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/cairn', import.meta.url)))
+// Keeps sources without their types: later starts are quicker and use less memory. Worker threads ask the environment.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
+  new URL('../node_modules/.cache/cairn', import.meta.url),
+)
+enableCompileCache(process.env.NODE_COMPILE_CACHE)
 const { main } = await import('#cli/cli')
 await main(process.argv.slice(2))

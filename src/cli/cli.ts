@@ -92,7 +92,7 @@ async function runServer(
     { coreCount: availableParallelism() },
   )
   const server = await startServer(settings, warnings)
-  stopOnSignals(server.stop)
+  stopOnSignals((reason) => server.stop(reason))
   if (!settings.quiet) printBanner(settings, server.facts)
   process.exitCode = await server.ended
 }
