@@ -46,7 +46,7 @@ export interface DriveHealthOptions {
   readonly state: DriveStateCell
   /** The number of this thread among the threads of the drive. */
   readonly generation: number
-  /** UUID text that `format.json` must hold; undefined: any drive will do that has a root directory. */
+  /** UUID text that `format.json` must hold; undefined: any directory will do. */
   readonly driveId: string | undefined
   /** The drive may lie on the device of `/`: else a root without a format there is an unmounted drive. */
   readonly mayBeRootDrive: boolean
@@ -153,7 +153,9 @@ export class DriveHealth {
       this.#identity = identityOf(failure)
       this.#format = undefined
     }
-    if (this.#identity !== 'online') this.#takeOffline(this.#identity, undefined)
+    if (this.#identity !== 'online') {
+      this.#takeOffline(this.#identity, stateError(this.#identity, this.#options.root))
+    }
   }
 
   #lookAtIdentity(): Identity {
@@ -214,9 +216,10 @@ export class DriveHealth {
     this.#isProbing = true
     const { clock, timeoutMs, state, log, root } = this.#options
     this.#probeMs = clock.monotonicMs()
-    const alarm = clock.setTimer(timeoutMs, () => this.#takeOffline('faulty', undefined))
+    const alarm = clock.setTimer(timeoutMs, () => this.#takeOffline('faulty', slowProbe(timeoutMs)))
     const failure = await this.#tryProbe()
-    const isInTime = clock.monotonicMs() - this.#probeMs <= timeoutMs
+    const isInTime = clock.monotonicMs() - this.#probeMs < timeoutMs
+    if (!isInTime) this.#takeOffline('faulty', slowProbe(timeoutMs))
     alarm.cancel()
     this.#isProbing = false
     if (failure?.code === 'DriveFaulty') {
@@ -279,18 +282,19 @@ export class DriveHealth {
     return this.#options.state.generation === this.#options.generation
   }
 
-  #takeOffline(to: Exclude<Identity, 'online'>, cause: DriveError | undefined): void {
+  #takeOffline(to: Exclude<Identity, 'online'>, why: DriveError): void {
     if (!this.#isCurrent() || this.#isStopped) return
     const { state, log, root } = this.#options
     const before = state.get()
     if (before === to || !state.change(before, to)) return
+    // Reported once for each time offline, also when the reason changes on the way.
     if (before !== 'online' && before !== 'starting') return
-    const reason = cause?.message ?? stateError(to, root).message
-    log.error(`taking drive ${root} offline: ${reason}`, {
-      drive: root,
-      ...(cause === undefined ? {} : { error: cause }),
-    })
+    log.error(`taking drive ${root} offline: ${why.message}`, { drive: root, error: why.cause })
   }
+}
+
+function slowProbe(timeoutMs: number): DriveError {
+  return new DriveError('DriveTimeout', `A probe took longer than ${timeoutMs} ms`)
 }
 
 function identityOf(failure: DriveError): Identity {
