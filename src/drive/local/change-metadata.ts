@@ -1,3 +1,4 @@
+import { isUuid } from '#base/uuid'
 import {
   type CommitReply,
   type CommitRequest,
@@ -10,12 +11,14 @@ import {
   type PartCommit,
   TMP_VOLUME,
 } from '../drive.ts'
-import { dataDirName, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
+import { dataDirName, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
 import type { DriveContext } from './drive-context.ts'
 import { parentOf } from './drive-paths.ts'
 import { systemErrorCode } from './file-system.ts'
 import { BACKUP, readForChange, XL_JSON, XL_META } from './metadata-file.ts'
 import { fail, type Change } from './step-scheduler.ts'
+
+const PART_PATTERN = /^part\.\d+(\.meta)?$/
 
 /**
  * The changes of one key's metadata on one drive. Each is one rename of a complete, flushed `xl.meta`; what it refers to
@@ -42,21 +45,25 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
   const data = dataOf(context, request, meta)
   let staged: string | undefined
   let oldDataDir: string | undefined
+  let isMoved = false
   try {
     // Second names, durable with the flush of the staged metadata: a failed commit leaves the upload whole.
     if (data?.isUpload === true) linkParts(context, data)
     staged = yield* context.writeStaged(bytes)
-    if (data?.isUpload === false) moveData(context, data, mode)
+    if (data?.isUpload === false) {
+      moveData(context, data, mode)
+      isMoved = true
+    }
+    if (meta.isV1File) renameV1Metadata(context, directory)
     if (replaced !== undefined) oldDataDir = backUp(context, directory, replaced, request.backup)
     if (oldDataDir !== undefined && request.backup) {
       // The way back must be durable before the way forward: see D4.3.
       yield [{ directory: `${directory}/${oldDataDir}` }]
     }
-    if (meta.isV1File) dropV1Metadata(context, directory)
     context.moveInto(staged, `${directory}/${XL_META}`)
   } catch (error) {
     if (staged !== undefined) context.removeFile(staged)
-    if (data?.isUpload === true) context.trash(data.to)
+    if (data !== undefined && (data.isUpload || isMoved)) context.trash(data.to)
     throw error
   }
   if (request.source?.volume === TMP_VOLUME) {
@@ -146,7 +153,7 @@ function backUp(
     // A second name for the present file: nothing is written.
     fileSystem.link(`${directory}/${XL_META}`, backup)
   } catch (error) {
-    // V1 files have another name, and some file systems no links: without a backup an undo only removes the version.
+    // Some file systems have no links: without a backup an undo only removes the version.
     const code = systemErrorCode(error)
     if (code !== 'ENOENT' && code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK')
       throw error
@@ -154,9 +161,13 @@ function backUp(
   return dataDir
 }
 
-/** The V1 record lives on inside the new file as a legacy version; its parts stay beside it. */
-function dropV1Metadata(context: DriveContext, directory: string): void {
-  context.removeFile(`${directory}/${XL_JSON}`)
+/** `xl.json` gets the name that the new file then takes: at every moment one of both is there. Source: disk-format.md 6.2. */
+function renameV1Metadata(context: DriveContext, directory: string): void {
+  try {
+    context.fileSystem.rename(`${directory}/${XL_JSON}`, `${directory}/${XL_META}`)
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error // renamed before, by a change that then failed
+  }
 }
 
 export function* undoCommit(
@@ -167,11 +178,12 @@ export function* undoCommit(
   oldDataDir: string | undefined,
 ): Change<void> {
   const directory = context.path(volume, path)
+  const old = oldDataDir === undefined ? undefined : context.path(volume, `${path}/${oldDataDir}`)
   const { meta } = readForChange(context, volume, path)
   const index = meta?.find(versionId) ?? -1
   if (meta === undefined || index < 0) return
   const data = meta.unsharedDataDirectory(index)
-  const backup = oldDataDir === undefined ? undefined : `${directory}/${oldDataDir}/${BACKUP}`
+  const backup = old === undefined ? undefined : `${old}/${BACKUP}`
   if (backup !== undefined && context.fileSystem.stat(backup) !== undefined) {
     context.fileSystem.rename(backup, `${directory}/${XL_META}`)
     yield [{ directory }]
@@ -180,6 +192,8 @@ export function* undoCommit(
     yield* writeOrRemove(context, volume, directory, meta)
   }
   if (data !== undefined) context.trash(`${directory}/${data}`)
+  // It was made for the backup alone when the old content was inline.
+  if (old !== undefined) context.removeEmptyDirectory(old)
   context.removeEmptyUpward(volume, directory)
 }
 
@@ -190,7 +204,8 @@ export function* restoreBackup(
   dataDir: string,
 ): Change<void> {
   const directory = context.path(volume, path)
-  context.fileSystem.rename(`${directory}/${dataDir}/${BACKUP}`, `${directory}/${XL_META}`)
+  const backup = context.path(volume, `${path}/${dataDir}/${BACKUP}`)
+  context.fileSystem.rename(backup, `${directory}/${XL_META}`)
   yield [{ directory }]
 }
 
@@ -215,9 +230,15 @@ export function* replaceMetadata(
   path: string,
   bytes: Uint8Array,
 ): Change<void> {
+  const directory = context.path(volume, path)
   context.requireVolume(volume)
-  XlMeta.parse(bytes, context.hashes)
-  yield* context.replaceFile(`${context.path(volume, path)}/${XL_META}`, bytes)
+  try {
+    XlMeta.parse(bytes, context.hashes)
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error
+    throw new DriveError('FileCorrupt', 'New metadata cannot be read', { cause: error })
+  }
+  yield* context.replaceFile(`${directory}/${XL_META}`, bytes)
 }
 
 /** Removes versions and adds markers with one rewrite; the last version takes the object's directory with it. */
@@ -232,7 +253,6 @@ export function* deleteVersions(
   if (current.isCorrupt) fail('FileCorrupt', 'Stored metadata cannot be read')
   if (current.meta === undefined) context.requireVolume(volume)
   const meta = current.meta ?? XlMeta.empty(context.hashes)
-  const before = meta.versions.length
   const unused: string[] = []
   let isChanged = false
   const outcomes = requests.map((request): DriveError | boolean => {
@@ -243,12 +263,10 @@ export function* deleteVersions(
     return outcome
   })
   if (isChanged) {
-    if (before === 0 || meta.versions.length > 0) {
-      if (meta.isV1File) dropV1Metadata(context, directory)
-    }
+    if (meta.isV1File) renameV1Metadata(context, directory)
     yield* writeOrRemove(context, volume, directory, meta)
     for (const dataDir of unused) context.trash(`${directory}/${dataDir}`)
-    if (meta.versions.length === 0) removeV1Files(context, directory)
+    if (meta.versions.length === 0) removeLeftovers(context, directory)
     // Not flushed: losing this in a crash leaves files that nothing refers to.
     context.removeEmptyUpward(volume, directory)
   }
@@ -303,12 +321,26 @@ function* writeOrRemove(
   yield [{ directory: context.removeEmptyUpward(volume, directory) }, { directory }]
 }
 
-/** A V1 object's parts lie beside its metadata. */
-function removeV1Files(context: DriveContext, directory: string): void {
-  if (!context.mayHoldV1 || context.fileSystem.stat(directory) === undefined) return
-  for (const { name, isFile } of context.fileSystem.list(directory)) {
-    if (isFile && /^part\.\d+$/.test(name)) context.trash(`${directory}/${name}`)
+/**
+ * What nothing refers to when the last version is gone: parts of a V1 object beside its metadata, and data directories that
+ * a crash left behind. They would keep the bucket from being deleted.
+ */
+function removeLeftovers(context: DriveContext, directory: string): void {
+  if (context.fileSystem.stat(directory) === undefined) return
+  for (const { name, isFile, isDirectory } of context.fileSystem.list(directory)) {
+    const path = `${directory}/${name}`
+    const isV1Part = context.mayHoldV1 && isFile && PART_PATTERN.test(name)
+    if (isV1Part || (isDirectory && isUuid(name) && holdsOnlyParts(context, path))) {
+      context.trash(path)
+    }
   }
+}
+
+/** A key may have a component like the name of a data directory: then metadata or directories lie in it. */
+function holdsOnlyParts(context: DriveContext, path: string): boolean {
+  return context.fileSystem
+    .list(path)
+    .every(({ name, isFile }) => isFile && (PART_PATTERN.test(name) || name === BACKUP))
 }
 
 /** Puts an uploaded part in place of an earlier one. */

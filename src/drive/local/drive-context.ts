@@ -2,7 +2,7 @@ import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import { META_VOLUME, TRASH_VOLUME, type Durability } from '../drive.ts'
 import type { FormatHashes } from '../xl-meta.ts'
-import { isMetaVolume, parentOf, pathBelow } from './drive-paths.ts'
+import { isMetaVolume, parentOf, pathBelow, pathOfVolume } from './drive-paths.ts'
 import { systemErrorCode, type FileSystem } from './file-system.ts'
 import { fail, StepScheduler, type Change } from './step-scheduler.ts'
 
@@ -44,23 +44,41 @@ export class DriveContext {
     this.#staging = `${options.root}/${META_VOLUME}/tmp`
   }
 
+  /** Throws `DriveError`. */
   path(volume: string, path: string): string {
     return pathBelow(this.root, volume, path)
+  }
+
+  /** Throws `DriveError`. */
+  volumePath(volume: string): string {
+    return pathOfVolume(this.root, volume)
+  }
+
+  /** A directory of a volume; `path` empty: the volume. Throws `DriveError`. */
+  directoryPath(volume: string, path: string): string {
+    return path === '' ? this.volumePath(volume) : this.path(volume, path)
   }
 
   /** Throws `VolumeNotFound` when a client's bucket is missing, else returns. */
   requireVolume(volume: string): void {
     if (isMetaVolume(volume)) return
-    if (this.fileSystem.stat(this.path(volume, ''))?.isDirectory !== true) {
+    if (this.fileSystem.stat(this.volumePath(volume))?.isDirectory !== true) {
       fail('VolumeNotFound', `Volume "${volume}" does not exist`)
     }
   }
 
-  /** Makes a directory with its parents; every new name waits for the next flush. */
+  /** Makes a directory with its parents, but never a client's volume; every new name waits for the next flush. */
   makeDirectories(path: string): void {
     const missing: string[] = []
     let current = path
     while (current.length > this.root.length) {
+      // A volume that was deleted while a commit into it waited must not come back.
+      if (parentOf(current) === this.root && !current.endsWith(`/${META_VOLUME}`)) {
+        if (this.fileSystem.stat(current)?.isDirectory !== true) {
+          fail('VolumeNotFound', 'The volume does not exist any more')
+        }
+        break
+      }
       try {
         this.fileSystem.makeDirectory(current)
         this.steps.noteName(parentOf(current))
@@ -182,7 +200,7 @@ export class DriveContext {
 
   /** Removes a directory and the parents that become empty, up to the volume, which stays. Answers the directory whose names changed last. */
   removeEmptyUpward(volume: string, directory: string): string {
-    const volumePath = this.path(volume, '')
+    const volumePath = this.volumePath(volume)
     let current = directory
     while (current.length > volumePath.length && this.removeEmptyDirectory(current)) {
       current = parentOf(current)

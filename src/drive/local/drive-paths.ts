@@ -9,10 +9,15 @@ export function isMetaVolume(volume: string): boolean {
   return volume === META_VOLUME || volume.startsWith(`${META_VOLUME}/`)
 }
 
-/** A path below the drive, never outside it. `path` empty: the volume itself. Throws `DriveError` for anything else. */
+/** The directory of a volume, never outside the drive. Throws `DriveError`. */
+export function pathOfVolume(root: string, volume: string): string {
+  checkComponents(volume)
+  return `${root}/${volume}`
+}
+
+/** A path inside a volume, never outside it and not the volume itself. Throws `DriveError`. */
 export function pathBelow(root: string, volume: string, path: string): string {
   checkComponents(volume)
-  if (path === '') return `${root}/${volume}`
   checkComponents(path)
   const full = `${root}/${volume}/${path}`
   if (full.length > PATH_BYTES_MAX / 3 && new TextEncoder().encode(full).length >= PATH_BYTES_MAX) {
@@ -21,14 +26,15 @@ export function pathBelow(root: string, volume: string, path: string): string {
   return full
 }
 
-function checkComponents(path: string): void {
+/** Throws `DriveError` for a path with components that lead elsewhere or that no file can have. */
+export function checkComponents(path: string): void {
   for (const component of path.split('/')) {
     if (component === '' || component === '.' || component === '..' || component.includes('\0')) {
       throw new DriveError('FileAccessDenied', `Path component "${component}" is not allowed`)
     }
     if (
       component.length > COMPONENT_CODE_POINTS_MAX &&
-      [...component].length > COMPONENT_CODE_POINTS_MAX
+      Array.from(component).length > COMPONENT_CODE_POINTS_MAX
     ) {
       throw new DriveError('FileNameTooLong', 'Path component is longer than 255 characters')
     }
@@ -54,6 +60,7 @@ export function toDriveError(error: unknown, action: string): DriveError {
     case 'ENOTEMPTY':
     case 'EEXIST':
     case 'ELOOP':
+    case 'EXDEV':
       return fail('FileAccessDenied')
     case 'ENAMETOOLONG':
     case 'EINVAL':

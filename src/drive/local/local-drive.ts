@@ -29,7 +29,7 @@ import {
   updateVersion,
 } from './change-metadata.ts'
 import { DriveContext, type LocalDriveOptions } from './drive-context.ts'
-import { isMetaVolume, parentOf, toDriveError } from './drive-paths.ts'
+import { checkComponents, isMetaVolume, parentOf, toDriveError } from './drive-paths.ts'
 import { systemErrorCode } from './file-system.ts'
 import { readMetadataFile } from './metadata-file.ts'
 import { OpenFiles } from './open-files.ts'
@@ -86,18 +86,19 @@ export class LocalDrive implements Drive {
   makeVolume(volume: string): DriveReply<void> {
     const context = this.#context
     return this.#change(volume, `make volume "${volume}"`, function* () {
-      const path = context.path(volume, '')
+      const path = context.volumePath(volume)
       if (context.fileSystem.stat(path) !== undefined) {
         fail('VolumeExists', `Volume "${volume}" exists`)
       }
-      context.makeDirectories(path)
+      if (isMetaVolume(volume)) context.makeDirectories(path)
+      else context.fileSystem.makeDirectory(path)
       yield [{ directory: parentOf(path) }]
     })
   }
 
   statVolume(volume: string): DriveReply<VolumeInfo> {
     return this.#read(`look at volume "${volume}"`, () => {
-      const stat = this.#context.fileSystem.stat(this.#context.path(volume, ''))
+      const stat = this.#context.fileSystem.stat(this.#context.volumePath(volume))
       if (stat?.isDirectory !== true) fail('VolumeNotFound', `Volume "${volume}" does not exist`)
       return { name: volume, createdNs: stat.modifiedNs }
     })
@@ -121,7 +122,7 @@ export class LocalDrive implements Drive {
     return this.#change(volume, `delete volume "${volume}"`, function* () {
       if (isMetaVolume(volume)) fail('FileAccessDenied', 'Internal volumes stay')
       context.requireVolume(volume)
-      const path = context.path(volume, '')
+      const path = context.volumePath(volume)
       if (options.force) context.trash(path)
       else if (!context.removeEmptyDirectory(path)) {
         fail('VolumeNotEmpty', `Volume "${volume}" is not empty`)
@@ -236,9 +237,10 @@ export class LocalDrive implements Drive {
     names: readonly string[],
   ): DriveReply<readonly (number | undefined)[]> {
     return this.#read('look at files', () => {
-      const base = this.#context.path(volume, directory)
+      const base = this.#context.directoryPath(volume, directory)
       return names.map((name) => {
         if (name.includes('/')) fail('FileAccessDenied', 'Names have no slashes')
+        checkComponents(name)
         const stat = this.#statOrNone(`${base}/${name}`)
         return stat?.isFile === true ? stat.sizeBytes : undefined
       })
@@ -282,7 +284,7 @@ export class LocalDrive implements Drive {
 
   listDirectory(volume: string, path: string, limit: number): DriveReply<readonly string[]> {
     return this.#read('list a directory', () => {
-      const entries = this.#context.fileSystem.list(this.#context.path(volume, path))
+      const entries = this.#context.fileSystem.list(this.#context.directoryPath(volume, path))
       return entries
         .slice(0, limit)
         .map(({ name, isDirectory }) => (isDirectory ? `${name}/` : name))
@@ -308,7 +310,7 @@ export class LocalDrive implements Drive {
   }): DriveReply<{ readonly left: number }> {
     return this.#read('empty the trash', () => {
       const { fileSystem, clock } = this.#context
-      const trash = this.#context.path(TRASH_VOLUME, '')
+      const trash = this.#context.volumePath(TRASH_VOLUME)
       const oldestNs = clock.nowNs() - BigInt(options.olderThanMs) * 1_000_000n
       let removed = 0
       let left = 0

@@ -131,7 +131,7 @@ class Walk {
     this.#context = context
     this.#request = request
     this.#itemsOf = itemsOf
-    this.#volumePath = context.path(request.volume, '')
+    this.#volumePath = context.volumePath(request.volume)
   }
 
   run(): WalkReply {
