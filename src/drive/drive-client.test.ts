@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:fs'
+import {
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,10 +20,16 @@ import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import { createLog } from '#observe/log'
-import { DriveError, type DriveResult, MULTIPART_VOLUME, TMP_VOLUME } from './drive.ts'
+import { codeOf, valueOf } from '#testing/drive-samples'
+import { DriveError, MULTIPART_VOLUME, TMP_VOLUME } from './drive.ts'
 import { DriveClient } from './drive-client.ts'
-import { CLAIM, createDriveStates, DriveStateCell, type WireBatch } from './drive-messages.ts'
-import type { WireCall } from './drive-messages.ts'
+import {
+  CLAIM,
+  createDriveStates,
+  DriveStateCell,
+  type WireBatch,
+  type WireCall,
+} from './drive-messages.ts'
 import { DriveSupervisor } from './drive-supervisor.ts'
 import { encodeFormat, newFormats } from './format-json.ts'
 import { encodeDeleteMarker, encodeObjectVersion, NULL_VERSION_ID, XlMeta } from './xl-meta.ts'
@@ -38,7 +51,7 @@ interface Fixture {
 /** A drive on a thread of its own, formatted, online. */
 async function startDrive(
   context: TestContext,
-  options: { timeoutMs?: number; callsInFlightMax?: number } = {},
+  options: { timeoutMs?: number; entry?: URL } = {},
 ): Promise<Fixture> {
   const root = mkdtempSync(join(tmpdir(), 'cairn-drive-thread-'))
   const [format] = newFormats({ setCount: 1, setSize: 1 }, systemRandom())
@@ -56,10 +69,10 @@ async function startDrive(
     states,
     driveIndex: 0,
     arena: codec.memory.buffer,
-    ...options,
     timeoutMs,
   })
   const supervisor = new DriveSupervisor({
+    ...options,
     clock,
     log,
     timeoutMs,
@@ -85,8 +98,10 @@ async function startDrive(
     client.close()
     rmSync(root, { recursive: true, force: true })
   })
-  await until(async () => client.isOnline() && !((await client.info()) instanceof DriveError))
   const state = new DriveStateCell(states, 0)
+  if (options.entry === undefined) {
+    await until(async () => client.isOnline() && !((await client.info()) instanceof DriveError))
+  }
   return { client, root, lines, supervisor, state }
 }
 
@@ -96,15 +111,6 @@ async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 20
     assert.ok(clock.monotonicMs() < endMs, 'Condition did not come true in time')
     await delay(10)
   }
-}
-
-function valueOf<T>(result: DriveResult<T>): T {
-  if (result instanceof DriveError) throw result
-  return result
-}
-
-function codeOf(result: DriveResult<unknown>): string {
-  return result instanceof DriveError ? result.code : 'ok'
 }
 
 function version(modifiedNs: bigint, systemMetadata = new Map<string, Uint8Array>()) {
@@ -338,10 +344,8 @@ test('a call given up is never begun, and one that copies into the arena is wait
   const waiting = client.makeVolume('a')
   const running = client.makeVolume('b')
   const copying = client.readFile('a', 'b', 0, codec.memory.subarray(0, 8))
-  claims[1] = CLAIM.waiting
-  const slots = [0, 1, 2].map((index) => index)
-  Atomics.store(claims, slots[1] ?? 0, CLAIM.running)
-  Atomics.store(claims, slots[2] ?? 0, CLAIM.copying)
+  Atomics.store(claims, 1, CLAIM.running)
+  Atomics.store(claims, 2, CLAIM.copying)
   let isCopied = false
   void copying.then(() => (isCopied = true))
   assert.equal(codeOf(await waiting), 'DriveTimeout')
@@ -410,4 +414,40 @@ test('a drive emptied, given a foreign format, and put back is noticed within a 
   valueOf(await client.statVolume('bucket'))
   rmSync(root, { recursive: true })
   await noticed('DriveNotFound')
+})
+
+test('a thread that ends takes its calls with it at once, and is started again', async (context) => {
+  // Says that it is ready and ends with the first call.
+  const program = `
+    import { parentPort, workerData } from 'node:worker_threads'
+    parentPort.postMessage({ kind: 'ready' })
+    parentPort.on('message', ({ id }) => parentPort.postMessage({ kind: 'pong', id }))
+    for (const { port } of workerData.connections) port.on('message', () => process.exit(1))`
+  const entry = new URL(`data:text/javascript,${encodeURIComponent(program)}`)
+  const { client, state, lines, root } = await startDrive(context, { entry, timeoutMs: 1000 })
+  for (const round of [1, 2]) {
+    await until(async () => {
+      state.set('online')
+      return (await client.info()) instanceof DriveError && state.generation === round + 1
+    })
+  }
+  assert.ok(lines.some((line) => line.includes(`taking drive ${root} offline: its thread ended`)))
+})
+
+test('a thread whose program fails is reported and tried again', async (context) => {
+  const entry = new URL('data:text/javascript,throw new Error("No such luck")')
+  const { client, state, lines } = await startDrive(context, { entry, timeoutMs: 300 })
+  await until(() => state.generation >= 3)
+  assert.equal(state.get(), 'faulty')
+  assert.equal(codeOf(await client.info()), 'DriveFaulty')
+  assert.match(lines[0] ?? '', /its thread failed .*No such luck/)
+})
+
+test('a thread that blocks without a call is replaced', async (context) => {
+  const program = `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`
+  const entry = new URL(`data:text/javascript,${encodeURIComponent(program)}`)
+  const { supervisor, state, lines } = await startDrive(context, { entry, timeoutMs: 500 })
+  await until(() => state.generation >= 2)
+  assert.match(lines[0] ?? '', /its thread does not answer for 500 ms/)
+  await until(() => !supervisor.hasAbandoned)
 })

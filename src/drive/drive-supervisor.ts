@@ -109,6 +109,7 @@ export class DriveSupervisor {
       workerData,
       transferList: pairs.map((pair) => pair.host.port),
       name: `drive ${host.driveIndex}`,
+      resourceLimits: { maxYoungGenerationSizeMb: 1 },
     })
     const life: Life = {
       worker,
