@@ -1,6 +1,6 @@
 import { assert } from '#base/assert'
 import { DriveError, TMP_VOLUME } from '#drive/drive'
-import type { ObjectVersion } from '#drive/xl-meta'
+import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
@@ -26,6 +26,7 @@ export interface RebuildPlan {
   readonly targets: readonly number[]
   /** Folder below TMP_VOLUME for files. */
   readonly folder: string
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface Rebuilt {
@@ -35,7 +36,7 @@ export interface Rebuilt {
   readonly inline: ReadonlyMap<number, Uint8Array>
 }
 
-/** Undefined: too few good shards. Staged files of the folder are left to the caller to commit or discard. */
+/** Undefined: too few good shards, or aborted. Staged files of the folder are left to the caller to commit or discard. */
 export async function rebuildShards(
   set: ErasureSet,
   plan: RebuildPlan,
@@ -70,7 +71,7 @@ class Rebuild {
       const framed = framedSize(shardFileSize(version.sizeBytes, version), version)
       for (const position of targets) this.#inline.set(position, new Uint8Array(framed))
     }
-    using slot = await this.#set.context.codec.arena.acquire(slotBytes)
+    using slot = await this.#set.context.codec.arena.acquire(slotBytes, this.#plan.signal)
     for (const part of version.parts) {
       this.#isBad.fill(false)
       const blockCount = Math.ceil(part.sizeBytes / version.blockSizeBytes)
@@ -81,7 +82,7 @@ class Rebuild {
         )
         const shardBytes = Math.ceil(blockBytes / version.dataShards)
         const isRead = await this.#readBlock(slot, part.number, block, shardBytes)
-        if (!isRead) return undefined
+        if (!isRead || this.#plan.signal?.aborted === true) return undefined
         const isLast = block + 1 >= blockCount
         await this.#writeBlock(slot, part.number, block, shardBytes, isLast)
       }
@@ -102,16 +103,23 @@ class Rebuild {
     const { codec } = this.#set.context
     const stride = HASH_SIZE_BYTES + this.#shardSize
     const present: boolean[] = version.distribution.map(() => false)
+    let isLastTry = false
     for (;;) {
       const missing = version.dataShards - present.filter(Boolean).length
       if (missing === 0) break
       const chosen = this.#chooseSources(present, missing)
-      if (chosen.length < missing) return false
-      const targetsOf = (position: number): Uint8Array => {
+      if (chosen.length < missing) {
+        if (isLastTry) return false
+        // A file that is bad in another block may be good in this one.
+        isLastTry = true
+        this.#isBad.fill(false)
+        continue
+      }
+      const frameOf = (position: number): Uint8Array => {
         const start = this.#sourceShardOf(position) * stride
         return slot.bytes.subarray(start, start + HASH_SIZE_BYTES + shardBytes)
       }
-      await this.#readFrames(chosen, partNumber, block * stride, targetsOf)
+      await this.#readFrames(chosen, partNumber, block * stride, frameOf)
       for (const position of chosen) {
         if (this.#isBad[position] === true) continue
         const shard = this.#sourceShardOf(position)
@@ -160,7 +168,8 @@ class Rebuild {
       for (const position of positions) {
         const target = targetOf(position)
         const frames = sources[position]?.inline
-        if (frames === undefined || frames.length < offset + target.length) this.#isBad[position] = true
+        if (frames === undefined || frames.length < offset + target.length)
+          this.#isBad[position] = true
         else target.set(frames.subarray(offset, offset + target.length))
       }
       return
@@ -171,7 +180,7 @@ class Rebuild {
       (drive, position) =>
         drive.readFile(
           bucket,
-          `${path}/${sources[position]?.dataDir ?? ''}/part.${partNumber}`,
+          `${path}/${dataDirName(sources[position]?.dataDir ?? '')}/part.${partNumber}`,
           offset,
           targetOf(position),
         ),
@@ -192,13 +201,17 @@ class Rebuild {
     const stride = HASH_SIZE_BYTES + this.#shardSize
     const frameOf = (position: number): Uint8Array => {
       const start = this.#targetShardOf(position) * stride
-      return slot.bytes.subarray(start, start + (shardBytes === 0 ? 0 : HASH_SIZE_BYTES + shardBytes))
+      return slot.bytes.subarray(
+        start,
+        start + (shardBytes === 0 ? 0 : HASH_SIZE_BYTES + shardBytes),
+      )
     }
     if (isInline) {
-      for (const position of targets) this.#inline.get(position)?.set(frameOf(position), block * stride)
+      for (const position of targets)
+        this.#inline.get(position)?.set(frameOf(position), block * stride)
       return
     }
-    const file = `${folder}/${this.#plan.version.dataDir}/part.${partNumber}`
+    const file = `${folder}/${dataDirName(this.#plan.version.dataDir)}/part.${partNumber}`
     const outcomes = await fanOutTo(
       this.#set.drives,
       (position) => targets.includes(position) && this.#isLost[position] !== true,

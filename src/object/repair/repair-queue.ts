@@ -80,7 +80,10 @@ export class RepairQueue implements RepairSink {
     }
     this.#unwritten = []
     if (this.#entries.size > 0 || this.#dirty.size > 0) {
-      this.#log.info('Repairs are owed from before', { keys: this.#entries.size, sets: this.#dirty.size })
+      this.#log.info('Repairs are owed from before', {
+        keys: this.#entries.size,
+        sets: this.#dirty.size,
+      })
     }
   }
 
@@ -242,5 +245,12 @@ function parseLine(line: string): RepairItem | DirtySet | undefined {
   if (typeof bucket !== 'string' || typeof path !== 'string') return { pool, set }
   const versionId = field('versionId')
   const reason = REASONS.find((one) => one === field('reason')) ?? 'missed'
-  return { pool, set, bucket, path, reason, versionId: typeof versionId === 'string' ? versionId : undefined }
+  return {
+    pool,
+    set,
+    bucket,
+    path,
+    reason,
+    versionId: typeof versionId === 'string' ? versionId : undefined,
+  }
 }
