@@ -9,11 +9,11 @@ import type { HttpHandler } from './http.ts'
 import type { HttpLimits } from './limits.ts'
 import { type HttpServer, startHttpServer } from './server.ts'
 
-async function start(
+function start(
   handler: HttpHandler,
   options: { readonly limits?: Partial<HttpLimits>; readonly log?: Log } = {},
 ): Promise<HttpServer> {
-  return await startHttpServer({
+  return startHttpServer({
     handler,
     clock: systemClock(),
     log: options.log ?? SILENT_LOG,

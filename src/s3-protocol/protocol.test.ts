@@ -37,18 +37,20 @@ test('documents are read with and without namespaces, references and CDATA', () 
 })
 
 const MALFORMED_XML = [
-  ...[
-    '',
-    'text',
-    '<a>',
-    '<a></b>',
-    '<a/><b/>',
-    '<a/>x',
-    '<a b=c/>',
-    '<a>&nope;</a>',
-    '<a>&amp</a>',
-  ],
-  ...['<a>&#0;</a>', '<a>&#xd800;</a>', '<a>&#x110000;</a>', '<a>\u0000</a>', '<'.repeat(1000)],
+  '',
+  'text',
+  '<a>',
+  '<a></b>',
+  '<a/><b/>',
+  '<a/>x',
+  '<a b=c/>',
+  '<a>&nope;</a>',
+  '<a>&amp</a>',
+  '<a>&#0;</a>',
+  '<a>&#xd800;</a>',
+  '<a>&#x110000;</a>',
+  '<a>\u0000</a>',
+  '<'.repeat(1000),
   '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
   '<a><__proto__>x</__proto__></a>',
   '<a>'.repeat(1000) + '</a>'.repeat(1000),
@@ -74,7 +76,7 @@ test('bytes that are no UTF-8 are MalformedXML', () => {
 test('written text reads back, control characters included', () => {
   const text = 'a<b>&"\'\t\n\r\u0001\u001f\u007f\u0085é😀'
   assert.equal(parseXml(bytes(`<a>${escapeXml(text)}</a>`)).text, text)
-  assert.ok(!/[\u0000-\u001f]/.test(escapeXml(text)))
+  for (const character of escapeXml(text)) assert.ok(character >= ' ')
   assert.equal(escapeXml('\ud800x'), '\ufffdx')
   assert.equal(encodeNameForUrl('a b/ü*(\n'), 'a+b/%C3%BC*%28%0A')
 })

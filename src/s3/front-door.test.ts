@@ -62,8 +62,8 @@ function anonymous(wish: Wish): Sent {
   }
 }
 
-async function send(sent: Sent, fixture = frontDoorFixture()): Promise<Received> {
-  return await exchange(fixture.handler, sent)
+function send(sent: Sent, fixture = frontDoorFixture()): Promise<Received> {
+  return exchange(fixture.handler, sent)
 }
 
 /** What, request, status, code. */

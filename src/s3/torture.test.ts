@@ -166,6 +166,32 @@ for (const [what, body, code] of BODIES) {
   })
 }
 
+test('an upload of unknown size is stored whole, plain and with chunks inside of chunks', async () => {
+  const inner = '5\r\nhello\r\n0\r\nx-amz-checksum-crc32:a\r\n\r\n'
+  const uploads = [
+    [head({ method: 'PUT', path: '/box/a' }, ['Transfer-Encoding: chunked']), 'hello'],
+    [
+      head({ ...UPLOAD, headers: [['x-amz-decoded-content-length', '5'], UPLOAD.headers[1]] }, [
+        'Transfer-Encoding: chunked',
+      ]),
+      inner,
+    ],
+  ] as const
+  for (const [start, content] of uploads) {
+    const client = new Client()
+    client.socket.write(start)
+    for (const byte of content) client.socket.write(`1\r\n${byte}\r\n`)
+    client.socket.write('0\r\n\r\n')
+    await client.until(() => client.text.startsWith('HTTP/1.1 200'))
+    assert.equal(Buffer.from(fixture.store.get('PutObject /box/a') ?? []).toString(), 'hello')
+    fixture.store.clear()
+    client.text = ''
+    client.socket.write(head({ method: 'GET', path: '/box/small' }, []))
+    await client.until(() => client.text.startsWith('HTTP/1.1 200'))
+    client.socket.destroy()
+  }
+})
+
 test('an upload whose sender stops or closes its half commits nothing', async () => {
   for (const end of [true, false]) {
     const client = new Client()
