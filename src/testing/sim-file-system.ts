@@ -260,27 +260,27 @@ export class SimFileSystem implements FileSystem {
   }
 
   /**
-   * Images of power loss at `position`: all there can be when few operations are open, else `randomCount` random ones.
-   * Torn writes are random in either case.
+   * At most `countMax` images of power loss at `position`: all there can be when there are no more than that, else everything
+   * kept (which is what a killed process leaves), nothing kept, and random ones. Torn writes are random in either case.
    */
-  *crashImages(position: number, random: Random, randomCount: number): Generator<SimFileSystem> {
+  *crashImages(position: number, random: Random, countMax: number): Generator<SimFileSystem> {
     const durable = durableAt(this.#log, position)
     const open: number[] = []
     for (const [i, { kind }] of this.#log.slice(0, position).entries()) {
       if (kind !== 'flushed' && !durable.has(i)) open.push(i)
     }
-    if (open.length > EXHAUSTIVE_MAX) {
-      for (let i = 0; i < randomCount; i++) {
+    if (open.length > EXHAUSTIVE_MAX || 2 ** open.length > countMax) {
+      for (let i = 0; i < countMax; i++) {
         // An even coin would hardly ever keep nearly all or nearly nothing.
-        const keptPercent = random.below(6) * 20
-        yield this.#image(position, random, () => random.below(100) < keptPercent)
+        const keptPercent = i === 0 ? 100 : i === 1 ? 0 : 10 + random.below(9) * 10
+        yield this.#image(position, durable, random, () => random.below(100) < keptPercent)
       }
       return
     }
     const seen = new Set<number>()
     for (let wanted = 0; wanted < 2 ** open.length; wanted++) {
       let kept = 0
-      const image = this.#image(position, random, (i) => {
+      const image = this.#image(position, durable, random, (i) => {
         const bit = 1 << open.indexOf(i)
         kept |= wanted & bit
         return (wanted & bit) !== 0
@@ -291,8 +291,13 @@ export class SimFileSystem implements FileSystem {
     }
   }
 
-  #image(position: number, random: Random, keeps: (position: number) => boolean): SimFileSystem {
-    const tree = crashImage(this.#initial, this.#log, position, { keeps, random })
+  #image(
+    position: number,
+    durable: ReadonlySet<number>,
+    random: Random,
+    keeps: (position: number) => boolean,
+  ): SimFileSystem {
+    const tree = crashImage(this.#initial, this.#log, position, { durable, keeps, random })
     return new SimFileSystem({ nowNs: this.#nowNs }, tree)
   }
 

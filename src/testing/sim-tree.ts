@@ -186,23 +186,26 @@ export function durableAt(log: readonly Operation[], position: number): Readonly
 }
 
 /**
- * What is left after power loss at `position`. `keeps` decides about each operation that is neither durable nor forbidden,
+ * What is left after power loss at `position`, where `durable` is of `durableAt`. `keeps` decides about each operation that is neither durable nor forbidden,
  * in order; a lost write may leave its first bytes.
  */
 export function crashImage(
   initial: SimTree,
   log: readonly Operation[],
   position: number,
-  options: { readonly keeps: (position: number) => boolean; readonly random: Random },
+  options: {
+    readonly durable: ReadonlySet<number>
+    readonly keeps: (position: number) => boolean
+    readonly random: Random
+  },
 ): SimTree {
-  const durable = durableAt(log, position)
   const image = initial.copy()
   const ended = new Set<number>()
   for (let i = 0; i < position; i++) {
     const operation = log[i]
     if (operation === undefined || operation.kind === 'flushed') continue
     const isPossible = !operation.orders.some((node) => ended.has(node))
-    if (durable.has(i) || (isPossible && options.keeps(i))) {
+    if (options.durable.has(i) || (isPossible && options.keeps(i))) {
       image.apply(operation)
       continue
     }

@@ -12,6 +12,7 @@ import {
   TMP_VOLUME,
 } from '../drive.ts'
 import { dataDirName, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
+import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
 import type { DriveContext } from './drive-context.ts'
 import { parentOf } from './drive-paths.ts'
 import { systemErrorCode } from './file-system.ts'
@@ -330,7 +331,8 @@ function removeLeftovers(context: DriveContext, directory: string): void {
   for (const { name, isFile, isDirectory } of context.fileSystem.list(directory)) {
     const path = `${directory}/${name}`
     const isV1Part = context.mayHoldV1 && isFile && PART_PATTERN.test(name)
-    if (isV1Part || (isDirectory && isUuid(name) && holdsOnlyParts(context, path))) {
+    const isDataDir = isDirectory && (isUuid(name) || name === LEGACY_DATA_DIR)
+    if (isV1Part || (isDataDir && holdsOnlyParts(context, path))) {
       context.trash(path)
     }
   }
