@@ -72,12 +72,10 @@ function objectErrorOf(error: ObjectError): S3Error {
 function markerHeaders(error: ObjectError): readonly (readonly [string, string])[] {
   const marker = error.details.deleteMarker
   if (marker === undefined) return []
-  const headers: [string, string][] = [['x-amz-delete-marker', 'true']]
-  if (marker.versionId !== 'null') headers.push(['x-amz-version-id', marker.versionId])
-  if (error.code === 'MethodNotAllowed') {
-    headers.push(['Last-Modified', httpDateOf(marker.modifiedNs)])
-  }
-  return headers
+  return [
+    ['x-amz-delete-marker', 'true'],
+    ['x-amz-version-id', marker.versionId],
+  ]
 }
 
 /** What a cache needs to go on with the version it has. */

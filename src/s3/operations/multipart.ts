@@ -76,6 +76,7 @@ export async function listParts(call: S3Call): Promise<S3Reply> {
   const after = parts.filter((part) => part.number > marker)
   const page = after.slice(0, limit)
   const checksum = uploadChecksum(upload.userMetadata)
+  const isTruncated = limit > 0 && after.length > page.length
   return {
     status: 200,
     body: xmlDocument('ListPartsResult', [
@@ -86,9 +87,9 @@ export async function listParts(call: S3Call): Promise<S3Reply> {
       owner('Owner'),
       ['StorageClass', storageClassOf(upload.userMetadata)],
       ['PartNumberMarker', marker],
-      ['NextPartNumberMarker', page.at(-1)?.number ?? (limit === 0 ? marker : 0)],
+      ['NextPartNumberMarker', isTruncated ? (page.at(-1)?.number ?? 0) : 0],
       ['MaxParts', limit],
-      ['IsTruncated', limit > 0 && after.length > page.length],
+      ['IsTruncated', isTruncated],
       checksum !== undefined && ['ChecksumAlgorithm', checksum.algorithm.toUpperCase()],
       checksum !== undefined && ['ChecksumType', checksum.type satisfies ChecksumType],
       ...page.map(
