@@ -175,6 +175,17 @@ for (const [what, sent, status, code] of REFUSALS) {
   })
 }
 
+test('below /minio/ there is no bucket to find', async () => {
+  assert.equal((await send(signed({ path: '/minio/any' }))).code, 'NoSuchBucket')
+  assert.equal((await send(anonymous({ path: '/minio/any' }))).code, 'AccessDenied')
+  assert.equal((await send(signed({ method: 'POST', path: '/minio/any' }))).code, 'BadRequest')
+  assert.equal(
+    (await send(signed({ method: 'DELETE', path: '/minio/any' }))).code,
+    'AllAccessDisabled',
+  )
+  assert.equal((await send(signed({ path: '/minio' }))).code, 'AllAccessDisabled')
+})
+
 test('two ways to authenticate at once are refused', async () => {
   const url = presignRequest(
     {

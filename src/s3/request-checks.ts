@@ -33,8 +33,19 @@ export function checkHeaders(request: HttpRequest): void {
 /** Names and what may not come over a plain connection. */
 export function checkAddress(request: HttpRequest, address: Address): void {
   checkKey(address.key)
-  if (address.bucket !== '') checkBucketName(address.bucket)
+  if (isBelowConsole(address)) checkConsolePath(request)
+  else if (address.bucket !== '') checkBucketName(address.bucket)
   if (!request.isSecure) checkCustomerKeys(request)
+}
+
+/** Paths below `/minio/` belong to the server's other faces: as a bucket there is nothing to find. */
+function isBelowConsole({ bucket, virtualHost, path }: Address): boolean {
+  return bucket === 'minio' && !virtualHost && path.startsWith('/minio/')
+}
+
+function checkConsolePath({ method }: HttpRequest): void {
+  if (method === 'POST') throw new S3Error('BadRequest')
+  if (method !== 'GET' && method !== 'HEAD') throw new S3Error('AllAccessDisabled')
 }
 
 function checkCustomerKeys(request: HttpRequest): void {

@@ -255,6 +255,7 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
   const documents = new Map<string, Uint8Array>()
   let open = 0
   const find = (bucket: string, key: string): ObjectInfo => {
+    if (bucket === 'minio') throw new ObjectError('BucketNotFound', 'no such bucket')
     const content = objects.get(`${bucket}/${key}`)
     if (content === undefined) throw new ObjectError('ObjectNotFound', 'no such object')
     const info = objectInfo(bucket, key, content)
