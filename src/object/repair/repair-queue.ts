@@ -8,19 +8,30 @@ import type { RepairItem, RepairReason, RepairSink } from '../repair-sink.ts'
  * Keys that owe a repair, kept over restarts.
  *
  * An item is in the journals of two drives before `report` resolves. A journal is a file of JSON lines; it is written
- * anew when most of its lines are done. After a crash items may be repaired twice, which changes nothing.
- * Beyond `ITEMS_MAX` keys a set is marked as dirty instead: then all of its keys are looked through.
+ * anew when most of its lines are done, and on drives that come into use later. After a crash items may be repaired
+ * twice, which changes nothing.
+ * Beyond `ITEMS_MAX` keys, or `BYTES_MAX` bytes of journal, a set is marked as dirty instead: then all of its keys are
+ * looked through.
+ *
+ *   ready ──take──> taken ──done──> gone
+ *     ^               │ └─retry──> waiting
+ *     └── due, or a drive came back ──┘
  */
 
 const JOURNAL_PATH = 'repair/queue.jsonl'
 const JOURNAL_COPIES = 2
 const ITEMS_MAX = 100_000
+/** Small files are read up to 16 MiB. */
+const BYTES_MAX = 12 * 1_048_576
 /** A journal with this many lines more than items is written anew. */
 const DONE_LINES_MAX = 2000
 const RETRY_FIRST_MS = 5000
 const RETRY_LAST_MS = 300_000
+/** How often waiting items are looked through. */
+const DUE_CHECK_MS = 1000
 
 export interface QueuedRepair extends RepairItem {
+  /** How often it was tried before. */
   readonly attempts: number
 }
 
@@ -29,12 +40,21 @@ export interface DirtySet {
   readonly set: number
 }
 
+export interface RepairQueueOptions {
+  /** Of this node; the first ones that are online keep the journal. */
+  readonly drives: readonly Drive[]
+  readonly clock: Clock
+  readonly log: Log
+  readonly itemsMax?: number
+}
+
 interface Entry {
   item: RepairItem
+  lineBytes: number
   attempts: number
   /** Monotonic milliseconds; not before. */
   dueMs: number
-  isTaken: boolean
+  state: 'ready' | 'waiting' | 'taken'
   /** Reported again while it was being repaired. */
   isAgain: boolean
 }
@@ -43,18 +63,25 @@ export class RepairQueue implements RepairSink {
   readonly #drives: readonly Drive[]
   readonly #clock: Clock
   readonly #log: Log
-  /** In order of report. */
+  readonly #itemsMax: number
   readonly #entries = new Map<string, Entry>()
+  /** Names of entries that are ready, in order; a set keeps the order of addition. */
+  readonly #ready = new Set<string>()
   readonly #dirty = new Map<string, DirtySet>()
+  /** Drives whose journal has every item. */
+  readonly #journals = new Set<Drive>()
   #unwritten: string[] = []
   #writing: Promise<void> | undefined
   #journalLines = 0
-  #wake: (() => void) | undefined
+  #entryBytes = 0
+  #dueCheckedMs = -Infinity
+  readonly #wakers = new Set<() => void>()
 
-  constructor(drives: readonly Drive[], clock: Clock, log: Log) {
-    this.#drives = drives
-    this.#clock = clock
-    this.#log = log
+  constructor(options: RepairQueueOptions) {
+    this.#drives = options.drives
+    this.#clock = options.clock
+    this.#log = options.log
+    this.#itemsMax = options.itemsMax ?? ITEMS_MAX
   }
 
   get size(): number {
@@ -65,102 +92,158 @@ export class RepairQueue implements RepairSink {
     return [...this.#dirty.values()]
   }
 
-  /** Reads what earlier runs left. Call once, before the first report. */
+  /** Reads what earlier runs left, from all drives, and writes it to those that keep it now. Call once, before the first report. */
   async load(): Promise<void> {
+    const found: Drive[] = []
     for (const drive of this.#drives) {
+      if (!drive.isOnline()) continue
       const files = await drive.readSmallFiles(CAIRN_VOLUME, [JOURNAL_PATH])
-      if (files instanceof DriveError) continue
-      for (const line of textOf(files[0] ?? new Uint8Array()).split('\n')) {
+      if (files instanceof DriveError) {
+        this.#log.warn('Cannot read the list of repairs', { drive: drive.endpoint, error: files })
+        continue
+      }
+      const [bytes] = files
+      if (bytes === undefined) continue
+      found.push(drive)
+      for (const line of textOf(bytes).split('\n')) {
         const parsed = parseLine(line)
         if (parsed === undefined) continue
-        if ('bucket' in parsed) this.#add(parsed)
-        else this.#dirty.set(dirtyName(parsed), parsed)
-        this.#journalLines++
+        if (!('bucket' in parsed)) this.#dirty.set(dirtyName(parsed), parsed)
+        else if (this.#isFull(parsed)) this.#markDirty(parsed)
+        else this.#add(parsed)
       }
     }
     this.#unwritten = []
+    if (found.length > 0) await this.#rewrite()
+    for (const drive of found) {
+      if (!this.#journals.has(drive)) await drive.trash(CAIRN_VOLUME, JOURNAL_PATH)
+    }
     if (this.#entries.size > 0 || this.#dirty.size > 0) {
-      this.#log.info('Repairs are owed from before', {
-        keys: this.#entries.size,
-        sets: this.#dirty.size,
-      })
+      this.#log.info('Repairs are owed from before', { keys: this.#entries.size, sets: this.#dirty.size })
     }
   }
 
   async report(item: RepairItem): Promise<void> {
-    if (this.#entries.size >= ITEMS_MAX && !this.#entries.has(nameOf(item))) this.#markDirty(item)
-    else if (!this.#add(item)) return
-    this.#wake?.()
+    if (this.#isFull(item)) this.#markDirty(item)
+    else if (this.#add(item)) this.#wakeOne()
     await this.#flush()
   }
 
-  /** The next item that is due, or undefined after `waitMs` without one. Give it back with `done` or `retry`. */
+  /** The next item that is due, or undefined after `waitMs` without one, or when `signal` aborts. Give it back with `done` or `retry`. */
   async take(waitMs: number, signal: AbortSignal): Promise<QueuedRepair | undefined> {
-    const now = this.#clock.monotonicMs()
-    for (const entry of this.#entries.values()) {
-      if (entry.isTaken || entry.dueMs > now) continue
-      entry.isTaken = true
-      entry.isAgain = false
-      return { ...entry.item, attempts: entry.attempts }
-    }
+    const taken = this.#takeReady()
+    if (taken !== undefined || signal.aborted) return taken
     const woken = new AbortController()
-    this.#wake = () => woken.abort()
+    const wake = (): void => woken.abort()
+    this.#wakers.add(wake)
     await this.#clock.sleep(waitMs, AbortSignal.any([signal, woken.signal]))
-    this.#wake = undefined
-    return undefined
+    this.#wakers.delete(wake)
+    return signal.aborted ? undefined : this.#takeReady()
   }
 
+  #takeReady(): QueuedRepair | undefined {
+    const nowMs = this.#clock.monotonicMs()
+    if (this.#ready.size === 0 || nowMs - this.#dueCheckedMs >= DUE_CHECK_MS) this.#findDue(nowMs)
+    const [name] = this.#ready
+    const entry = name === undefined ? undefined : this.#entries.get(name)
+    if (name === undefined || entry === undefined) return undefined
+    this.#ready.delete(name)
+    entry.state = 'taken'
+    entry.isAgain = false
+    return { ...entry.item, attempts: entry.attempts }
+  }
+
+  #findDue(nowMs: number): void {
+    if (nowMs - this.#dueCheckedMs < DUE_CHECK_MS) return
+    this.#dueCheckedMs = nowMs
+    for (const [name, entry] of this.#entries) {
+      if (entry.state === 'waiting' && entry.dueMs <= nowMs) this.#makeReady(name, entry)
+    }
+  }
+
+  #makeReady(name: string, entry: Entry): void {
+    entry.state = 'ready'
+    this.#ready.add(name)
+  }
+
+  /** The item is repaired, unless it was reported again meanwhile. */
   async done(item: RepairItem): Promise<void> {
-    const entry = this.#entries.get(nameOf(item))
+    const name = nameOf(item)
+    const entry = this.#entries.get(name)
     if (entry === undefined) return
     if (entry.isAgain) {
-      entry.isTaken = false
       entry.attempts = 0
+      this.#makeReady(name, entry)
       return
     }
-    this.#entries.delete(nameOf(item))
+    this.#entries.delete(name)
+    this.#ready.delete(name)
+    this.#entryBytes -= entry.lineBytes
     if (this.#journalLines > this.#entries.size + DONE_LINES_MAX || this.#entries.size === 0) {
       await this.#rewrite()
     }
   }
 
-  /** Puts an item back, later each time. */
-  retry(item: RepairItem): void {
+  /** Puts an item back, later each time, but not before `delayMs`. */
+  retry(item: RepairItem, delayMs = 0): void {
     const entry = this.#entries.get(nameOf(item))
     if (entry === undefined) return
-    entry.isTaken = false
-    entry.dueMs =
-      this.#clock.monotonicMs() + Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** entry.attempts)
+    const backoffMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(entry.attempts, 10))
+    entry.state = 'waiting'
+    entry.dueMs = this.#clock.monotonicMs() + Math.max(delayMs, backoffMs)
     entry.attempts++
   }
 
   /** A drive came back: everything is worth another try now. */
   retryAll(): void {
-    for (const entry of this.#entries.values()) {
-      entry.dueMs = 0
+    for (const [name, entry] of this.#entries) {
       entry.attempts = 0
+      if (entry.state === 'waiting') this.#makeReady(name, entry)
     }
-    this.#wake?.()
+    for (const wake of this.#wakers) wake()
   }
 
   async markClean(set: DirtySet): Promise<void> {
-    this.#dirty.delete(dirtyName(set))
-    await this.#rewrite()
+    if (this.#dirty.delete(dirtyName(set))) await this.#rewrite()
   }
 
-  /** True when the item has to be written to the journals. */
+  #isFull(item: RepairItem): boolean {
+    const isLarge = this.#entries.size >= this.#itemsMax || this.#entryBytes >= BYTES_MAX
+    return isLarge && !this.#entries.has(nameOf(item))
+  }
+
+  #wakeOne(): void {
+    const [wake] = this.#wakers
+    if (wake === undefined) return
+    this.#wakers.delete(wake)
+    wake()
+  }
+
+  /** True when there is something new to do. */
   #add(item: RepairItem): boolean {
     const name = nameOf(item)
     const known = this.#entries.get(name)
     if (known === undefined) {
-      this.#entries.set(name, { item, attempts: 0, dueMs: 0, isTaken: false, isAgain: false })
-      this.#unwritten.push(JSON.stringify(item))
+      const line = JSON.stringify(item)
+      const entry: Entry = {
+        item,
+        lineBytes: 2 * line.length,
+        attempts: 0,
+        dueMs: 0,
+        state: 'ready',
+        isAgain: false,
+      }
+      this.#entries.set(name, entry)
+      this.#ready.add(name)
+      this.#entryBytes += entry.lineBytes
+      this.#unwritten.push(line)
       return true
     }
     known.isAgain = true
-    if (known.item.versionId === undefined || known.item.versionId === item.versionId) return false
-    known.item = { ...known.item, versionId: undefined }
-    this.#unwritten.push(JSON.stringify(known.item))
+    const merged = merge(known.item, item)
+    if (merged === known.item) return false
+    known.item = merged
+    this.#unwritten.push(JSON.stringify(merged))
     return true
   }
 
@@ -182,9 +265,7 @@ export class RepairQueue implements RepairSink {
       const lines = this.#unwritten
       this.#unwritten = []
       this.#journalLines += lines.length
-      this.#writing = this.#write(lines, (drive, bytes) =>
-        drive.appendSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytes),
-      )
+      this.#writing = this.#append(lines)
       await this.#writing
       this.#writing = undefined
     }
@@ -194,29 +275,50 @@ export class RepairQueue implements RepairSink {
   async #rewrite(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
     this.#unwritten = []
-    const lines = [...this.#entries.values()].map(({ item }) => JSON.stringify(item))
-    lines.push(...this.dirtySets.map((dirty) => JSON.stringify(dirty)))
-    this.#journalLines = lines.length
-    this.#writing = this.#write(lines, (drive, bytes) =>
-      drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytes),
-    )
+    this.#journals.clear()
+    this.#journalLines = this.#entries.size + this.#dirty.size
+    this.#writing = this.#append([])
     await this.#writing
     this.#writing = undefined
   }
 
-  async #write(
-    lines: readonly string[],
-    put: (drive: Drive, bytes: Uint8Array) => Promise<void | DriveError>,
-  ): Promise<void> {
-    const bytes = utf8(lines.map((line) => `${line}\n`).join(''))
-    let copies = 0
+  /** Appends to journals that are complete; gives other drives the whole list. */
+  async #append(lines: readonly string[]): Promise<void> {
+    const written: Drive[] = []
     for (const drive of this.#drives) {
-      if (copies === JOURNAL_COPIES) break
+      if (written.length === JOURNAL_COPIES) break
       if (!drive.isOnline()) continue
-      const result = await put(drive, bytes)
-      if (!(result instanceof DriveError)) copies++
+      const result = this.#journals.has(drive)
+        ? await drive.appendSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytesOf(lines))
+        : await drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytesOf(this.#allLines()))
+      if (result instanceof DriveError) this.#log.warn('Cannot write the list of repairs', { error: result })
+      else written.push(drive)
     }
-    if (copies === 0) this.#log.error('Cannot keep the list of repairs on any drive')
+    this.#journals.clear()
+    for (const drive of written) this.#journals.add(drive)
+    if (written.length === 0) this.#log.error('Cannot keep the list of repairs on any drive')
+  }
+
+  #allLines(): string[] {
+    const lines = [...this.#entries.values()].map(({ item }) => JSON.stringify(item))
+    lines.push(...this.dirtySets.map((dirty) => JSON.stringify(dirty)))
+    return lines
+  }
+}
+
+function bytesOf(lines: readonly string[]): Uint8Array {
+  return utf8(lines.map((line) => `${line}\n`).join(''))
+}
+
+/** One item that asks for everything that the two ask for; `known` itself when it does already. */
+function merge(known: RepairItem, added: RepairItem): RepairItem {
+  const isWider = known.versionId !== undefined && known.versionId !== added.versionId
+  const isDeeper = added.reason === 'corrupt' && known.reason !== 'corrupt'
+  if (!isWider && !isDeeper) return known
+  return {
+    ...known,
+    versionId: isWider ? undefined : known.versionId,
+    reason: isDeeper ? added.reason : known.reason,
   }
 }
 
@@ -238,11 +340,17 @@ function parseLine(line: string): RepairItem | DirtySet | undefined {
   } catch {
     return undefined // the torn last line of a journal
   }
+  return repairItemFrom(value)
+}
+
+/** Reads a queued item, or a mark of a whole set, from plain data; undefined for anything else. */
+export function repairItemFrom(value: unknown): RepairItem | DirtySet | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const field = (name: string): unknown => Reflect.get(value, name)
   const [pool, set, bucket, path] = [field('pool'), field('set'), field('bucket'), field('path')]
   if (typeof pool !== 'number' || typeof set !== 'number') return undefined
-  if (typeof bucket !== 'string' || typeof path !== 'string') return { pool, set }
+  if (bucket === undefined && path === undefined) return { pool, set }
+  if (typeof bucket !== 'string' || typeof path !== 'string') return undefined
   const versionId = field('versionId')
   const reason = REASONS.find((one) => one === field('reason')) ?? 'missed'
   return {
