@@ -14,7 +14,7 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 }
 
 /** The real file system. */
-export function nodeFileSystem(): FileSystem {
+export function nodeFileSystem(flushesInFlightMax = FLUSHES_IN_FLIGHT_MAX): FileSystem {
   return {
     open: (path, mode) => fs.openSync(path, FLAGS[mode], 0o666),
     close: (file) => fs.closeSync(file),
@@ -38,7 +38,7 @@ export function nodeFileSystem(): FileSystem {
         type: type.toString(16),
       }
     },
-    flush,
+    flush: (targets) => flushAll(targets, flushesInFlightMax),
     flushNow,
   }
 }
@@ -93,13 +93,16 @@ function entryOf(entry: fs.Dirent): DirectoryEntry {
 }
 
 /** Several at once, since a journaling file system then commits once for all of them. */
-async function flush(targets: readonly FlushTarget[]): Promise<readonly (Error | undefined)[]> {
+async function flushAll(
+  targets: readonly FlushTarget[],
+  inFlightMax: number,
+): Promise<readonly (Error | undefined)[]> {
   const outcomes: (Error | undefined)[] = targets.map(() => undefined)
   const entries = targets.entries()
   const worker = async (): Promise<void> => {
     for (const [index, target] of entries) outcomes[index] = await flushOne(target)
   }
-  await Promise.all(Array.from({ length: Math.min(FLUSHES_IN_FLIGHT_MAX, targets.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(inFlightMax, targets.length) }, worker))
   return outcomes
 }
 
