@@ -113,13 +113,16 @@ function parseFlags(input: Readonly<Record<string, unknown>>): Omit<ServerFlags,
   }
 }
 
-/** The first signal stops cleanly, a second one at once. */
+/** A second Ctrl-C after this time ends the process at once. npm passes the first one on, so that it comes twice. */
+const IMPATIENCE_MS = 1000
+
+/** The first signal stops cleanly. */
 function stopOnSignals(stop: (reason: string) => void): void {
-  let stopping = false
+  let sinceMs: number | undefined
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (stopping && signal === 'SIGINT') process.exit(130)
-      stopping = true
+      sinceMs ??= performance.now()
+      if (signal === 'SIGINT' && performance.now() - sinceMs > IMPATIENCE_MS) process.exit(130)
       stop(signal)
     })
   }
