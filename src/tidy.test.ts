@@ -55,7 +55,7 @@ const TABLE: Readonly<Record<string, Border>> = {
   },
   server: {
     modules: ['*'],
-    outside: ['node:worker_threads', 'node:os', 'node:path', 'node:process', 'node:fs'],
+    outside: ['node:worker_threads', 'node:path', 'node:fs', 'node:net'],
   },
   cli: {
     modules: [...GROUND, 'server'],
