@@ -98,7 +98,7 @@ function without(fileSystem: FileSystem, kind: 'file' | 'directory'): FileSystem
     write: (file, chunks) => fileSystem.write(file, chunks),
     statFile: (file) => fileSystem.statFile(file),
     stat: (path) => fileSystem.stat(path),
-    list: (path) => fileSystem.list(path),
+    list: (path, countMax) => fileSystem.list(path, countMax),
     makeDirectory: (path) => fileSystem.makeDirectory(path),
     rename: (from, to) => fileSystem.rename(from, to),
     link: (from, to) => fileSystem.link(from, to),

@@ -153,9 +153,9 @@ export class SimFileSystem implements FileSystem {
     return node === undefined ? undefined : this.#statOf(node)
   }
 
-  list(path: string): readonly DirectoryEntry[] {
+  list(path: string, countMax?: number): readonly DirectoryEntry[] {
     this.#check('list', path)
-    return [...this.#directoryAt(path, 'list').names].map(([name, id]) => {
+    return [...this.#directoryAt(path, 'list').names].slice(0, countMax).map(([name, id]) => {
       const isDirectory = this.#tree.node(id)?.kind === 'directory'
       return { name, isDirectory, isFile: !isDirectory }
     })

@@ -53,8 +53,8 @@ export interface FileSystem {
   statFile(file: number): FileStat
   /** Undefined: nothing there. Follows no symbolic link at the end of the path. */
   stat(path: string): FileStat | undefined
-  /** Throws ENOENT for a missing directory. */
-  list(path: string): readonly DirectoryEntry[]
+  /** The first `countMax` entries in no order. Throws ENOENT for a missing directory. */
+  list(path: string, countMax?: number): readonly DirectoryEntry[]
   makeDirectory(path: string): void
   rename(from: string, to: string): void
   link(from: string, to: string): void

@@ -14,7 +14,6 @@ import {
   MULTIPART_VOLUME,
   type PartCommit,
   TMP_VOLUME,
-  TRASH_VOLUME,
   type VolumeInfo,
   type WalkReply,
   type WalkRequest,
@@ -35,6 +34,7 @@ import { readMetadataFile } from './metadata-file.ts'
 import { OpenFiles } from './open-files.ts'
 import { StagedFiles } from './staged-files.ts'
 import { type Change, fail } from './step-scheduler.ts'
+import { Trash } from './trash.ts'
 import { Walker } from './walk.ts'
 
 const SMALL_FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -54,6 +54,7 @@ export class LocalDrive implements Drive {
   readonly #staged: StagedFiles
   readonly #open: OpenFiles
   readonly #walker: Walker
+  readonly #trash: Trash
 
   constructor(options: LocalDriveOptions) {
     this.endpoint = options.root
@@ -61,6 +62,7 @@ export class LocalDrive implements Drive {
     this.#staged = new StagedFiles(this.#context)
     this.#open = new OpenFiles(this.#context)
     this.#walker = new Walker(this.#context)
+    this.#trash = new Trash(this.#context, this.#staged)
   }
 
   isOnline(): boolean {
@@ -284,10 +286,11 @@ export class LocalDrive implements Drive {
 
   listDirectory(volume: string, path: string, limit: number): DriveReply<readonly string[]> {
     return this.#read('list a directory', () => {
-      const entries = this.#context.fileSystem.list(this.#context.directoryPath(volume, path))
-      return entries
-        .slice(0, limit)
-        .map(({ name, isDirectory }) => (isDirectory ? `${name}/` : name))
+      const entries = this.#context.fileSystem.list(
+        this.#context.directoryPath(volume, path),
+        limit,
+      )
+      return entries.map(({ name, isDirectory }) => (isDirectory ? `${name}/` : name))
     })
   }
 
@@ -309,19 +312,7 @@ export class LocalDrive implements Drive {
     readonly limit: number
   }): DriveReply<{ readonly left: number }> {
     return this.#read('empty the trash', () => {
-      const { fileSystem, clock } = this.#context
-      const trash = this.#context.volumePath(TRASH_VOLUME)
-      const oldestNs = clock.nowNs() - BigInt(options.olderThanMs) * 1_000_000n
-      let removed = 0
-      let left = 0
-      for (const { name } of fileSystem.list(trash)) {
-        const stat = fileSystem.stat(`${trash}/${name}`)
-        if (removed >= options.limit || (stat !== undefined && stat.modifiedNs > oldestNs)) left++
-        else {
-          this.#context.removeTree(`${trash}/${name}`)
-          removed++
-        }
-      }
+      const left = this.#trash.empty(options)
       this.#keepReserve()
       return { left }
     })

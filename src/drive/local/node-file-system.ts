@@ -22,7 +22,10 @@ export function nodeFileSystem(flushesInFlightMax = FLUSHES_IN_FLIGHT_MAX): File
     write: writeFully,
     statFile: (file) => statOf(fs.fstatSync(file, { bigint: true })),
     stat: statPath,
-    list: (path) => fs.readdirSync(path, { withFileTypes: true }).map(entryOf),
+    list: (path, countMax) =>
+      countMax === undefined
+        ? fs.readdirSync(path, { withFileTypes: true }).map(entryOf)
+        : listSome(path, countMax),
     makeDirectory: (path) => fs.mkdirSync(path, 0o777),
     rename: (from, to) => fs.renameSync(from, to),
     link: (from, to) => fs.linkSync(from, to),
@@ -86,6 +89,22 @@ function statOf(stat: fs.BigIntStats): FileStat {
     device: stat.dev,
     links: Number(stat.nlink),
   }
+}
+
+/** Without reading the whole of a large directory. */
+function listSome(path: string, countMax: number): readonly DirectoryEntry[] {
+  const entries: DirectoryEntry[] = []
+  const directory = fs.opendirSync(path, { bufferSize: Math.max(1, Math.min(countMax, 1024)) })
+  try {
+    while (entries.length < countMax) {
+      const entry = directory.readSync()
+      if (entry === null) break
+      entries.push(entryOf(entry))
+    }
+  } finally {
+    directory.closeSync()
+  }
+  return entries
 }
 
 function entryOf(entry: fs.Dirent): DirectoryEntry {

@@ -39,6 +39,12 @@ export class StagedFiles {
     this.#context.removeTree(this.#context.path(TMP_VOLUME, folder))
   }
 
+  /** Whether somebody is writing into a staging folder. */
+  isOpen(folder: string): boolean {
+    for (const path of this.#open.keys()) if (path.startsWith(`${folder}/`)) return true
+    return false
+  }
+
   #create(path: string, full: string): number {
     if (this.#open.size >= OPEN_MAX) fail('TooManyOpenFiles', 'Too many staged files are open')
     const { fileSystem } = this.#context

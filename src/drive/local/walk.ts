@@ -24,8 +24,9 @@ const LISTINGS_MAX = 64
 const LISTING_NAMES_MAX = 2_000_000
 /** A directory that changed so recently may change again without a new modification time. */
 const SETTLED_NS = 100_000_000n
-/** Links of a directory without sub-directories, where the file system counts them. */
+/** Links of a directory without sub-directories, on file systems that count them: ext, xfs, tmpfs. */
 const LEAF_LINKS = 2
+const COUNTING_TYPES: ReadonlySet<string> = new Set(['ef53', '58465342', '1021994'])
 
 interface Item {
   /** Relative to the directory: `d`, or `d/` with `isBelow` or for a directory object. */
@@ -42,6 +43,7 @@ export class Walker {
   readonly #context: DriveContext
   readonly #listings = new Map<string, Listing>()
   #listedNames = 0
+  #hasLinkCounts: boolean | undefined
 
   constructor(context: DriveContext) {
     this.#context = context
@@ -57,7 +59,8 @@ export class Walker {
   #itemsOf(directory: string): readonly Item[] {
     const stat = this.#context.fileSystem.stat(directory)
     // Most objects' directories, and all data directories, are leaves: they need not be read.
-    if (stat?.isDirectory !== true || stat.links === LEAF_LINKS) return []
+    if (stat?.isDirectory !== true) return []
+    if (stat.links === LEAF_LINKS && this.#countsLinks()) return []
     const known = this.#listings.get(directory)
     if (known !== undefined) {
       this.#listings.delete(directory)
@@ -72,6 +75,13 @@ export class Walker {
       this.#keep(directory, { modifiedNs: stat.modifiedNs, items })
     }
     return items
+  }
+
+  #countsLinks(): boolean {
+    this.#hasLinkCounts ??= COUNTING_TYPES.has(
+      this.#context.fileSystem.space(this.#context.root).type,
+    )
+    return this.#hasLinkCounts
   }
 
   #namesOf(directory: string): readonly string[] {
