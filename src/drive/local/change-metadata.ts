@@ -11,7 +11,7 @@ import {
   type PartCommit,
   TMP_VOLUME,
 } from '../drive.ts'
-import { dataDirName, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
+import { dataDirName, type Displaced, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
 import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
 import type { DriveContext } from './drive-context.ts'
 import { parentOf } from './drive-paths.ts'
@@ -41,20 +41,16 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
   const inline =
     request.inlineFrom === undefined ? request.inline : meta.inline(request.inlineFrom)?.slice()
   const displaced = meta.put(version, inline)
-  const replaced = mode === 'heal' ? undefined : displaced?.dataDirectory
+  const replaced = mode === 'heal' ? undefined : replacedDirectory(context, displaced, request)
   const bytes = meta.encode()
   const data = dataOf(context, request, meta)
   let staged: string | undefined
   let oldDataDir: string | undefined
-  let isMoved = false
   try {
     // Second names, durable with the flush of the staged metadata: a failed commit leaves the upload whole.
     if (data?.isUpload === true) linkParts(context, data)
     staged = yield* context.writeStaged(bytes)
-    if (data?.isUpload === false) {
-      moveData(context, data, mode)
-      isMoved = true
-    }
+    if (data?.isUpload === false) moveData(context, data, mode)
     if (meta.isV1File) renameV1Metadata(context, directory)
     if (replaced !== undefined) oldDataDir = backUp(context, directory, replaced, request.backup)
     if (oldDataDir !== undefined && request.backup) {
@@ -63,8 +59,7 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
     }
     context.moveInto(staged, `${directory}/${XL_META}`)
   } catch (error) {
-    if (staged !== undefined) context.removeFile(staged)
-    if (data !== undefined && (data.isUpload || isMoved)) context.trash(data.to)
+    takeBack(context, request, { staged, data, isNew: current.meta === undefined })
     throw error
   }
   if (request.source?.volume === TMP_VOLUME) {
@@ -72,6 +67,34 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
   }
   yield [{ directory }]
   return { oldDataDir, versionsHash: meta.versionsHash() }
+}
+
+/** Where the backup of the present metadata goes: the data directory replaced or, when that one is shared or there is none, a new directory. */
+function replacedDirectory(
+  context: DriveContext,
+  displaced: Displaced | undefined,
+  request: CommitRequest,
+): string | undefined {
+  if (displaced === undefined) return undefined
+  return displaced.dataDirectory ?? (request.backup ? context.random.uuid() : undefined)
+}
+
+/** After a commit that failed before its metadata was in place: nothing refers to what it left. */
+function takeBack(
+  context: DriveContext,
+  request: CommitRequest,
+  left: {
+    readonly staged: string | undefined
+    readonly data: CommitData | undefined
+    readonly isNew: boolean
+  },
+): void {
+  const { staged, data, isNew } = left
+  // An error may hide a rename that happened: then the new metadata refers to the data.
+  if (staged !== undefined && context.fileSystem.stat(staged) === undefined) return
+  if (staged !== undefined) context.removeFile(staged)
+  if (data !== undefined && request.mode !== 'heal') context.trash(data.to)
+  if (isNew) context.removeEmptyUpward(request.volume, context.path(request.volume, request.path))
 }
 
 function checkFence(meta: XlMeta, modifiedNs: bigint): void {
@@ -349,13 +372,14 @@ function holdsOnlyParts(context: DriveContext, path: string): boolean {
 export function* commitPart(context: DriveContext, request: PartCommit): Change<void> {
   const staged = context.path(TMP_VOLUME, request.staged)
   const directory = context.path(MULTIPART_VOLUME, request.directory)
-  // The upload's own directory must be there: a part must not bring an aborted upload back.
-  if (context.fileSystem.stat(parentOf(directory))?.isDirectory !== true) {
-    fail('FileNotFound', 'Upload does not exist')
-  }
   const part = `${directory}/part.${request.partNumber}`
   const metadata = yield* context.writeStaged(request.metadata)
   try {
+    // The upload's own directory must be there: a part must not bring an aborted upload back.
+    if (context.fileSystem.stat(parentOf(directory))?.isDirectory !== true) {
+      fail('FileNotFound', 'Upload does not exist')
+    }
+    if (context.fileSystem.stat(staged) === undefined) fail('FileNotFound', 'Part is not staged')
     // Without its metadata a part does not count: at no moment does old metadata describe new data.
     context.removeFile(`${part}.meta`)
     context.moveInto(staged, part)

@@ -130,7 +130,12 @@ export class DriveContext {
   /** Puts staged bytes in the place of a file, which stays whole at every moment. */
   *replaceFile(path: string, bytes: Uint8Array): Change<void> {
     const staged = yield* this.writeStaged(bytes)
-    this.moveInto(staged, path)
+    try {
+      this.moveInto(staged, path)
+    } catch (error) {
+      this.removeFile(staged)
+      throw error
+    }
     yield [{ directory: parentOf(path) }]
   }
 

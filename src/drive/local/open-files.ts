@@ -42,7 +42,7 @@ export class OpenFiles {
         )
       }
     } catch (error) {
-      if (stream === undefined || known === undefined) fileSystem.close(file)
+      if (stream === undefined || known?.file !== file) fileSystem.close(file)
       throw error
     }
     if (stream === undefined) fileSystem.close(file)

@@ -114,6 +114,9 @@ export class StepScheduler {
       for (const [index, outcome] of outcomes.entries()) {
         if (outcome === undefined) continue
         for (const owner of owners[index] ?? []) failures[owner] ??= outcome
+        // Later changes rely on these names too: nobody is answered before they are durable.
+        const target = targets[index]
+        if (target !== undefined && 'directory' in target) this.noteName(target.directory)
       }
       for (const [index, one] of waiting.entries()) one.resume(failures[index])
     }
