@@ -6,6 +6,7 @@ import type { Log } from '#observe/log'
 import type { EngineSeed } from './thread-seed.ts'
 
 const READY_POLL_MS = 5
+const WATCH_MS = 1000
 /** How often drives that are away are tried again (distributed.md 2.6). */
 const RETRY_MS = 10_000
 
@@ -18,10 +19,13 @@ export interface DrivesOptions {
   readonly clientCount: number
   /** Hands the connections of a drive's new thread to the threads that use it. */
   connect(index: number, connections: readonly DriveConnection[]): void
+  /** A drive is online that was not before; it may lack what was written meanwhile. */
+  onReturn(): void
 }
 
 interface Seat {
   drive: FormedDrive
+  wasOnline: boolean
   readonly state: DriveStateCell
   supervisor: DriveSupervisor | undefined
 }
@@ -32,8 +36,6 @@ export class Drives {
   readonly #formation: Formation
   readonly #seats: readonly Seat[]
   #timer: Timer | undefined
-  /** Called when a drive is used that was not before; its content may lack what was written meanwhile. */
-  onReturn: ((drive: FormedDrive) => void) | undefined
 
   constructor(formation: Formation, options: DrivesOptions) {
     this.#options = options
@@ -42,6 +44,7 @@ export class Drives {
       .flatMap(({ sets }) => sets.flat())
       .map((drive, index) => ({
         drive,
+        wasOnline: true,
         state: new DriveStateCell(options.seed.driveStates, index),
         supervisor: undefined,
       }))
@@ -55,11 +58,6 @@ export class Drives {
     return this.#seats.some(({ supervisor }) => supervisor?.hasAbandoned === true)
   }
 
-  /** Drives whose content is incomplete. */
-  get healing(): readonly FormedDrive[] {
-    return this.#seats.map(({ drive }) => drive).filter(({ isHealing }) => isHealing)
-  }
-
   onlineCount(): number {
     return this.#seats.filter(({ state }) => state.isOnline()).length
   }
@@ -69,7 +67,7 @@ export class Drives {
       if (seat.drive.refusal === undefined) this.#launch(index, seat)
       else seat.state.set('notFound')
     }
-    this.#planRetry()
+    this.#watch(0)
   }
 
   /** Resolves when every thread has answered, or after `limitMs`. */
@@ -114,10 +112,19 @@ export class Drives {
     seat.supervisor.start()
   }
 
-  #planRetry(): void {
-    this.#timer = this.#options.clock.setTimer(RETRY_MS, () => {
-      for (const [index, seat] of this.#seats.entries()) this.#retry(index, seat)
-      this.#planRetry()
+  /** Looks for drives that came back, and now and then for refused ones that may be used now. */
+  #watch(sinceRetryMs: number): void {
+    this.#timer = this.#options.clock.setTimer(WATCH_MS, () => {
+      let isAnyBack = false
+      for (const seat of this.#seats) {
+        const isOnline = seat.state.isOnline()
+        if (isOnline && !seat.wasOnline) isAnyBack = true
+        seat.wasOnline = isOnline
+      }
+      if (isAnyBack) this.#options.onReturn()
+      const isRetry = sinceRetryMs >= RETRY_MS
+      if (isRetry) for (const [index, seat] of this.#seats.entries()) this.#retry(index, seat)
+      this.#watch(isRetry ? 0 : sinceRetryMs + WATCH_MS)
     })
   }
 
@@ -125,14 +132,17 @@ export class Drives {
   #retry(index: number, seat: Seat): void {
     const state = seat.state.get()
     if (state !== 'notFound' && state !== 'unformatted') return
-    const before = seat.drive
-    seat.drive = this.#formation.retry(before)
-    if (seat.drive.refusal !== undefined) return
+    const drive = this.#formation.retry(seat.drive)
+    seat.drive = drive
+    if (drive.refusal !== undefined) return
+    if (drive.isHealing) new Uint8Array(this.#options.seed.healing)[index] = 1
     if (seat.supervisor === undefined) {
       seat.state.set('starting')
       this.#launch(index, seat)
     }
-    this.#options.log.info('Drive is back', { drive: seat.drive.endpoint })
-    this.onReturn?.(seat.drive)
+    this.#options.log.info('Drive is used again', {
+      drive: drive.endpoint,
+      isHealing: drive.isHealing,
+    })
   }
 }

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { CertificateStore } from '#http/certificates'
 import { type HttpServer, startHttpServer } from '#http/server'
-import type { RepairSink } from '#object/repair-sink'
+import { PortRepairSink } from '#object/repair/remote-sink'
 import { createLog, type Log } from '#observe/log'
 import { createFrontDoor } from '#s3/front-door'
 import { OPERATIONS } from '#s3/operations'
@@ -24,7 +24,12 @@ class RequestThread {
     this.#seed = seed
     this.#parent = parent
     this.#log = createLog(this.#clock, seed.log)
-    this.#core = new ThreadEngine(seed, this.#clock, this.#log, repairsOver(seed.repairPort))
+    this.#core = new ThreadEngine(
+      seed,
+      this.#clock,
+      this.#log,
+      new PortRepairSink(seed.repairPort, this.#clock),
+    )
   }
 
   run(): void {
@@ -48,29 +53,38 @@ class RequestThread {
     const { settings } = this.#seed
     const { rootUser, rootPassword } = settings
     try {
+      const frontDoor = createFrontDoor({
+        services: {
+          engine: this.#core.engine,
+          clock: this.#clock,
+          random: systemRandom(),
+          region: settings.region,
+          digest: (name, data) => {
+            const checksum = this.#core.codec.checksum(name)
+            checksum.update(data)
+            return checksum.digest()
+          },
+        },
+        operations: OPERATIONS,
+        credentials: {
+          find: (accessKey) =>
+            accessKey === rootUser
+              ? { accessKey, secretKey: rootPassword, isOwner: true }
+              : undefined,
+        },
+        log: this.#log,
+        domains: settings.domains,
+      })
+      const running = new Int32Array(this.#seed.running)
       this.#server = await startHttpServer({
-        handler: createFrontDoor({
-          services: {
-            engine: this.#core.engine,
-            clock: this.#clock,
-            random: systemRandom(),
-            region: settings.region,
-            digest: (name, data) => {
-              const checksum = this.#core.codec.checksum(name)
-              checksum.update(data)
-              return checksum.digest()
-            },
-          },
-          operations: OPERATIONS,
-          credentials: {
-            find: (accessKey) =>
-              accessKey === rootUser
-                ? { accessKey, secretKey: rootPassword, isOwner: true }
-                : undefined,
-          },
-          log: this.#log,
-          domains: settings.domains,
-        }),
+        handler: async (request, response) => {
+          Atomics.add(running, 0, 1)
+          try {
+            await frontDoor(request, response)
+          } finally {
+            Atomics.sub(running, 0, 1)
+          }
+        },
         clock: this.#clock,
         log: this.#log,
         host: settings.address.host === '' ? undefined : settings.address.host,
@@ -100,11 +114,6 @@ class RequestThread {
   #tell(news: RequestThreadNews): void {
     this.#parent.postMessage(news)
   }
-}
-
-function repairsOver(port: MessagePort): RepairSink {
-  port.unref()
-  return { report: () => undefined }
 }
 
 function seedOf(data: unknown): RequestThreadSeed {

@@ -14,10 +14,11 @@ import { createCodecSeed } from '#codec/arena'
 import type { Settings } from '#config/config'
 import { parityFor, poolsFrom, type PoolTopology } from '#config/topology'
 import { createDriveStates } from '#drive/drive-messages'
-import { type Formation, FormationError, formDrives } from '#drive/formation'
+import { type Formation, FormationError, type FormedDrive, formDrives } from '#drive/formation'
 import { createGenerationMemory } from '#object/bucket-metadata'
 import { createLockMemory } from '#object/locks'
 import { createLog, type Log } from '#observe/log'
+import { Background } from './background.ts'
 import { Drives } from './drives.ts'
 import { RequestThreads } from './request-threads.ts'
 import { ThreadEngine } from './thread-engine.ts'
@@ -130,6 +131,12 @@ function formWhenPossible(
   }
 }
 
+function healingOf(drives: readonly FormedDrive[]): SharedArrayBuffer {
+  const flags = new Uint8Array(new SharedArrayBuffer(drives.length))
+  for (const [index, { isHealing }] of drives.entries()) flags[index] = isHealing ? 1 : 0
+  return flags.buffer
+}
+
 class Server implements RunningServer {
   readonly #settings: Settings
   readonly #clock: Clock
@@ -138,6 +145,7 @@ class Server implements RunningServer {
   readonly #drives: Drives
   readonly #threads: RequestThreads
   readonly #core: ThreadEngine
+  readonly #background: Background
   readonly #ended = Promise.withResolvers<number>()
   #port = 0
   #isStopping = false
@@ -179,8 +187,13 @@ class Server implements RunningServer {
       lockMemory: createLockMemory(),
       bucketGeneration: createGenerationMemory(),
       driveStates: createDriveStates(formed.length),
+      healing: healingOf(formed),
+      running: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
     }
-    this.#core = new ThreadEngine(seed, clock, log, { report: () => undefined })
+    this.#core = new ThreadEngine(seed, clock, log, {
+      report: (item) => this.#background.report(item),
+    })
+    this.#background = new Background(seed, this.#core, clock, log)
     this.#threads = new RequestThreads(seed, (reason) => this.#die(reason))
     this.#drives = new Drives(formation, {
       clock,
@@ -192,6 +205,7 @@ class Server implements RunningServer {
         if (own !== undefined) this.#core.connect(index, own)
         this.#threads.connect(index, others)
       },
+      onReturn: () => this.#background.driveCameBack(),
     })
   }
 
@@ -214,6 +228,7 @@ class Server implements RunningServer {
     this.#drives.start()
     await loaded
     await this.#drives.untilReady(DRIVES_READY_MS)
+    await this.#background.start(this.#threads.repairPorts)
     const listening = await this.#threads.listen(this.#settings.address.port)
     if (typeof listening === 'string') throw new StartError(`Cannot listen: ${listening}`)
     this.#port = listening
@@ -228,6 +243,7 @@ class Server implements RunningServer {
 
   async #stopAll(): Promise<void> {
     await this.#threads.stop(this.#settings.shutdownTimeoutMs + 5000, this.#clock)
+    await this.#background.stop()
     await this.#drives.stop()
     this.#formation.release()
     this.#log.info('Stopped')

@@ -3,6 +3,7 @@ import { systemRandom } from '#base/random'
 import { Codec } from '#codec/codec'
 import type { DriveConnection } from '#drive/drive-messages'
 import { DriveClient } from '#drive/drive-client'
+import type { EngineContext } from '#object/context'
 import { Engine } from '#object/engine'
 import { NamespaceLocks } from '#object/locks'
 import type { RepairSink } from '#object/repair-sink'
@@ -12,6 +13,7 @@ import type { EngineSeed } from './thread-seed.ts'
 /** The engine of one thread, over the memory that all threads share. */
 export class ThreadEngine {
   readonly engine: Engine
+  readonly context: EngineContext
   readonly codec: Codec
   /** By index. */
   readonly drives: readonly DriveClient[]
@@ -31,20 +33,23 @@ export class ThreadEngine {
           timeoutMs: seed.settings.driveTimeoutMs,
         }),
     )
+    const healing = new Uint8Array(seed.healing)
+    this.context = {
+      codec: this.codec,
+      clock,
+      random: systemRandom(),
+      log,
+      repairs,
+      locks: new NamespaceLocks(seed.lockMemory, clock),
+      deploymentId: seed.deploymentId,
+      storage: seed.storage,
+    }
     this.engine = new Engine({
-      context: {
-        codec: this.codec,
-        clock,
-        random: systemRandom(),
-        log,
-        repairs,
-        locks: new NamespaceLocks(seed.lockMemory, clock),
-        deploymentId: seed.deploymentId,
-        storage: seed.storage,
-      },
+      context: this.context,
       layouts: seed.pools.map(({ sets, distributionAlgorithm }) => ({
         distributionAlgorithm,
         sets: sets.map((set) => set.map(({ index }) => this.drives[index])),
+        isHealing: (set, position) => healing[sets[set]?.[position]?.index ?? -1] === 1,
       })),
       bucketGeneration: seed.bucketGeneration,
     })

@@ -32,6 +32,10 @@ export interface EngineSeed {
   readonly lockMemory: SharedArrayBuffer
   readonly bucketGeneration: SharedArrayBuffer
   readonly driveStates: SharedArrayBuffer
+  /** One byte for each drive: 1 while it replaces another one and is being filled. */
+  readonly healing: SharedArrayBuffer
+  /** One Int32: requests that are being served. */
+  readonly running: SharedArrayBuffer
 }
 
 /** A request thread gets this as its worker data. */
