@@ -18,6 +18,8 @@ import { systemRandom } from '#base/random'
 import { SILENT_LOG } from '#observe/log'
 import { formDrives, FormationError, type Formation, type FormationOptions } from './formation.ts'
 import { parseFormat } from './format-json.ts'
+import type { FileSystem } from './local/file-system.ts'
+import { nodeFileSystem } from './local/node-file-system.ts'
 
 const OPTIONS: FormationOptions = {
   clock: systemClock(),
@@ -143,6 +145,68 @@ test('a first formatting that was cut short is completed', (context) => {
     after.pools[0]?.sets[0]?.every(({ isHealing, refusal }) => !isHealing && refusal === undefined),
   )
 })
+
+test('a first formatting that is killed at any step is completed by the next start', (context) => {
+  const real = nodeFileSystem()
+  for (let survived = 0; ; survived++) {
+    const { root, endpoints } = folders(context, 3)
+    const killed = killedAfter(real, survived)
+    let isKilled = false
+    try {
+      form(endpoints, 3, { ...OPTIONS, fileSystem: killed }).release()
+    } catch (error) {
+      isKilled = true
+      if (!(error instanceof Killed) && !(error instanceof FormationError)) throw error
+    }
+    const formation = formOnce(endpoints)
+    const drives = formation.pools.flatMap(({ sets }) => sets.flat())
+    assert.deepEqual(refusals(formation), [undefined, undefined, undefined], `step ${survived}`)
+    assert.ok(
+      drives.every((drive) => !drive.isHealing),
+      `step ${survived}: no drive is replaced`,
+    )
+    for (const { endpoint, driveId } of drives) {
+      const format = parseFormat(readFileSync(join(endpoint, '.minio.sys/format.json')))
+      assert.equal(format.driveId, driveId)
+      assert.equal(format.deploymentId, formation.deploymentId)
+    }
+    rmSync(root, { recursive: true })
+    if (!isKilled) break
+  }
+})
+
+class Killed extends Error {}
+
+/** A file system whose process is killed after so many changes: all later ones throw. */
+function killedAfter(fileSystem: FileSystem, changes: number): FileSystem {
+  let left = changes
+  const spend = (): void => {
+    if (left-- <= 0) throw new Killed('killed')
+  }
+  return {
+    ...fileSystem,
+    open: (path, mode) => {
+      if (mode !== 'read') spend()
+      return fileSystem.open(path, mode)
+    },
+    write: (file, chunks) => {
+      spend()
+      fileSystem.write(file, chunks)
+    },
+    makeDirectory: (path) => {
+      spend()
+      fileSystem.makeDirectory(path)
+    },
+    rename: (from, to) => {
+      spend()
+      fileSystem.rename(from, to)
+    },
+    unlink: (path) => {
+      spend()
+      fileSystem.unlink(path)
+    },
+  }
+}
 
 test('another number of drives or set size ends the start with a message', (context) => {
   const { endpoints } = folders(context, 8)

@@ -1,3 +1,4 @@
+import { textOf } from '#base/bytes'
 import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import { FormatError } from '#codec/msgpack'
@@ -19,6 +20,7 @@ import {
 import { encodeHealingTracker, newHealingTracker, parseHealingTracker } from './healing-tracker.ts'
 import { checkFolder, mountsBelow } from './local/drive-checks.ts'
 import { type DriveLock, lockDrive } from './local/drive-lock.ts'
+import type { FileSystem } from './local/file-system.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
 import { RawDrive } from './local/raw-drive.ts'
 
@@ -56,6 +58,8 @@ export interface FormationOptions {
   readonly log: Log
   readonly allowRootDrive: boolean
   readonly rootDriveThresholdBytes: number
+  /** The real one unless a test puts another in its place. */
+  readonly fileSystem?: FileSystem
 }
 
 export interface FormedDrive {
@@ -113,13 +117,14 @@ export function formDrives(pools: readonly PoolFolders[], options: FormationOpti
 class Former {
   readonly #options: FormationOptions
   readonly #isSingle: boolean
-  readonly #fileSystem = nodeFileSystem()
+  readonly #fileSystem: FileSystem
   readonly #locks = new Map<string, DriveLock>()
   readonly #references: DriveFormat[] = []
   readonly #healId: string
 
   constructor(options: FormationOptions, isSingle: boolean) {
     this.#options = options
+    this.#fileSystem = options.fileSystem ?? nodeFileSystem()
     this.#isSingle = isSingle
     this.#healId = options.random.uuid()
   }
@@ -221,12 +226,33 @@ class Former {
       const wrong = fixed === undefined ? undefined : checkShape(fixed, shape, index)
       if (wrong !== undefined) throw new FormationError(`Drive "${candidate.endpoint}": ${wrong}`)
     }
-    const reference = chooseReference(candidates.map(({ format }) => format))
+    const reference = chooseReference(this.#withPending(candidates))
     if (reference === undefined) {
       const needed = Math.ceil(candidates.length / 2)
       throw new FormationError(`Waiting for a minimum of ${needed} drives to come online`, true)
     }
     return reference
+  }
+
+  /**
+   * Formats by endpoint. A first formatting that was cut short between two renames left some drives with the same format
+   * beside its place: they agree as well, or the start would wait for them forever (D2.1).
+   */
+  #withPending(candidates: readonly Candidate[]): readonly (DriveFormat | undefined)[] {
+    const present = new Set<string>()
+    for (const { format } of candidates) if (format !== undefined) present.add(poolTextOf(format))
+    return candidates.map(({ format, refusal, raw }) => {
+      if (format !== undefined || refusal !== undefined) return format
+      const bytes = raw.read(PENDING_PATH)
+      if (bytes === undefined) return undefined
+      try {
+        const pending = parseFormat(bytes)
+        return present.has(poolTextOf(pending)) ? pending : undefined
+      } catch (error) {
+        if (error instanceof FormatError) return undefined // it never took its place: the drive is blank
+        throw error
+      }
+    })
   }
 
   #formatPool(
@@ -341,6 +367,11 @@ class Former {
     const candidate = this.#open(drive.endpoint)
     return this.#settle(candidate, reference, drive)
   }
+}
+
+/** What is the same on all drives of a pool. */
+function poolTextOf(format: DriveFormat): string {
+  return textOf(encodeFormat({ ...format, driveId: '' }))
 }
 
 function checkMounts(endpoint: string): void {
