@@ -195,7 +195,8 @@ class Refill {
       },
     })
     const outcome = await walk.run(startAfter)
-    if (outcome !== 'finished' && walk.finishedTo !== '') await this.#save(root.name, walk.finishedTo)
+    if (outcome !== 'finished' && walk.finishedTo !== '')
+      await this.#save(root.name, walk.finishedTo)
     return outcome
   }
 
@@ -214,8 +215,10 @@ class Refill {
   async #save(bucket: string, object: string): Promise<boolean> {
     const tracker = this.#tracker
     const counters = new Map(tracker.counters)
-    for (const name of ['ItemsHealed', 'ResumeItemsHealed'] as const) counters.set(name, this.#healed)
-    for (const name of ['ItemsFailed', 'ResumeItemsFailed'] as const) counters.set(name, this.#failed)
+    for (const name of ['ItemsHealed', 'ResumeItemsHealed'] as const)
+      counters.set(name, this.#healed)
+    for (const name of ['ItemsFailed', 'ResumeItemsFailed'] as const)
+      counters.set(name, this.#failed)
     for (const name of ['BytesDone', 'ResumeBytesDone'] as const) counters.set(name, this.#bytes)
     counters.set('RetryAttempts', this.#attempts)
     this.#tracker = {

@@ -59,7 +59,7 @@ function unpack(context: TestContext, name: string): Golden {
       rmSync(root, { recursive: true })
       writeFolder(drive, root)
     } else rmSync(join(root, 'bucket'), { recursive: true })
-    return localDrive(root, { codec }, i)
+    return localDrive(root, { codec, mayHoldV1: name.startsWith('old-2019') }, i)
   })
   const isHealing = (_: number, position: number): boolean => memory[position] === undefined
   const fixture = new EngineFixture({
@@ -77,9 +77,8 @@ function keysOn(roots: readonly string[], bucket: string): string[] {
   const keys = new Set<string>()
   for (const root of roots) {
     for (const file of filesOf(root)) {
-      if (file.startsWith(`${bucket}/`) && file.endsWith('/xl.meta')) {
-        keys.add(file.slice(bucket.length + 1, -'/xl.meta'.length))
-      }
+      const [, key] = /^[^/]+\/(.*)\/xl\.(?:meta|json)$/.exec(file) ?? []
+      if (key !== undefined && file.startsWith(`${bucket}/`)) keys.add(key)
     }
   }
   return [...keys]
@@ -132,10 +131,19 @@ test('"ec4-degraded" is whole after a repair, and reads without any two drives',
     left.filter(([key]) => !hopeless.has(key)).map(([key, { problems }]) => [key, problems]),
     [],
   )
-  context.diagnostic(`${first.size} keys, left: ${JSON.stringify(left.map(([key, r]) => [key, r.problems]))}`)
+  context.diagnostic(
+    `${first.size} keys, left: ${JSON.stringify(left.map(([key, r]) => [key, r.problems]))}`,
+  )
   const second = await repairAll(golden, true)
   for (const [key, { changes }] of second) assert.equal(changes, 0, key)
-  for (const [a, b] of [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]] as const) {
+  for (const [a, b] of [
+    [0, 1],
+    [0, 2],
+    [0, 3],
+    [1, 2],
+    [1, 3],
+    [2, 3],
+  ] as const) {
     const drives = setOf(golden.fixture).drives.map((drive, i) =>
       i === a || i === b ? undefined : drive,
     )
@@ -144,7 +152,10 @@ test('"ec4-degraded" is whole after a repair, and reads without any two drives',
     const fixture = new EngineFixture({ codec, layouts, deploymentId, storage })
     const wrong = await unreadable({ ...golden, fixture })
     // Reduced redundancy has one parity shard.
-    assert.deepEqual(wrong.filter((one) => !one.startsWith('plain/class/rrs')), [])
+    assert.deepEqual(
+      wrong.filter((one) => !one.startsWith('plain/class/rrs')),
+      [],
+    )
   }
 })
 
@@ -155,8 +166,12 @@ for (const name of ['ec4', 'ec4-versions', 'ec8']) {
     const golden = unpack(context, name)
     const before = await unreadable(golden)
     const first = await repairAll(golden, true)
-    const left = [...first].flatMap(([key, { problems }]) => problems.map((one) => `${key}: ${one}`))
-    context.diagnostic(`${first.size} keys, unreadable before: ${before.length}, left: ${left.join(', ')}`)
+    const left = [...first].flatMap(([key, { problems }]) =>
+      problems.map((one) => `${key}: ${one}`),
+    )
+    context.diagnostic(
+      `${first.size} keys, unreadable before: ${before.length}, left: ${left.join(', ')}`,
+    )
     assert.deepEqual(await unreadable(golden), before)
     const second = await repairAll(golden, true)
     for (const [key, { changes }] of second) assert.equal(changes, 0, key)
@@ -171,7 +186,10 @@ for (const name of ['ec4', 'ec4-versions', 'ec8']) {
     const layouts = [{ sets: [drives], distributionAlgorithm: 'SIPMOD+PARITY' as const }]
     const fixture = new EngineFixture({ codec, layouts, deploymentId, storage })
     const after = await unreadable({ ...golden, fixture })
-    assert.deepEqual(after.filter((one) => !before.includes(one)), [])
+    assert.deepEqual(
+      after.filter((one) => !before.includes(one)),
+      [],
+    )
   })
 }
 
@@ -213,4 +231,37 @@ async function digestOf(
     if (error instanceof ObjectError && error.code === 'ObjectNotFound') return null
     throw error
   }
+}
+
+for (const name of [
+  'old-2019-10',
+  'old-2019-10-upgraded',
+  'old-2021-02',
+  'old-2021-02-upgraded',
+  'old-2021-05-upgraded',
+  'old-2022-05',
+  'old-2022-05-upgraded',
+]) {
+  test(`drives of old releases: "${name}" reads as before after a repair`, {
+    skip: goldenSkip(),
+  }, async (context) => {
+    const golden = unpack(context, name)
+    const before = await unreadable(golden)
+    const first = await repairAll(golden, true)
+    const changed = [...first.values()].filter(({ changes }) => changes > 0).length
+    const left = [...first].flatMap(([key, { problems }]) =>
+      problems.map((one) => `${key}: ${one}`),
+    )
+    context.diagnostic(`${first.size} keys, ${changed} changed, left: ${left.join(', ')}`)
+    assert.deepEqual(await unreadable(golden), before)
+    for (const [key, { changes }] of await repairAll(golden, true)) assert.equal(changes, 0, key)
+    for (const { name: bucket } of golden.manifest.buckets) {
+      rmSync(join(golden.roots[3] ?? '', bucket), { recursive: true, force: true })
+    }
+    const refilled = await repairAll(golden, false)
+    const lacking = [...refilled].filter(([, { problems }]) => problems.includes('legacy')).length
+    context.diagnostic(`${lacking} keys of before 2020 are not rebuilt`)
+    for (const [key, { changes }] of await repairAll(golden, true)) assert.equal(changes, 0, key)
+    assert.deepEqual(await unreadable(golden), before)
+  })
 }

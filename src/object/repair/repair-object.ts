@@ -117,10 +117,12 @@ class KeyRepair {
   async run(): Promise<RepairResult> {
     if (isTransient(this.#bucket, this.#path)) return this.#result()
     let found = await this.#survey(this.#options.deep)
-    if (this.#options.healBucket !== undefined && lacksVolume(found)) {
+    if (this.#options.healBucket !== undefined && countLackingVolume(found) > 0) {
       await this.#options.healBucket(this.#bucket)
       found = await this.#survey(false)
     }
+    // A bucket that most drives lack was deleted, and what is left of it goes with it.
+    if (countLackingVolume(found) > this.#set.size / 2) return this.#result()
     for (;;) {
       if (this.#options.signal?.aborted === true) this.#problems.add('stopped')
       if (this.#problems.size > 0 || !this.#isLockNeeded(found)) {
@@ -290,6 +292,11 @@ class KeyRepair {
     const nowNs = this.#set.context.clock.nowNs()
     const ageMs = this.#options.danglingAgeMs ?? DANGLING_AGE_MS
     for (const { header, positions } of refused) {
+      // Drives replaced since 2020 lack these, since they are not rebuilt.
+      if (header.kind === 'legacy') {
+        this.#problems.add('kept')
+        continue
+      }
       const waitMs = ageMs - Number((nowNs - header.modifiedNs) / NS_PER_MS)
       if (waitMs > 0) {
         this.#problems.add('young')
@@ -330,8 +337,8 @@ function nameOf({ reference }: KeptVersion): string {
   return `${reference.header.versionId}/${reference.header.modifiedNs}`
 }
 
-function lacksVolume({ answers }: Survey): boolean {
-  return answers.some(({ kind }) => kind === 'noVolume')
+function countLackingVolume({ answers }: Survey): number {
+  return answers.filter(({ kind }) => kind === 'noVolume').length
 }
 
 /** Changes of one key on all drives, under its lock. A drive that refuses one step gets no more of them. */

@@ -40,6 +40,11 @@ export interface DirtySet {
   readonly set: number
 }
 
+/** A set all of whose keys are to be looked through. `marks` grows with each new reason. */
+export interface MarkedSet extends DirtySet {
+  readonly marks: number
+}
+
 export interface RepairQueueOptions {
   /** Of this node; the first ones that are online keep the journal. */
   readonly drives: readonly Drive[]
@@ -67,7 +72,7 @@ export class RepairQueue implements RepairSink {
   readonly #entries = new Map<string, Entry>()
   /** Names of entries that are ready, in order; a set keeps the order of addition. */
   readonly #ready = new Set<string>()
-  readonly #dirty = new Map<string, DirtySet>()
+  readonly #dirty = new Map<string, MarkedSet>()
   /** Drives whose journal has every item. */
   readonly #journals = new Set<Drive>()
   #unwritten: string[] = []
@@ -88,7 +93,7 @@ export class RepairQueue implements RepairSink {
     return this.#entries.size
   }
 
-  get dirtySets(): readonly DirtySet[] {
+  get dirtySets(): readonly MarkedSet[] {
     return [...this.#dirty.values()]
   }
 
@@ -108,7 +113,7 @@ export class RepairQueue implements RepairSink {
       for (const line of textOf(bytes).split('\n')) {
         const parsed = parseLine(line)
         if (parsed === undefined) continue
-        if (!('bucket' in parsed)) this.#dirty.set(dirtyName(parsed), parsed)
+        if (!('bucket' in parsed)) this.#dirty.set(dirtyName(parsed), { ...parsed, marks: 1 })
         else if (this.#isFull(parsed)) this.#markDirty(parsed)
         else this.#add(parsed)
       }
@@ -119,7 +124,10 @@ export class RepairQueue implements RepairSink {
       if (!this.#journals.has(drive)) await drive.trash(CAIRN_VOLUME, JOURNAL_PATH)
     }
     if (this.#entries.size > 0 || this.#dirty.size > 0) {
-      this.#log.info('Repairs are owed from before', { keys: this.#entries.size, sets: this.#dirty.size })
+      this.#log.info('Repairs are owed from before', {
+        keys: this.#entries.size,
+        sets: this.#dirty.size,
+      })
     }
   }
 
@@ -203,8 +211,11 @@ export class RepairQueue implements RepairSink {
     for (const wake of this.#wakers) wake()
   }
 
-  async markClean(set: DirtySet): Promise<void> {
-    if (this.#dirty.delete(dirtyName(set))) await this.#rewrite()
+  /** A set was looked through that was marked so when that began. It stays marked if more came meanwhile. */
+  async markClean(set: MarkedSet): Promise<void> {
+    if (this.#dirty.get(dirtyName(set))?.marks !== set.marks) return
+    this.#dirty.delete(dirtyName(set))
+    await this.#rewrite()
   }
 
   #isFull(item: RepairItem): boolean {
@@ -249,9 +260,10 @@ export class RepairQueue implements RepairSink {
 
   #markDirty({ pool, set }: RepairItem): void {
     const dirty = { pool, set }
-    if (this.#dirty.has(dirtyName(dirty))) return
+    const marks = this.#dirty.get(dirtyName(dirty))?.marks ?? 0
+    this.#dirty.set(dirtyName(dirty), { ...dirty, marks: marks + 1 })
+    if (marks > 0) return
     this.#log.warn('Too many repairs are owed: the whole set will be looked through', dirty)
-    this.#dirty.set(dirtyName(dirty), dirty)
     this.#unwritten.push(JSON.stringify(dirty))
   }
 
@@ -285,13 +297,17 @@ export class RepairQueue implements RepairSink {
   /** Appends to journals that are complete; gives other drives the whole list. */
   async #append(lines: readonly string[]): Promise<void> {
     const written: Drive[] = []
+    // As it is now: what is added while this waits follows in the next append.
+    const isCovered = this.#journals.size === JOURNAL_COPIES
+    const whole = isCovered ? undefined : bytesOf(this.#allLines())
     for (const drive of this.#drives) {
       if (written.length === JOURNAL_COPIES) break
       if (!drive.isOnline()) continue
       const result = this.#journals.has(drive)
         ? await drive.appendSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytesOf(lines))
-        : await drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytesOf(this.#allLines()))
-      if (result instanceof DriveError) this.#log.warn('Cannot write the list of repairs', { error: result })
+        : await drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, whole ?? bytesOf(this.#allLines()))
+      if (result instanceof DriveError)
+        this.#log.warn('Cannot write the list of repairs', { error: result })
       else written.push(drive)
     }
     this.#journals.clear()
@@ -301,7 +317,7 @@ export class RepairQueue implements RepairSink {
 
   #allLines(): string[] {
     const lines = [...this.#entries.values()].map(({ item }) => JSON.stringify(item))
-    lines.push(...this.dirtySets.map((dirty) => JSON.stringify(dirty)))
+    lines.push(...this.dirtySets.map(({ pool, set }) => JSON.stringify({ pool, set })))
     return lines
   }
 }

@@ -41,7 +41,9 @@ export async function rootsOf(set: ErasureSet): Promise<readonly WalkRoot[] | un
   if (answers === 0 || answers * 2 < set.size) return undefined
   const buckets = [...counts]
     .filter(([, { count }]) => count * 2 >= answers)
-    .sort(([a, x], [b, y]) => (x.createdNs === y.createdNs ? compareUtf8(a, b) : x.createdNs > y.createdNs ? -1 : 1))
+    .sort(([a, x], [b, y]) =>
+      x.createdNs === y.createdNs ? compareUtf8(a, b) : x.createdNs > y.createdNs ? -1 : 1,
+    )
   return [...SYSTEM_ROOTS, ...buckets.map(([name]) => ({ name, volume: name, prefix: '' }))]
 }
 

@@ -85,7 +85,7 @@ export async function findRottenFiles(
           return drive.readFile(files.bucket, name, blockOffset(block, version), target)
         },
       )
-      for (const position of [...left]) {
+      for (const position of left) {
         const outcome = outcomes[position]
         const start = position * frameBytes
         const hashAt = set.size * frameBytes + position * HASH_SIZE_BYTES

@@ -156,7 +156,9 @@ export function overriding(drive: Drive, calls: Partial<Drive>): Drive {
       const replaced: unknown = Reflect.get(calls, name)
       if (replaced !== undefined) return replaced
       const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? value.bind(target) : value
+      // Private fields are the target's: its methods need it as `this`.
+      const bound: unknown = typeof value === 'function' ? value.bind(target) : value
+      return bound
     },
   })
 }

@@ -1,0 +1,157 @@
+/** The service as a whole, over real directories. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { systemClock } from '#base/clock'
+import { MsgpackWriter } from '#codec/msgpack'
+import type { Drive } from '#drive/drive'
+import { encodeHealingTracker, newHealingTracker } from '#drive/healing-tracker'
+import { SILENT_LOG } from '#observe/log'
+import { contentOf, testCodec, type EngineFixture } from '#testing/engine-fixture'
+import { RepairQueue } from './repair-queue.ts'
+import { RepairService } from './repair-service.ts'
+import { makeBlank, overriding, RepairFixture } from './testing/repair-fixture.ts'
+
+const codec = testCodec()
+
+interface Running {
+  readonly service: RepairService
+  readonly queue: RepairQueue
+  readonly expired: number[]
+}
+
+async function serviceFor(
+  fixture: RepairFixture,
+  engine: EngineFixture = fixture.engine,
+): Promise<Running> {
+  const { context, pools } = engine
+  const queue = new RepairQueue({ drives: fixture.drives, clock: systemClock(), log: SILENT_LOG })
+  await queue.load()
+  const expired: number[] = []
+  const service = new RepairService({
+    context,
+    pools,
+    queue,
+    healBucket: async (bucket) => {
+      for (const drive of fixture.drives) await drive.makeVolume(bucket)
+    },
+    isBusy: () => false,
+    onRefilled: (_, position) => fixture.healing.delete(position),
+    expireUploads: () => Promise.resolve(expired.push(1)),
+    expireIntervalMs: 3_600_000,
+  })
+  service.start()
+  return { service, queue, expired }
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  const deadline = performance.now() + 20_000
+  while (!isTrue()) {
+    assert.ok(performance.now() < deadline, 'Waited too long')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+test('what reads and writes report is repaired, and stopping is quick', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  const { service, queue, expired } = await serviceFor(fixture)
+  for (const size of [100, 400_000]) await fixture.engine.put(`a/${size}`, contentOf(size))
+  const before = fixture.snapshot()
+  for (const size of [100, 400_000]) {
+    rmSync(fixture.file(0, `bucket/a/${size}`), { recursive: true })
+    await fixture.engine.get(`a/${size}`)
+    rmSync(fixture.file(1, `bucket/a/${size}/xl.meta`))
+    await fixture.engine.get(`a/${size}`)
+  }
+  assert.ok(fixture.engine.repairs.length > 0)
+  for (const item of fixture.engine.repairs) await queue.report(item)
+  await until(() => queue.size === 0)
+  assert.deepEqual(fixture.snapshot(), before)
+  assert.deepEqual(expired, [1])
+  const beganMs = performance.now()
+  await service.stop()
+  assert.ok(performance.now() - beganMs < 1000)
+})
+
+test('what a drive missed is made up when it comes back', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  let isOnline = false
+  const drives = fixture.drives.map(
+    (drive, i): Drive => (i === 3 ? overriding(drive, { isOnline: () => isOnline }) : drive),
+  )
+  const engine = fixture.engineOver(drives)
+  const { service, queue } = await serviceFor(fixture, engine)
+  for (let i = 0; i < 10; i++) await engine.put(`k${i}`, contentOf(100 + i))
+  for (const item of engine.repairs) await queue.report(item)
+  assert.equal(queue.size, 10)
+  assert.deepEqual(fixture.names(3), [])
+  isOnline = true
+  service.driveCameBack()
+  await until(() => queue.size === 0)
+  assert.equal(fixture.names(3).length, 10)
+  await service.stop()
+})
+
+test('repairs that MinIO owed are done, and its list goes', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  await fixture.engine.put('a', contentOf(100))
+  const before = fixture.snapshot()
+  rmSync(fixture.file(2, 'bucket/a'), { recursive: true })
+  const writer = new MsgpackWriter(100)
+  writer.raw(Uint8Array.of(1, 0, 1, 0))
+  writer.mapHeader16(4)
+  for (const [name, value] of [
+    ['Bucket', 'bucket'],
+    ['Object', 'a'],
+    ['VersionID', ''],
+  ] as const) {
+    writer.text(name)
+    writer.text(value)
+  }
+  writer.text('BitrotScan')
+  writer.boolean(true)
+  const list = fixture.file(1, '.minio.sys/buckets/.heal/mrf/list.bin')
+  mkdirSync(list.slice(0, list.lastIndexOf('/')), { recursive: true })
+  writeFileSync(list, writer.view())
+  const { service, queue } = await serviceFor(fixture)
+  await until(() => !existsSync(list) && queue.size === 0)
+  assert.deepEqual(fixture.snapshot(), before)
+  await service.stop()
+})
+
+test('a replaced drive is refilled, old trash and quarantine are dropped', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  for (let i = 0; i < 10; i++) await fixture.engine.put(`k${i}`, contentOf(100 + i))
+  const before = fixture.snapshot()
+  const root = fixture.roots[1] ?? ''
+  rmSync(root, { recursive: true })
+  makeBlank(root)
+  const tracker = newHealingTracker({
+    driveId: 'drive',
+    healId: 'heal',
+    pool: 0,
+    set: 0,
+    position: 1,
+    path: root,
+    endpoint: root,
+    startedNs: 1n,
+    buckets: [],
+  })
+  writeFileSync(`${root}/.minio.sys/buckets/.healing.bin`, encodeHealingTracker(tracker))
+  fixture.healing.add(1)
+  const trash = fixture.file(0, '.minio.sys/tmp/.trash')
+  mkdirSync(`${trash}/old`)
+  utimesSync(`${trash}/old`, 1, 1)
+  const dayMs = 24 * 3_600_000
+  const quarantine = fixture.file(0, '.minio.sys/cairn/quarantine')
+  const nowMs = systemClock().nowMs()
+  for (const ageMs of [dayMs, 8 * dayMs]) {
+    mkdirSync(`${quarantine}/${nowMs - ageMs}-x`, { recursive: true })
+    writeFileSync(`${quarantine}/${nowMs - ageMs}-x/xl.meta`, 'x')
+  }
+  const { service } = await serviceFor(fixture)
+  await until(() => fixture.healing.size === 0)
+  await until(() => !existsSync(`${trash}/old`) && readdirSync(quarantine).length === 1)
+  assert.deepEqual(fixture.snapshot(), before)
+  await service.stop()
+})
