@@ -50,7 +50,7 @@ export interface Settings {
   readonly allowRootDrive: boolean
   readonly rootDriveThresholdBytes: number
   readonly requestThreads: number
-  /** 0: by memory. */
+  /** Requests served at a time; 0: no limit. */
   readonly requestsMax: number
   readonly arenaBytes: number
   readonly staleUploadsExpiryMs: number

@@ -31,6 +31,13 @@ import { RequestBody } from './request-body.ts'
 import { type Address, parseAddress, Router } from './router.ts'
 import type { Operation, S3Call, S3Services } from './s3.ts'
 
+/** How many requests are served at a time, over all threads of the node. Health checks do not count. */
+export interface Admission {
+  /** False: too many; else `leave` must be called once. */
+  tryEnter(): boolean
+  leave(): void
+}
+
 export interface FrontDoorOptions {
   readonly services: S3Services
   readonly operations: readonly Operation[]
@@ -42,6 +49,8 @@ export interface FrontDoorOptions {
   readonly serverName?: string | undefined
   /** Names this node in `x-amz-id-2`; empty or undefined while there is only one. */
   readonly nodeName?: string | undefined
+  /** Default: no limit. */
+  readonly admission?: Admission | undefined
 }
 
 /** The handler of the S3 API. One per request thread. */
@@ -88,8 +97,13 @@ class FrontDoor {
     try {
       address = parseAddress(request, this.#options.domains)
       if (this.#answersOutside(request, response, address)) return
-      const call = await this.#admit(request, address)
-      await this.#replies.send(request, response, await call.operation.handler(call))
+      if (this.#options.admission?.tryEnter() === false) throw new S3Error('TooManyRequests')
+      try {
+        const call = await this.#admit(request, address)
+        await this.#replies.send(request, response, await call.operation.handler(call))
+      } finally {
+        this.#options.admission?.leave()
+      }
     } catch (error) {
       this.#fail(request, response, { thrown: error, address })
     }

@@ -9,6 +9,7 @@ import { PortRepairSink } from '#object/repair/remote-sink'
 import { createLog, type Log } from '#observe/log'
 import { createFrontDoor } from '#s3/front-door'
 import { OPERATIONS } from '#s3/operations'
+import { SharedAdmission } from './shared-admission.ts'
 import { ThreadEngine } from './thread-engine.ts'
 import type { RequestThreadNews, RequestThreadOrder, RequestThreadSeed } from './thread-seed.ts'
 
@@ -75,16 +76,8 @@ class RequestThread {
         log: this.#log,
         domains: settings.domains,
       })
-      const running = new Int32Array(this.#seed.running)
       this.#server = await startHttpServer({
-        handler: async (request, response) => {
-          Atomics.add(running, 0, 1)
-          try {
-            await frontDoor(request, response)
-          } finally {
-            Atomics.sub(running, 0, 1)
-          }
-        },
+        handler: frontDoor,
         clock: this.#clock,
         log: this.#log,
         host: settings.address.host === '' ? undefined : settings.address.host,
