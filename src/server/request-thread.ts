@@ -75,6 +75,7 @@ class RequestThread {
         },
         log: this.#log,
         domains: settings.domains,
+        admission: new SharedAdmission(this.#seed.running, settings.requestsMax),
       })
       this.#server = await startHttpServer({
         handler: frontDoor,
