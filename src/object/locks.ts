@@ -78,6 +78,7 @@ export class NamespaceLocks {
     const deadlineMs = this.#clock.monotonicMs() + options.timeoutMs
     for (;;) {
       if (options.signal?.aborted) {
+        if (mode === 'write') this.#withdrawWriter(slot)
         throw new ObjectError('Aborted', `Gave up waiting for the lock of "${resource}"`)
       }
       const seen = mode === 'write' ? this.#announceWriter(slot) : Atomics.load(this.#words, slot)
