@@ -60,6 +60,7 @@ async function copyData(
   source: CopySource,
   options: CopyOptions,
 ): Promise<CopyResult> {
+  using _turn = await pools.copyTurns.take(options.signal)
   const reader = await openSource(context, pools, source, {
     range: { kind: 'all' },
     signal: options.signal,

@@ -244,6 +244,7 @@ export class Engine implements ObjectEngine {
   ): Promise<{ readonly part: PartInfo; readonly source: ObjectInfo }> {
     const { range } = source
     const { signal } = options
+    using _turn = await this.pools.copyTurns.take(signal)
     const reader = await openSource(this.#context, this.pools, source, { range, signal })
     const body = bodyOfReader(reader)
     try {

@@ -6,6 +6,7 @@ import { decodeKey, setIndexOf, type DistributionAlgorithm, type PoolLayout } fr
 import { fanOut, type SetDrives } from './quorum/fan-out.ts'
 import { ErasureSet } from './set/erasure-set.ts'
 import type { Lookup, LookupRequest } from './set/set.ts'
+import { Turns } from './turns.ts'
 
 /**
  * All pools of a deployment: which set of which pool a key is in.
@@ -23,6 +24,9 @@ const FREE_INODES_MIN = 1000
 const UNKNOWN_SIZE_BYTES = 1_073_741_824
 /** How long free space is believed. */
 const SPACE_TTL_MS = 5000
+
+/** Buffers that one copy may hold while it waits for another: two groups of its reader, two blocks of its writer. */
+const COPY_BYTES = 12 * 1_048_576
 
 /** A lookup and the set that it is about. */
 export interface Located {
@@ -53,10 +57,15 @@ export class Pools {
   readonly #context: EngineContext
   readonly #pools: readonly Pool[]
   readonly #space = new Map<ErasureSet, SetSpace>()
+  /** Of copies, whose readers and writers hold buffers while they wait for each other: more of them could hold all. */
+  readonly copyTurns: Turns
 
   constructor(context: EngineContext, layouts: readonly PoolLayout[]) {
     assert(layouts.length > 0)
     this.#context = context
+    this.copyTurns = new Turns(
+      Math.max(1, Math.floor(context.codec.arena.freeBytes / COPY_BYTES / 2)),
+    )
     this.#pools = layouts.map((layout, pool) => {
       assert(layout.sets.length > 0)
       const sets = layout.sets.map(

@@ -111,7 +111,8 @@ class Stager {
     )
     const slotBytes = this.#shardCount * (HASH_SIZE_BYTES + coder.shardSize(Math.max(capacity, 1)))
     while (!this.#isAtEnd) {
-      this.#filling = await this.#codec.arena.acquire(slotBytes, this.#request.signal)
+      this.#filling =
+        this.#codec.arena.tryAcquire(slotBytes) ?? (await this.#waitForSlot(slotBytes))
       const blockBytes = await this.#fill(this.#filling, capacity)
       if (blockBytes > 0) {
         const shardBytes = coder.shardSize(blockBytes)
@@ -133,6 +134,14 @@ class Stager {
     }
     await this.#finish()
     return this.#result()
+  }
+
+  /** Frees the block that was sent first: who waits for memory holds none, or all would wait for each other. */
+  async #waitForSlot(sizeBytes: number): Promise<Slot> {
+    await this.#digested
+    this.#digested = undefined
+    await this.#settle()
+    return this.#codec.arena.acquire(sizeBytes, this.#request.signal)
   }
 
   /** Waits for what is in flight and leaves nothing behind. */
