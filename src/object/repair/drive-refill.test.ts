@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { test } from 'node:test'
-import type { Drive } from '#drive/drive'
+import { DriveError, type Drive } from '#drive/drive'
 import {
   encodeHealingTracker,
   newHealingTracker,
@@ -137,7 +137,6 @@ test('keys that fail are tried again in another pass', async (context) => {
   const before = fixture.snapshot()
   replace(fixture, 0)
   let failures = 3
-  const { DriveError } = await import('#drive/drive')
   const drives = fixture.drives.map(
     (drive, i): Drive =>
       i !== 0
@@ -175,4 +174,17 @@ test('a whole set is looked through', async (context) => {
   mkdirSync(dirname(fixture.file(3, 'bucket/f2/x')))
   assert.equal(await repairSet(fixture.set, optionsOf(fixture)), 'finished')
   assert.deepEqual(fixture.snapshot(), before)
+})
+
+test('a drive that does not answer stays one to be refilled', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  replace(fixture, 1)
+  const silent = (): Promise<DriveError> => Promise.resolve(new DriveError('DriveTimeout', 'Test'))
+  const drives = fixture.drives.map((drive) => overriding(drive, { readSmallFiles: silent }))
+  const set = setOf(fixture.engineOver(drives))
+  assert.equal(await refillDrive(set, 1, optionsOf(fixture)), 'left')
+  // Too few drives to fill it from.
+  const few = fixture.drives.map((drive, i) => (i > 1 ? undefined : drive))
+  assert.equal(await refillDrive(setOf(fixture.engineOver(few)), 1, optionsOf(fixture)), 'left')
+  assert.ok(existsSync(fixture.file(1, TRACKER)))
 })

@@ -1,4 +1,4 @@
-import { DriveError, META_VOLUME, type Drive } from '#drive/drive'
+import { DriveError, META_VOLUME, type Drive, type DriveResult } from '#drive/drive'
 import { FormatError } from '#codec/msgpack'
 import {
   encodeHealingTracker,
@@ -71,9 +71,10 @@ export async function repairSet(set: ErasureSet, options: WalkOptions): Promise<
 }
 
 /** The unfinished tracker of a drive; undefined: it needs no refill. A damaged tracker counts as a fresh one. */
-export async function unfinishedTracker(drive: Drive): Promise<HealingTracker | undefined> {
+async function unfinishedTracker(drive: Drive): Promise<DriveResult<HealingTracker | undefined>> {
   const files = await drive.readSmallFiles(META_VOLUME, [TRACKER_PATH])
-  if (files instanceof DriveError || files[0] === undefined) return undefined
+  if (files instanceof DriveError) return files
+  if (files[0] === undefined) return undefined
   try {
     const tracker = parseHealingTracker(files[0])
     return tracker.finished ? undefined : tracker
@@ -99,6 +100,7 @@ export async function refillDrive(
   const drive = set.drives[position]
   if (drive === undefined) return 'left'
   const tracker = await unfinishedTracker(drive)
+  if (tracker instanceof DriveError) return 'left'
   if (tracker === undefined) return 'finished'
   return new Refill(set, position, drive, options, tracker).run()
 }
