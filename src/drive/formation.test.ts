@@ -236,8 +236,8 @@ test('too few drives of a formatted pool are worth waiting for', (context) => {
 
 test('objects without a format are never formatted over', (context) => {
   const { root, endpoints } = folders(context, 2)
-  mkdirSync(join(root, 'd1/photos/cat'), { recursive: true })
-  writeFileSync(join(root, 'd1/photos/cat/xl.meta'), 'XL2 ')
+  mkdirSync(join(root, 'd1/photos/2026/may/cat'), { recursive: true })
+  writeFileSync(join(root, 'd1/photos/2026/may/cat/xl.meta'), 'XL2 ')
   assert.throws(() => form(endpoints), /holds objects in "photos" but has lost its format.json/)
 })
 

@@ -3,6 +3,9 @@ import { META_VOLUME } from '../drive.ts'
 import { parentOf } from './drive-paths.ts'
 import { systemErrorCode, type FileSystem } from './file-system.ts'
 
+/** Directories looked at in search of forgotten objects, and entries of each. */
+const SEARCHED_MAX = 1000
+
 /** A drive before the engine uses it: plain files below `.minio.sys`, written durably. */
 export class RawDrive {
   readonly #fileSystem: FileSystem
@@ -65,13 +68,22 @@ export class RawDrive {
   findForgottenBucket(): string | undefined {
     for (const { name, isDirectory } of this.#fileSystem.list(this.#root)) {
       if (!isDirectory || name === META_VOLUME || name === 'lost+found') continue
-      for (const child of this.#listOrNone(`${this.#root}/${name}`)) {
-        const path = `${this.#root}/${name}/${child}`
-        if (this.#fileSystem.stat(`${path}/xl.meta`) !== undefined) return name
-        if (this.#fileSystem.stat(`${path}/xl.json`) !== undefined) return name
-      }
+      if (this.#holdsObjects(`${this.#root}/${name}`)) return name
     }
     return undefined
+  }
+
+  /** Looks at so many directories at most: enough to meet an object in any bucket that has some. */
+  #holdsObjects(folder: string): boolean {
+    const folders = [folder]
+    for (let i = 0; i < Math.min(folders.length, SEARCHED_MAX); i++) {
+      const path = folders[i] ?? ''
+      for (const { name, isDirectory, isFile } of this.#fileSystem.list(path, SEARCHED_MAX)) {
+        if (isFile && (name === 'xl.meta' || name === 'xl.json')) return true
+        if (isDirectory && folders.length < SEARCHED_MAX) folders.push(`${path}/${name}`)
+      }
+    }
+    return false
   }
 
   /** What every start does: old staging to the trash, the folders made, listing caches dropped. Source: distributed.md 2.4. */
