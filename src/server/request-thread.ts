@@ -5,11 +5,12 @@ import { type Clock, systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { CertificateStore } from '#http/certificates'
 import { type HttpServer, startHttpServer } from '#http/server'
-import { PortRepairSink } from '#object/repair/remote-sink'
+import { PortRepairSink } from '#object/repair-port'
 import { createLog, type Log } from '#observe/log'
 import { createFrontDoor } from '#s3/front-door'
 import { OPERATIONS } from '#s3/operations'
 import { SharedAdmission } from './shared-admission.ts'
+import { collectGarbage } from './settle.ts'
 import { ThreadEngine } from './thread-engine.ts'
 import type { RequestThreadNews, RequestThreadOrder, RequestThreadSeed } from './thread-seed.ts'
 
@@ -41,6 +42,10 @@ class RequestThread {
           break
         case 'listen':
           void this.#listen(order.port)
+          break
+        case 'settle':
+          collectGarbage()
+          this.#tell({ kind: 'settled' })
           break
         case 'stop':
           void this.#stop()

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#base/clock'
-import type { RepairItem, RepairSink } from '../repair-sink.ts'
+import type { RepairItem, RepairSink } from './repair-sink.ts'
 import { repairItemFrom } from './repair-queue.ts'
 
 /**

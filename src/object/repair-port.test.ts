@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import { systemClock } from '#base/clock'
-import type { RepairItem } from '../repair-sink.ts'
-import { PortRepairSink, serveRepairPort } from './remote-sink.ts'
+import type { RepairItem } from './repair-sink.ts'
+import { PortRepairSink, serveRepairPort } from './repair-port.ts'
 
 function itemOf(path: string): RepairItem {
   return { pool: 0, set: 0, bucket: 'bucket', path, versionId: undefined, reason: 'missed' }

@@ -6,7 +6,7 @@ import { CAIRN_VOLUME } from '#drive/drive'
 import { SILENT_LOG } from '#observe/log'
 import { drivesOf, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
-import type { RepairItem } from '../repair-sink.ts'
+import type { RepairItem } from './repair-sink.ts'
 import { RepairQueue } from './repair-queue.ts'
 
 const codec = testCodec()

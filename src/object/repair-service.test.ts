@@ -10,7 +10,7 @@ import { SILENT_LOG } from '#observe/log'
 import { contentOf, testCodec, type EngineFixture } from '#testing/engine-fixture'
 import { RepairQueue } from './repair-queue.ts'
 import { RepairService } from './repair-service.ts'
-import { makeBlank, overriding, RepairFixture } from './testing/repair-fixture.ts'
+import { makeBlank, overriding, RepairFixture } from './repair/testing/repair-fixture.ts'
 
 const codec = testCodec()
 

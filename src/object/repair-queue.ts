@@ -2,7 +2,7 @@ import { textOf, utf8 } from '#base/bytes'
 import type { Clock } from '#base/clock'
 import { CAIRN_VOLUME, DriveError, type Drive } from '#drive/drive'
 import type { Log } from '#observe/log'
-import type { RepairItem, RepairReason, RepairSink } from '../repair-sink.ts'
+import type { RepairItem, RepairReason, RepairSink } from './repair-sink.ts'
 
 /**
  * Keys that owe a repair, kept over restarts.
