@@ -55,7 +55,14 @@ const TABLE: Readonly<Record<string, Border>> = {
   },
   server: {
     modules: ['*'],
-    outside: ['node:worker_threads', 'node:path', 'node:fs', 'node:net'],
+    outside: [
+      'node:worker_threads',
+      'node:path',
+      'node:fs',
+      'node:net',
+      'node:v8@settle.ts',
+      'node:vm@settle.ts',
+    ],
   },
   cli: {
     modules: [...GROUND, 'server'],

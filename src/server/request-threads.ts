@@ -81,6 +81,16 @@ export class RequestThreads {
     return chosen
   }
 
+  /** Each gives back the memory of its start. */
+  async settle(): Promise<void> {
+    const settled = this.#threads.map((thread) => {
+      const answer = next(thread, ['settled'])
+      order(thread, { kind: 'settle' })
+      return answer
+    })
+    await Promise.all(settled)
+  }
+
   /** Lets requests in flight end, at most `limitMs`. */
   async stop(limitMs: number, clock: Clock): Promise<void> {
     const patience = new AbortController()

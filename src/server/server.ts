@@ -21,6 +21,7 @@ import { createLog, type Log } from '#observe/log'
 import { Background } from './background.ts'
 import { Drives } from './drives.ts'
 import { RequestThreads } from './request-threads.ts'
+import { collectGarbage, exposeCollection } from './settle.ts'
 import { ThreadEngine } from './thread-engine.ts'
 import type { EngineSeed } from './thread-seed.ts'
 
@@ -232,6 +233,14 @@ class Server implements RunningServer {
     const listening = await this.#threads.listen(this.#settings.address.port)
     if (typeof listening === 'string') throw new StartError(`Cannot listen: ${listening}`)
     this.#port = listening
+    void this.#settle()
+  }
+
+  async #settle(): Promise<void> {
+    exposeCollection(true)
+    await this.#threads.settle()
+    collectGarbage()
+    exposeCollection(false)
   }
 
   stop(reason: string): void {

@@ -50,6 +50,8 @@ export type RequestThreadOrder =
   /** A drive has a (new) thread: calls go here from now on. */
   | { readonly kind: 'drive'; readonly index: number; readonly connection: DriveConnection }
   | { readonly kind: 'listen'; readonly port: number }
+  /** The start is over. */
+  | { readonly kind: 'settle' }
   | { readonly kind: 'stop' }
 
 /** From a request thread to the main thread. */
@@ -57,4 +59,5 @@ export type RequestThreadNews =
   | { readonly kind: 'loaded' }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'settled' }
   | { readonly kind: 'stopped' }
