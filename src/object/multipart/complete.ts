@@ -3,7 +3,7 @@ import { DriveError, MULTIPART_VOLUME, type Drive } from '#drive/drive'
 import type { ObjectVersion } from '#drive/xl-meta'
 import type { EngineContext } from '../context.ts'
 import { noReadQuorum, noWriteQuorum } from '../errors.ts'
-import { infoOf, objectInfoOf } from '../object-info.ts'
+import { infoOf, isObject, objectInfoOf } from '../object-info.ts'
 import {
   ObjectError,
   type CompleteOptions,
@@ -54,7 +54,7 @@ export async function completeUpload(
   using _upload = await store.lockWhole(folder)
   const upload = await store.findIfAny(bucket, key, uploadId)
   const digest = digestOf(store, folder, request.parts)
-  const made = await madeBefore(store, request, digest)
+  const made = await madeBefore(store, request, upload, digest)
   if (made !== undefined) {
     if (upload !== undefined) await drop(upload)
     return made
@@ -202,6 +202,15 @@ async function commit(
     isComplete,
   }
   const committed = await commitUnderLock(context, store.pools, { set, key, plan }, options)
+  const lacksPart = isComplete.some(
+    (takesPart, position) =>
+      takesPart && parts.some(({ states }) => states[position] !== 'current'),
+  )
+  if (lacksPart) {
+    const { versionId } = committed.version
+    const { pool, index } = set
+    await context.repairs.report({ pool, set: index, bucket, path, versionId, reason: 'missed' })
+  }
   return objectInfoOf(bucket, key, committed.version, { isLatest: true })
 }
 
@@ -232,24 +241,46 @@ async function settleDrives(
   return outcomes.map((outcome) => outcome === true)
 }
 
-/** The current version, when this very request made it. */
+/**
+ * The version that this very request made: the latest one, or an older one while the upload is still there (a crash, or
+ * drives that did not drop it). Making it anew would replace data that is in use. Errors: `UploadNotFound` when another
+ * list of parts was completed.
+ */
 async function madeBefore(
   store: UploadStore,
   request: CompleteRequest,
+  upload: Upload | undefined,
   digest: Uint8Array,
 ): Promise<ObjectInfo | undefined> {
-  const { bucket, key } = request
-  const { lookup } = await store.pools.locate({
-    bucket,
-    path: encodeKey(key),
-    versionId: undefined,
-    inline: false,
-    allDrives: false,
-  })
-  if (lookup.kind === 'unreadable') throw noReadQuorum({ bucket, key }, lookup.cause)
-  const current = lookup.kind === 'found' ? infoOf(bucket, key, lookup.version) : undefined
-  const noted = current?.systemMetadata.get(COMPLETED_KEY)
-  return noted !== undefined && equalBytes(noted, digest) ? current : undefined
+  const { bucket, key, uploadId } = request
+  const versionIds = new Set([undefined, upload?.version.versionId, NULL_VERSION])
+  for (const versionId of versionIds) {
+    const path = encodeKey(key)
+    const where = { bucket, path, versionId, inline: false, allDrives: true }
+    const { lookup } = await store.pools.locate(where)
+    if (lookup.kind === 'unreadable') throw noReadQuorum({ bucket, key }, lookup.cause)
+    if (lookup.kind === 'found') {
+      const info = infoOf(bucket, key, lookup.version)
+      const noted = info.systemMetadata.get(COMPLETED_KEY)
+      const { body, copies } = lookup.version
+      if (noted !== undefined && equalBytes(noted, digest)) {
+        // A crash may have left it on fewer drives than an answer needs: the lookup told the repair.
+        if (isObject(body) && !hasWriteQuorum(body, copies)) throw noWriteQuorum({ bucket, key })
+        return info
+      }
+      if (isObject(body) && body.dataDir === upload?.version.dataDir) {
+        await drop(upload)
+        throw uploadNotFound(bucket, key, uploadId)
+      }
+    }
+    if (upload === undefined) return undefined
+  }
+  return undefined
+}
+
+function hasWriteQuorum(body: ObjectVersion, copies: readonly unknown[]): boolean {
+  const count = copies.filter((copy) => copy !== undefined).length
+  return count >= writeQuorumOf(body.dataShards, body.parityShards)
 }
 
 /** Names the upload and its part list. */
