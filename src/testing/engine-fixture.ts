@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '#base/clock'
-import { seededRandom } from '#base/random'
+import { seededRandom, type Random } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import type { Drive } from '#drive/drive'
@@ -41,6 +41,8 @@ export interface FixtureOptions {
   readonly storage?: Partial<StorageClasses>
   readonly deploymentId?: string
   readonly clock?: Clock
+  /** Two engines over the same drives need different ones. */
+  readonly random?: Random
 }
 
 export type TestPutOptions = Partial<PutOptions> & { readonly versioning?: VersioningState }
@@ -64,7 +66,7 @@ export class EngineFixture {
     this.context = {
       codec: options.codec,
       clock,
-      random: seededRandom(1),
+      random: options.random ?? seededRandom(1),
       locks: new NamespaceLocks(createLockMemory(), clock),
       deploymentId: options.deploymentId ?? DEPLOYMENT_ID,
       storage: {
