@@ -4,6 +4,9 @@ import type { HttpBody } from './http.ts'
 /** Bytes that may wait in memory before the socket is paused. */
 const BUFFERED_MAX_BYTES = 256 * 1024
 
+/** Pieces from this size on are freed by hand; smaller ones are the collector's. */
+const FREED_MIN_BYTES = 16 * 1024
+
 /** A body ended before its declared end, by the client or by a deadline. */
 export class BodyAbortedError extends Error {
   override readonly name = 'BodyAbortedError'
@@ -26,6 +29,8 @@ export class BodyReader implements HttpBody {
   #queuedBytes = 0
   #isPaused = false
   #waiter: Waiter | undefined
+  /** Handed out last; valid until the next call. */
+  #lent: Uint8Array | undefined
   /** Bytes handed out or waiting. */
   receivedBytes = 0
 
@@ -56,8 +61,11 @@ export class BodyReader implements HttpBody {
   }
 
   next(): Promise<Uint8Array | undefined> {
+    if (this.#lent !== undefined) free(this.#lent)
+    this.#lent = undefined
     const piece = this.#queue.shift()
     if (piece !== undefined) {
+      this.#lent = piece
       this.#queuedBytes -= piece.length
       if (this.#isPaused && this.#queuedBytes < BUFFERED_MAX_BYTES / 2) {
         this.#isPaused = false
@@ -87,6 +95,7 @@ export class BodyReader implements HttpBody {
       const waiter = this.#waiter
       if (waiter !== undefined) {
         this.#waiter = undefined
+        this.#lent = piece
         waiter.resolve(piece)
         return
       }
@@ -127,4 +136,15 @@ export class BodyReader implements HttpBody {
       return false // the client is gone: nothing to drain any more
     }
   }
+}
+
+/**
+ * Gives the memory of a piece back at once. Node makes a buffer of 64 KiB for each piece; left to the collector, they alone
+ * make it mark the whole heap every few hundred pieces, which cost a quarter of an upload's processor time.
+ */
+function free(piece: Uint8Array): void {
+  const { buffer } = piece
+  // Only memory that is the piece's alone, not a part of a pool.
+  if (piece.length < FREED_MIN_BYTES || buffer.byteLength !== piece.length) return
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
