@@ -239,8 +239,8 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
       if (refused.size > 0 || !isEverywhere || !isUnanimous) report(set, request)
       return { kind: 'found', version, latestNs: latestNsOf(metas) }
     }
-    const replaced = countReplaced(metas, header)
-    if (holders + undecided + replaced >= writeQuorumFor(set, header)) {
+    const mayHaveHeld = countMayHaveHeld(set, metas, header)
+    if (holders + undecided + mayHaveHeld >= writeQuorumFor(set, header)) {
       report(set, request)
       return { kind: 'unreadable', cause }
     }
@@ -307,12 +307,19 @@ function countHolders(candidate: Candidate): number {
   return count
 }
 
-/** Drives whose version of the same id is newer: they may have had this one. */
-function countReplaced(metas: readonly (XlMeta | undefined)[], header: VersionHeader): number {
+/** Drives without the version that may have had it: by now they have a newer one of that id, or they are being refilled. */
+function countMayHaveHeld(
+  set: ErasureSet,
+  metas: readonly (XlMeta | undefined)[],
+  header: VersionHeader,
+): number {
   let count = 0
-  for (const meta of metas) {
-    const found = meta?.versions[meta.find(header.versionId)]?.header
-    if (found !== undefined && found.modifiedNs > header.modifiedNs) count++
+  for (const [position, meta] of metas.entries()) {
+    if (meta === undefined) continue
+    const found = meta.versions[meta.find(header.versionId)]?.header
+    if (found === undefined ? set.isHealing(position) : found.modifiedNs > header.modifiedNs) {
+      count++
+    }
   }
   return count
 }
