@@ -1,7 +1,8 @@
 /** The part of the WebAssembly API that Cairn uses; neither `lib.esnext` nor the types of Node.js declare it. */
 declare namespace WebAssembly {
   class Memory {
-    constructor(descriptor: { initial: number; maximum: number; shared: true })
+    constructor(descriptor: { initial: number; maximum: number; shared?: boolean })
+    /** An ordinary `ArrayBuffer` when it is not shared; nobody looks at the difference. */
     readonly buffer: SharedArrayBuffer
   }
 

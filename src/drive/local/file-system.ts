@@ -10,6 +10,8 @@ export type OpenMode =
   | 'read'
   /** Must not exist. */
   | 'create'
+  /** As `create`, for large data that is not read back soon: kept out of the page cache where that is possible. Its last bytes reach it with a flush. */
+  | 'createBulk'
   /** Created when missing; writes go to the end. */
   | 'append'
 

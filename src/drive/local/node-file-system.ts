@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { BulkFiles } from './bulk-files.ts'
 import type { DirectoryEntry, FileStat, FileSystem, FlushTarget, OpenMode } from './file-system.ts'
 
 /**
@@ -7,7 +8,7 @@ import type { DirectoryEntry, FileStat, FileSystem, FlushTarget, OpenMode } from
  */
 export const FLUSHES_IN_FLIGHT_MAX = 4
 
-const FLAGS: Readonly<Record<OpenMode, number>> = {
+const FLAGS: Readonly<Record<Exclude<OpenMode, 'createBulk'>, number>> = {
   read: fs.constants.O_RDONLY,
   create: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL,
   append: fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_APPEND,
@@ -15,11 +16,15 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 
 /** The real file system. */
 export function nodeFileSystem(flushesInFlightMax = FLUSHES_IN_FLIGHT_MAX): FileSystem {
+  const bulk = new BulkFiles()
   return {
-    open: (path, mode) => fs.openSync(path, FLAGS[mode], 0o666),
-    close: (file) => fs.closeSync(file),
+    open: (path, mode) =>
+      mode === 'createBulk' ? bulk.create(path) : fs.openSync(path, FLAGS[mode], 0o666),
+    close: (file) => bulk.close(file),
     read: readFully,
-    write: writeFully,
+    write: (file, chunks) => {
+      if (!bulk.write(file, chunks)) writeFully(file, chunks)
+    },
     statFile: (file) => statOf(fs.fstatSync(file, { bigint: true })),
     stat: statPath,
     list: (path, countMax) =>
@@ -41,8 +46,11 @@ export function nodeFileSystem(flushesInFlightMax = FLUSHES_IN_FLIGHT_MAX): File
         type: type.toString(16),
       }
     },
-    flush: (targets) => flushAll(targets, flushesInFlightMax),
-    flushNow,
+    flush: (targets) => flushAll(targets, bulk, flushesInFlightMax),
+    flushNow: (target) => {
+      if ('file' in target) bulk.settle(target.file)
+      flushNow(target)
+    },
   }
 }
 
@@ -114,20 +122,27 @@ function entryOf(entry: fs.Dirent): DirectoryEntry {
 /** Several at once, since a journaling file system then commits once for all of them. */
 async function flushAll(
   targets: readonly FlushTarget[],
+  bulk: BulkFiles,
   inFlightMax: number,
 ): Promise<readonly (Error | undefined)[]> {
   const outcomes: (Error | undefined)[] = targets.map(() => undefined)
   const entries = targets.entries()
   const worker = async (): Promise<void> => {
-    for (const [index, target] of entries) outcomes[index] = await flushOne(target)
+    for (const [index, target] of entries) outcomes[index] = await flushOne(target, bulk)
   }
   await Promise.all(Array.from({ length: Math.min(inFlightMax, targets.length) }, worker))
   return outcomes
 }
 
-function flushOne(target: FlushTarget): Promise<Error | undefined> {
+function flushOne(target: FlushTarget, bulk: BulkFiles): Promise<Error | undefined> {
   return new Promise((resolve) => {
     if ('file' in target) {
+      try {
+        bulk.settle(target.file)
+      } catch (error) {
+        resolve(error instanceof Error ? error : new Error('Cannot write', { cause: error }))
+        return
+      }
       fs.fdatasync(target.file, (error) => resolve(error ?? undefined))
       return
     }

@@ -6,6 +6,8 @@ import { fail, type Change } from './step-scheduler.ts'
 
 /** Staged files open at a time on one drive. */
 const OPEN_MAX = 4096
+/** Files whose first bytes are so many are written as bulk. */
+const BULK_SIZE_MIN = 128 * 1024
 
 /** Files that writers are appending to, below the staging area. */
 export class StagedFiles {
@@ -19,7 +21,7 @@ export class StagedFiles {
   /** Appends; with `last` the content and the file's name are durable at the end. */
   *append(path: string, chunks: readonly Uint8Array[], last: boolean): Change<void> {
     const full = this.#context.path(TMP_VOLUME, path)
-    const file = this.#open.get(path) ?? this.#create(path, full)
+    const file = this.#open.get(path) ?? this.#create(path, full, sizeOf(chunks))
     try {
       this.#context.fileSystem.write(file, chunks)
       if (last) yield [{ file }, { directory: parentOf(full) }]
@@ -45,16 +47,17 @@ export class StagedFiles {
     return false
   }
 
-  #create(path: string, full: string): number {
+  #create(path: string, full: string, firstSize: number): number {
     if (this.#open.size >= OPEN_MAX) fail('TooManyOpenFiles', 'Too many staged files are open')
     const { fileSystem } = this.#context
+    const mode = firstSize < BULK_SIZE_MIN ? 'create' : 'createBulk'
     let file: number
     try {
-      file = fileSystem.open(full, 'create')
+      file = fileSystem.open(full, mode)
     } catch (error) {
       if (systemErrorCode(error) !== 'ENOENT') throw error
       this.#context.makeDirectories(parentOf(full))
-      file = fileSystem.open(full, 'create')
+      file = fileSystem.open(full, mode)
     }
     this.#open.set(path, file)
     return file
@@ -64,4 +67,10 @@ export class StagedFiles {
     if (!this.#open.delete(path)) return
     this.#context.fileSystem.close(file)
   }
+}
+
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  let size = 0
+  for (const chunk of chunks) size += chunk.length
+  return size
 }
