@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { spawnSync } from 'node:child_process'
@@ -68,6 +69,16 @@ test('new drives are made and formatted, and found again', (context) => {
   const format = parseFormat(readFileSync(join(endpoints[5] ?? '', '.minio.sys/format.json')))
   assert.equal(format.driveId, format.sets[1]?.[1])
   assert.ok(existsSync(join(endpoints[0] ?? '', '.minio.sys/tmp/.trash')))
+})
+
+test('missing folders above new drives are made, but not through a file', (context) => {
+  const { root, endpoints } = folders(context, 2)
+  symlinkSync(root, join(root, 'link'))
+  const below = [join(root, 'p1/rack/d1'), join(root, 'link/p2/d1')]
+  assert.deepEqual(refusals(formOnce(below)), [undefined, undefined])
+  assert.ok(existsSync(join(root, 'p2/d1/.minio.sys/format.json')))
+  writeFileSync(join(root, 'file'), '')
+  assert.throws(() => form([join(root, 'file/d1'), ...endpoints]), /not a folder/)
 })
 
 test('a second server on the same drives is refused while the first lives', (context) => {

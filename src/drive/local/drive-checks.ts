@@ -12,17 +12,19 @@ export interface CheckOptions {
   readonly rootDriveThresholdBytes: number
 }
 
-/** Why the folder cannot be used, undefined when it can. Makes the folder when only it is missing. */
+/** Why the folder cannot be used, undefined when it can. Makes a missing folder with its parents. */
 export function checkFolder(path: string, options: CheckOptions): string | undefined {
   const { fileSystem } = options
   try {
     const existing = fileSystem.stat(path)
     if (existing === undefined) {
-      const parent = fileSystem.stat(parentOf(path) || '/')
-      if (parent?.isDirectory !== true) return 'drive not found'
+      const missing = missingFolders(path, fileSystem)
+      const base = parentOf(missing[0] ?? path) || '/'
+      // The dot follows a symbolic link.
+      if (fileSystem.stat(`${base}/.`)?.isDirectory !== true) return 'drive not found'
       // An unmounted drive leaves nothing, or an empty folder on the root file system: neither must be filled.
-      if (isRootDrive(parentOf(path) || '/', options)) return ROOT_DRIVE
-      fileSystem.makeDirectory(path)
+      if (isRootDrive(base, options)) return ROOT_DRIVE
+      for (const folder of missing) fileSystem.makeDirectory(folder)
     } else if (!existing.isDirectory) return 'drive path is not a folder'
     if (isRootDrive(path, options)) return ROOT_DRIVE
     return checkNames(path, fileSystem)
@@ -30,10 +32,21 @@ export function checkFolder(path: string, options: CheckOptions): string | undef
     const code = systemErrorCode(error)
     if (code === undefined) throw error
     if (code === 'EACCES' || code === 'EPERM') return 'drive access denied (permission-denied)'
+    if (code === 'ENOTDIR') return 'drive path is not a folder'
     if (code === 'EROFS') return 'drive is read-only'
     if (code === 'ENOSPC' || code === 'EDQUOT') return undefined
     return `drive is faulty (${code})`
   }
+}
+
+/** The folder and its parents as far as nothing is there, the outermost first. */
+function missingFolders(path: string, fileSystem: FileSystem): readonly string[] {
+  const missing: string[] = []
+  for (let folder = path; folder !== ''; folder = parentOf(folder)) {
+    if (fileSystem.stat(folder) !== undefined) break
+    missing.unshift(folder)
+  }
+  return missing
 }
 
 const ROOT_DRIVE = 'drive is part of root drive, will not be used'
