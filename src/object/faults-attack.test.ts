@@ -419,6 +419,8 @@ const SHAPES: readonly Shape[] = [
   { count: 4, parity: 2 },
   { count: 1, parity: 0 },
 ]
+/** More data than parity: a torn overwrite leaves neither version readable without its backup. */
+const MORE_DATA: Shape = { count: 6, parity: 2 }
 
 for (const how of [
   'EIO once',
@@ -431,7 +433,7 @@ for (const how of [
   test(`every operation is whole or absent: ${how}`, async () => {
     const found: string[] = []
     let index = 0
-    for (const shape of SHAPES) {
+    for (const shape of how === 'kill' ? [...SHAPES, MORE_DATA] : SHAPES) {
       for (const scenario of SCENARIOS) {
         if (ONLY !== '' && !scenario.name.includes(ONLY)) continue
         // With little time only some of the calls, other ones for each scenario.

@@ -1,3 +1,4 @@
+import { isUuid } from '#base/uuid'
 import { DriveError, type Drive, type DriveResult } from '#drive/drive'
 import { dataDirName, FormatError, XlMeta } from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
@@ -8,6 +9,8 @@ import type { Answer, Backups } from './decide.ts'
 /** What the drives of a set say about one key. */
 
 const BACKUP_NAME = 'xl.meta.bkp'
+/** A key's directory has one for each of its versions with data. */
+const DIRECTORIES_MAX = 100_000
 
 /** The metadata of all drives, with inline data. */
 export async function readAnswers(
@@ -71,12 +74,11 @@ export async function readBackups(
   path: string,
   answers: readonly Answer[],
 ): Promise<Backups> {
-  const names = replacedDirectories(answers).map((name) => `${path}/${name}/${BACKUP_NAME}`)
-  if (names.length === 0) return []
+  if (!hasReplaced(answers)) return []
   const outcomes = await fanOutTo(
     set.drives,
     (position) => answers[position]?.kind === 'metadata',
-    (drive) => drive.readSmallFiles(bucket, names),
+    (drive) => readBackupsOf(drive, bucket, path),
   )
   return outcomes.map((files) => {
     if (files instanceof DriveError) return []
@@ -87,28 +89,34 @@ export async function readBackups(
   })
 }
 
-/** Data directories of versions that have a newer one under the same id somewhere. */
-function replacedDirectories(answers: readonly Answer[]): string[] {
-  const newestNs = new Map<string, bigint>()
+/** A backup lies in the data directory of what it replaced, or in a directory of its own where that has none to itself. */
+async function readBackupsOf(
+  drive: Drive,
+  bucket: string,
+  path: string,
+): Promise<DriveResult<readonly (Uint8Array | undefined)[]>> {
+  const names = await drive.listDirectory(bucket, path, DIRECTORIES_MAX)
+  if (names instanceof DriveError) return names
+  const directories = names.map((name) => name.slice(0, -1)).filter(isUuid)
+  if (directories.length === 0) return []
+  return drive.readSmallFiles(
+    bucket,
+    directories.map((name) => `${path}/${name}/${BACKUP_NAME}`),
+  )
+}
+
+/** Whether some drive holds a version of an id of which another one holds a newer. */
+function hasReplaced(answers: readonly Answer[]): boolean {
+  const timesNs = new Map<string, bigint>()
   for (const answer of answers) {
     if (answer.kind !== 'metadata') continue
     for (const { header } of answer.meta.versions) {
-      const known = newestNs.get(header.versionId)
-      if (known === undefined || header.modifiedNs > known) {
-        newestNs.set(header.versionId, header.modifiedNs)
-      }
+      const known = timesNs.get(header.versionId)
+      if (known !== undefined && known !== header.modifiedNs) return true
+      timesNs.set(header.versionId, header.modifiedNs)
     }
   }
-  const names = new Set<string>()
-  for (const answer of answers) {
-    if (answer.kind !== 'metadata') continue
-    for (const [index, { header }] of answer.meta.versions.entries()) {
-      if (header.modifiedNs === newestNs.get(header.versionId)) continue
-      const name = directoryOf(answer.meta, index)
-      if (name !== undefined) names.add(name)
-    }
-  }
-  return [...names]
+  return false
 }
 
 /** Name of an object version's data directory; undefined for what has none or cannot be read. */
