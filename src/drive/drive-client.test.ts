@@ -284,6 +284,7 @@ test('every method of the drive works through its thread', async (context) => {
     undefined,
   ])
   assert.deepEqual(valueOf(await client.listDirectory('bucket', '', 10)), ['small'])
+  valueOf(await client.writeSmallFile('bucket', 'key/xl.meta', utf8('any')))
   assert.equal(codeOf(await client.deleteVolume('bucket', { force: false })), 'VolumeNotEmpty')
   valueOf(await client.trash('bucket', 'small'))
   valueOf(await client.deleteVolume('bucket', { force: true }))

@@ -184,7 +184,7 @@ export interface Drive {
   statVolume(volume: string): DriveReply<VolumeInfo>
   /** Bucket directories only: names the looser rule of disk-format.md 1.3 accepts. */
   listVolumes(): DriveReply<readonly VolumeInfo[]>
-  /** `force`: moves a non-empty volume to the trash. */
+  /** Without `force` only when it holds no key; left-overs of unfinished writes go with it. */
   deleteVolume(volume: string, options: { readonly force: boolean }): DriveReply<void>
 
   // Object metadata ----------------------------------------------------------------------------

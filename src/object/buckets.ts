@@ -280,7 +280,7 @@ export class Buckets {
     let isEnough = true
     let isFilled = false
     for (const drives of this.#pools) {
-      const outcomes = await fanOut(drives, (drive) => removeDirectory(drive, name, force))
+      const outcomes = await fanOut(drives, (drive) => drive.deleteVolume(name, { force }))
       let count = 0
       for (const [i, outcome] of outcomes.entries()) {
         const drive = drives[i]
@@ -295,36 +295,6 @@ export class Buckets {
     await fanOut(removed, (drive) => drive.makeVolume(name))
     throw isFilled ? notEmpty(name) : noWriteQuorum({ bucket: name })
   }
-}
-
-/**
- * Empty folders may be left over from writes that did not succeed: they are no content. They are trashed by name, and
- * a write that comes between the look inside and that would be lost with them; the namespace has no lock against it.
- */
-async function removeDirectory(
-  drive: Drive,
-  name: string,
-  force: boolean,
-): Promise<DriveResult<void>> {
-  const outcome = await drive.deleteVolume(name, { force })
-  if (force || !isCode(outcome, 'VolumeNotEmpty')) return outcome
-  const walked = await drive.walk({
-    volume: name,
-    prefix: '',
-    startAfter: '',
-    recursive: true,
-    limit: 1,
-    metadata: false,
-  })
-  if (walked instanceof DriveError) return walked
-  if (walked.entries.length > 0) return outcome
-  const names = await drive.listDirectory(name, '', 1000)
-  if (names instanceof DriveError) return names
-  for (const entry of names) {
-    const removed = await drive.trash(name, entry.endsWith('/') ? entry.slice(0, -1) : entry)
-    if (removed instanceof DriveError) return removed
-  }
-  return drive.deleteVolume(name, { force: false })
 }
 
 function notEmpty(name: string): ObjectError {

@@ -47,6 +47,8 @@ const RESERVE_NEEDS_BYTES = 64 * RESERVE_BYTES
 const LISTED_VOLUME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9.\-_:]{1,61}[A-Za-z0-9]$/
 const ADDRESS_PATTERN = /^\d{1,3}(\.\d{1,3}){3}$/
 
+const ANY_KEY = { prefix: '', startAfter: '', recursive: true, limit: 1, metadata: false } as const
+
 /** A drive on a file system of this machine. Its calls run in the thread that makes them: give a drive its own. */
 export class LocalDrive implements Drive {
   readonly endpoint: string
@@ -121,14 +123,16 @@ export class LocalDrive implements Drive {
 
   deleteVolume(volume: string, options: { readonly force: boolean }): DriveReply<void> {
     const context = this.#context
+    const holdsKeys = (): boolean => this.#walker.walk({ ...ANY_KEY, volume }).entries.length > 0
     return this.#change(volume, `delete volume "${volume}"`, function* () {
       if (isMetaVolume(volume)) fail('FileAccessDenied', 'Internal volumes stay')
       context.requireVolume(volume)
       const path = context.volumePath(volume)
-      if (options.force) context.trash(path)
-      else if (!context.removeEmptyDirectory(path)) {
+      // What unfinished writes left behind is no content. Nothing comes between the look and the removal.
+      if (!options.force && holdsKeys()) {
         fail('VolumeNotEmpty', `Volume "${volume}" is not empty`)
       }
+      if (!context.removeEmptyDirectory(path)) context.trash(path)
       yield [{ directory: context.root }]
     })
   }
