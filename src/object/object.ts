@@ -273,7 +273,8 @@ export interface ListVersionsResult {
   readonly commonPrefixes: readonly string[]
   readonly isTruncated: boolean
   readonly nextKeyMarker: string
-  readonly nextVersionIdMarker: VersionId | ''
+  /** Empty when not truncated. */
+  readonly nextVersionIdMarker: VersionId
 }
 
 export interface UploadInfo {

@@ -82,11 +82,11 @@ export class Drives {
 
   async stop(): Promise<void> {
     this.#timer?.cancel()
-    await Promise.all(this.#seats.map(({ supervisor }) => supervisor?.stop()))
+    await Promise.all(this.#seats.map(async ({ supervisor }) => supervisor?.stop()))
   }
 
   #launch(index: number, seat: Seat): void {
-    const { clock, log, seed, firstRegion, clientCount, connect } = this.#options
+    const { clock, log, seed, firstRegion, clientCount } = this.#options
     const { settings } = seed
     const pool = seed.pools[seat.drive.pool]
     seat.supervisor = new DriveSupervisor({
@@ -94,7 +94,7 @@ export class Drives {
       log,
       timeoutMs: settings.driveTimeoutMs,
       clientCount,
-      onConnections: (connections) => connect(index, connections),
+      onConnections: (connections) => this.#options.connect(index, connections),
       host: {
         root: seat.drive.endpoint,
         durability: settings.durability,

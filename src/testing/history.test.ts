@@ -159,8 +159,20 @@ test('both checkers agree on random register histories', () => {
       operations.map(
         (one, client): HistoryOperation<KeyInput, KeyOutput> =>
           one.kind === 'write'
-            ? { client, begin: one.begin, end: one.end, input: { kind: 'put', value: one.value }, output: { refused: false } }
-            : { client, begin: one.begin, end: one.end, input: { kind: 'get' }, output: { value: one.value ?? null } },
+            ? {
+                client,
+                begin: one.begin,
+                end: one.end,
+                input: { kind: 'put', value: one.value },
+                output: { refused: false },
+              }
+            : {
+                client,
+                begin: one.begin,
+                end: one.end,
+                input: { kind: 'get' },
+                output: { value: one.value ?? null },
+              },
       ),
       KEY_MODEL,
     )
@@ -171,7 +183,9 @@ test('both checkers agree on random register histories', () => {
 })
 
 test('a search that is too large is undecided, not passed', () => {
-  const history = keyHistory(Array.from({ length: 18 }, (_, i) => `p v${i} 0 100`).join(',') + ',g x 200 201')
+  const history = keyHistory(
+    Array.from({ length: 18 }, (_, i) => `p v${i} 0 100`).join(',') + ',g x 200 201',
+  )
   assert.equal(checkLinearizable(history, KEY_MODEL, 5000).kind, 'undecided')
 })
 

@@ -69,7 +69,8 @@ export function checkLinearizable<State, Input, Output>(
 
   const found = search(model.initial, 0)
   if (found === true) return { kind: 'linearizable' }
-  if (found === undefined) return { kind: 'undecided', message: `No verdict after ${stepsMax} steps` }
+  if (found === undefined)
+    return { kind: 'undecided', message: `No verdict after ${stepsMax} steps` }
   return {
     kind: 'violation',
     message: `No order explains the history; at most ${deepest} of ${operations.length} operations fit:\n${operations
@@ -81,7 +82,12 @@ export function checkLinearizable<State, Input, Output>(
 /** One write of a register by its unique value, or a read that answered a value. Undefined: absent. */
 export type RegisterOperation =
   | { readonly kind: 'write'; readonly value: string; readonly begin: number; readonly end: number }
-  | { readonly kind: 'read'; readonly value: string | undefined; readonly begin: number; readonly end: number }
+  | {
+      readonly kind: 'read'
+      readonly value: string | undefined
+      readonly begin: number
+      readonly end: number
+    }
 
 interface Zone {
   readonly value: string
@@ -98,10 +104,13 @@ interface Zone {
  */
 export function checkRegister(operations: readonly RegisterOperation[]): Verdict {
   const ABSENT = '\u0000absent'
-  const writes = new Map<string, { begin: number; end: number }>([[ABSENT, { begin: -Infinity, end: -Infinity }]])
+  const writes = new Map<string, { begin: number; end: number }>([
+    [ABSENT, { begin: -Infinity, end: -Infinity }],
+  ])
   for (const one of operations) {
     if (one.kind !== 'write') continue
-    if (writes.has(one.value)) return { kind: 'undecided', message: `Value ${one.value} was written twice` }
+    if (writes.has(one.value))
+      return { kind: 'undecided', message: `Value ${one.value} was written twice` }
     writes.set(one.value, one)
   }
   const zones = new Map<string, Zone>()
@@ -116,11 +125,19 @@ export function checkRegister(operations: readonly RegisterOperation[]): Verdict
     const zone = zones.get(value)
     if (zone === undefined) continue
     wasRead.add(value)
-    zones.set(value, { value, first: Math.min(zone.first, one.end), last: Math.max(zone.last, one.begin) })
+    zones.set(value, {
+      value,
+      first: Math.min(zone.first, one.end),
+      last: Math.max(zone.last, one.begin),
+    })
   }
   // A write of unknown outcome that nobody saw may never have happened.
-  const relevant = [...zones.values()].filter((zone) => zone.first !== Infinity || wasRead.has(zone.value))
-  const forward = relevant.filter((zone) => zone.first < zone.last).toSorted((a, b) => a.first - b.first)
+  const relevant = [...zones.values()].filter(
+    (zone) => zone.first !== Infinity || wasRead.has(zone.value),
+  )
+  const forward = relevant
+    .filter((zone) => zone.first < zone.last)
+    .toSorted((a, b) => a.first - b.first)
   for (const [index, zone] of forward.entries()) {
     const next = forward[index + 1]
     if (next !== undefined && next.first < zone.last) {
@@ -155,7 +172,12 @@ function lastBefore(zones: readonly Zone[], time: number): Zone | undefined {
 
 /** Operations of a key that may be absent and written under conditions. */
 export type KeyInput =
-  | { readonly kind: 'put'; readonly value: string; readonly ifNoneMatch?: boolean; readonly ifMatch?: string }
+  | {
+      readonly kind: 'put'
+      readonly value: string
+      readonly ifNoneMatch?: boolean
+      readonly ifMatch?: string
+    }
   | { readonly kind: 'get' }
   | { readonly kind: 'delete' }
 
@@ -190,7 +212,11 @@ export const KEY_MODEL: Model<string | null, KeyInput, KeyOutput> = {
 /** One listing page walk and the writes around it, for one key: it must be listed if present throughout, not if absent throughout. */
 export function checkListed(
   key: string,
-  changes: readonly { readonly kind: 'put' | 'delete'; readonly begin: number; readonly end: number }[],
+  changes: readonly {
+    readonly kind: 'put' | 'delete'
+    readonly begin: number
+    readonly end: number
+  }[],
   listing: { readonly begin: number; readonly end: number; readonly keys: ReadonlySet<string> },
 ): Verdict {
   // Changes of one key by one client, in order; unknown ones count as possible from their beginning on.
@@ -201,5 +227,9 @@ export function checkListed(
   const isPresent = before.at(-1)?.kind === 'put'
   const isListed = listing.keys.has(key)
   if (isPresent === isListed) return { kind: 'linearizable' }
-  return violation(isPresent ? `Key ${key} was present throughout, but not listed` : `Key ${key} was absent throughout, but listed`)
+  return violation(
+    isPresent
+      ? `Key ${key} was present throughout, but not listed`
+      : `Key ${key} was absent throughout, but listed`,
+  )
 }
