@@ -6,8 +6,7 @@ import { runInNewContext } from 'node:vm'
  * calls `collectGarbage` between the main thread's calls of `exposeCollection`.
  */
 export function collectGarbage(): void {
-  const collect: unknown = runInNewContext('globalThis.gc')
-  if (typeof collect === 'function') collect({ type: 'major', flavor: 'last-resort' })
+  runInNewContext(`globalThis.gc?.({ type: 'major', flavor: 'last-resort' })`)
 }
 
 /** Holds for all threads. To be taken back: kept code (`NODE_COMPILE_CACHE`) is valid for the same flags only. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+const COMMAND = fileURLToPath(new URL('cairn.js', import.meta.url))
 const LIMIT_MS = 30_000
 
 const folder = mkdtempSync(join(tmpdir(), 'cairn-prepare-'))
@@ -18,14 +19,11 @@ try {
 }
 
 /** The banner says that the server is ready. */
-function startAndStop() {
+function startAndStop(): Promise<void> {
   const settings = Object.entries(process.env).filter(([name]) => !/^(MINIO|CAIRN)_/.test(name))
   const server = spawn(
     process.execPath,
-    [
-      fileURLToPath(new URL('cairn.js', import.meta.url)),
-      ...['server', '--address', '127.0.0.1:0', join(folder, 'd{1...4}')],
-    ],
+    [COMMAND, 'server', '--address', '127.0.0.1:0', join(folder, 'd{1...4}')],
     // CI mode: the temporary folder may be on the root drive.
     {
       env: { ...Object.fromEntries(settings), MINIO_CI_CD: 'on' },
@@ -38,6 +36,6 @@ function startAndStop() {
   server.stdout.resume()
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.once('close', resolve)
+    server.once('close', () => resolve())
   })
 }
