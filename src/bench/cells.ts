@@ -37,6 +37,7 @@ export function allCells(): readonly Cell[] {
 
 export function cellName(cell: Cell): string {
   const size = Object.entries(SIZES).find(([, bytes]) => bytes === cell.sizeBytes)?.[0]
-  const shown = cell.operation === 'LIST' ? '1000 keys' : (size ?? `${cell.sizeBytes / 1_048_576}MiB`)
+  const shown =
+    cell.operation === 'LIST' ? '1000 keys' : (size ?? `${cell.sizeBytes / 1_048_576}MiB`)
   return `${cell.operation} ${shown} c${cell.concurrency}`
 }

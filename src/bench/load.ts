@@ -40,7 +40,10 @@ async function runJob(job: Job): Promise<Outcome> {
   const limit = job.phase === 'prepare' ? job.prepared : job.operationsMax
   const worker = async (): Promise<void> => {
     const connection = new S3Connection(job.target)
-    while (started < limit && (job.phase === 'prepare' || performance.now() - begin < job.durationMs)) {
+    while (
+      started < limit &&
+      (job.phase === 'prepare' || performance.now() - begin < job.durationMs)
+    ) {
       const number = started++
       const from = performance.now()
       try {
@@ -72,7 +75,12 @@ interface Done {
   readonly items: number
 }
 
-async function runOne(connection: S3Connection, job: Job, number: number, body: Buffer): Promise<Done> {
+async function runOne(
+  connection: S3Connection,
+  job: Job,
+  number: number,
+  body: Buffer,
+): Promise<Done> {
   const { operation } = job.cell
   const path = `/${job.bucket}/${job.prefix}`
   if (job.phase === 'prepare') return put(connection, `${path}${number}`, body, job.payload)
@@ -94,7 +102,8 @@ async function runOne(connection: S3Connection, job: Job, number: number, body: 
     case 'MIXED': {
       const choice = number % 10
       if (choice < 6) return get(connection, `${path}${number % job.prepared}`, body.length)
-      if (choice < 9) return put(connection, `${path}mixed-${process.pid}-${number % 200}`, body, job.payload)
+      if (choice < 9)
+        return put(connection, `${path}mixed-${process.pid}-${number % 200}`, body, job.payload)
       await expect(connection.request('HEAD', `${path}${number % job.prepared}`, ''), 200)
       return { bytes: 0, items: 1 }
     }
@@ -108,11 +117,17 @@ async function expect(
   status: number,
 ): ReturnType<S3Connection['request']> {
   const got = await reply
-  if (got.status !== status) throw new Error(`Status ${got.status}, expected ${status}: ${got.body.slice(0, 300)}`)
+  if (got.status !== status)
+    throw new Error(`Status ${got.status}, expected ${status}: ${got.body.slice(0, 300)}`)
   return got
 }
 
-async function put(connection: S3Connection, path: string, body: Buffer, payload: PayloadMode): Promise<Done> {
+async function put(
+  connection: S3Connection,
+  path: string,
+  body: Buffer,
+  payload: PayloadMode,
+): Promise<Done> {
   await expect(connection.request('PUT', path, '', { body, payload }), 200)
   return { bytes: body.length, items: 1 }
 }
@@ -129,7 +144,10 @@ async function list(connection: S3Connection, job: Job): Promise<Done> {
   let items = 0
   for (;;) {
     const query = `${token === '' ? '' : `continuation-token=${encodeURIComponent(token)}&`}list-type=2&prefix=${encodeURIComponent(job.prefix)}`
-    const reply = await expect(connection.request('GET', `/${job.bucket}`, query, { keepBody: true }), 200)
+    const reply = await expect(
+      connection.request('GET', `/${job.bucket}`, query, { keepBody: true }),
+      200,
+    )
     items += reply.body.split('<Key>').length - 1
     token = /<NextContinuationToken>([^<]+)</.exec(reply.body)?.[1] ?? ''
     if (token === '') break
@@ -138,8 +156,16 @@ async function list(connection: S3Connection, job: Job): Promise<Done> {
   return { bytes: 0, items }
 }
 
-async function multipart(connection: S3Connection, path: string, body: Buffer, payload: PayloadMode): Promise<Done> {
-  const created = await expect(connection.request('POST', path, 'uploads=', { keepBody: true }), 200)
+async function multipart(
+  connection: S3Connection,
+  path: string,
+  body: Buffer,
+  payload: PayloadMode,
+): Promise<Done> {
+  const created = await expect(
+    connection.request('POST', path, 'uploads=', { keepBody: true }),
+    200,
+  )
   const uploadId = /<UploadId>([^<]+)</.exec(created.body)?.[1] ?? ''
   let document = '<CompleteMultipartUpload>'
   for (let number = 1; number <= MULTIPART_PARTS; number++) {
@@ -150,7 +176,10 @@ async function multipart(connection: S3Connection, path: string, body: Buffer, p
   }
   const completion = Buffer.from(`${document}</CompleteMultipartUpload>`)
   await expect(
-    connection.request('POST', path, `uploadId=${encodeURIComponent(uploadId)}`, { body: completion, keepBody: true }),
+    connection.request('POST', path, `uploadId=${encodeURIComponent(uploadId)}`, {
+      body: completion,
+      keepBody: true,
+    }),
     200,
   )
   return { bytes: body.length, items: 1 }
@@ -165,4 +194,3 @@ process.on('message', (job: Job) => {
     },
   )
 })
-

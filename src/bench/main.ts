@@ -70,13 +70,20 @@ async function startAll(): Promise<readonly Contestant[]> {
   const port = 21_000 + 10 * Math.floor(Math.random() * 500)
   const common = { base: options.base, drives: Number(options.drives) }
   const environment: Record<string, string> = options.relaxed ? { CAIRN_DURABILITY: 'relaxed' } : {}
-  const contestants = [await startContestant('cairn', { ...common, program: '', port, environment })]
+  const contestants = [
+    await startContestant('cairn', { ...common, program: '', port, environment }),
+  ]
   if (options.minio) {
     if (!existsSync(options.program)) {
       spawnSync('go', ['install', 'github.com/minio/minio@latest'], { stdio: 'inherit' })
     }
     contestants.push(
-      await startContestant('minio', { ...common, program: options.program, port: port + 2, environment: {} }),
+      await startContestant('minio', {
+        ...common,
+        program: options.program,
+        port: port + 2,
+        environment: {},
+      }),
     )
   }
   if (options.against !== undefined) {
@@ -84,7 +91,12 @@ async function startAll(): Promise<readonly Contestant[]> {
     const { hostname, port: otherPort } = new URL(url)
     contestants.push({
       name: 'other',
-      target: { host: hostname, port: Number(otherPort), accessKey: 'benchroot', secretKey: 'benchroot-secret' },
+      target: {
+        host: hostname,
+        port: Number(otherPort),
+        accessKey: 'benchroot',
+        secretKey: 'benchroot-secret',
+      },
       pid: Number(pid),
       startMs: undefined,
       stop: () => Promise.resolve(),
@@ -97,7 +109,9 @@ async function report(contestants: readonly Contestant[]): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 2000))
   for (const { name, pid, startMs } of contestants) {
     const idle = residentBytes(pid).now / 1e6
-    console.log(`${name}: ready after ${startMs?.toFixed(0) ?? '?'} ms, idle RSS ${idle.toFixed(0)} MB`)
+    console.log(
+      `${name}: ready after ${startMs?.toFixed(0) ?? '?'} ms, idle RSS ${idle.toFixed(0)} MB`,
+    )
   }
   for (const contestant of contestants) await makeBucket(contestant)
   if (options.memory) {
@@ -105,7 +119,9 @@ async function report(contestants: readonly Contestant[]): Promise<void> {
     return
   }
   const wanted = new RegExp(options.cells)
-  console.log(`${'cell'.padEnd(24)}${'server'.padEnd(8)}${'op/s'.padStart(10)}${'MiB/s'.padStart(9)}${'p50 ms'.padStart(9)}${'p99 ms'.padStart(9)}${'cpu s/1k'.padStart(10)}   ratio`)
+  console.log(
+    `${'cell'.padEnd(24)}${'server'.padEnd(8)}${'op/s'.padStart(10)}${'MiB/s'.padStart(9)}${'p50 ms'.padStart(9)}${'p99 ms'.padStart(9)}${'cpu s/1k'.padStart(10)}   ratio`,
+  )
   for (const cell of allCells().filter((one) => wanted.test(cellName(one)))) {
     const rounds = new Map<string, Measured[]>()
     for (let round = 0; round < Number(options.rounds); round++) {
@@ -195,7 +211,10 @@ function preparedCount(cell: Cell): number {
 
 function runLoad(child: ChildProcess, job: Job): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('The load process did not end')), LOAD_TIMEOUT_MS)
+    const timer = setTimeout(
+      () => reject(new Error('The load process did not end')),
+      LOAD_TIMEOUT_MS,
+    )
     child.once('message', (outcome: Outcome) => {
       clearTimeout(timer)
       resolve(outcome)

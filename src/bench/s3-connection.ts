@@ -51,7 +51,14 @@ export class S3Connection {
     this.#socket ??= await open(this.#target)
     const socket = this.#socket
     const body = options.body
-    const head = this.#head(method, path, query, body, options.payload ?? 'unsigned', options.headers ?? {})
+    const head = this.#head(
+      method,
+      path,
+      query,
+      body,
+      options.payload ?? 'unsigned',
+      options.headers ?? {},
+    )
     const reply = readReply(socket, method === 'HEAD', options.keepBody ?? false)
     socket.cork()
     socket.write(head, 'latin1')
@@ -84,7 +91,9 @@ export class S3Connection {
     const day = date.slice(0, 8)
     const hash =
       payload === 'signed' || body === undefined
-        ? createHash('sha256').update(body ?? '').digest('hex')
+        ? createHash('sha256')
+            .update(body ?? '')
+            .digest('hex')
         : 'UNSIGNED-PAYLOAD'
     const host = `${this.#target.host}:${this.#target.port}`
     const headers: [string, string][] = [
@@ -109,7 +118,10 @@ export class S3Connection {
     const signature = createHmac('sha256', this.#signingKey).update(text).digest('hex')
     const authorization = `AWS4-HMAC-SHA256 Credential=${this.#target.accessKey}/${scope}, SignedHeaders=${names}, Signature=${signature}`
     const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    const length = body === undefined && method !== 'PUT' && method !== 'POST' ? '' : `content-length: ${body?.length ?? 0}\r\n`
+    const length =
+      body === undefined && method !== 'PUT' && method !== 'POST'
+        ? ''
+        : `content-length: ${body?.length ?? 0}\r\n`
     return `${method} ${path}${query === '' ? '' : `?${query}`} HTTP/1.1\r\n${lines}${length}authorization: ${authorization}\r\n\r\n`
   }
 }

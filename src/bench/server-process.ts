@@ -37,7 +37,15 @@ export async function startContestant(
   const words =
     kind === 'cairn'
       ? [join(ROOT, 'scripts/cairn.js'), 'server', '--quiet', '--address', address, ...drives]
-      : ['server', '--quiet', '--address', address, '--console-address', `127.0.0.1:${options.port + 1}`, ...drives]
+      : [
+          'server',
+          '--quiet',
+          '--address',
+          address,
+          '--console-address',
+          `127.0.0.1:${options.port + 1}`,
+          ...drives,
+        ]
   const child = spawn(kind === 'cairn' ? process.execPath : options.program, words, {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {

@@ -105,7 +105,8 @@ export class SimFileSystem implements FileSystem {
     if (node === undefined) {
       if (mode === 'read') throw new SimError('ENOENT', 'open', path)
       node = this.#make(path, 'file')
-    } else if (mode === 'create' || mode === 'createBulk') throw new SimError('EEXIST', 'open', path)
+    } else if (mode === 'create' || mode === 'createBulk')
+      throw new SimError('EEXIST', 'open', path)
     if (node.kind === 'directory') throw new SimError('EISDIR', 'open', path)
     const file = this.#nextFile++
     this.#open.set(file, { node, path, mode })
