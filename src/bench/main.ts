@@ -4,9 +4,10 @@
  *   npm run bench                             Cairn alone
  *   npm run bench -- --minio [PROGRAM]        races a MinIO program on the same file system
  *   npm run bench -- --against URL,PID        races a server that runs already (credentials benchroot/benchroot-secret)
- *   options: --cells REGEX --seconds N --rounds N --drives N --base FOLDER --payload signed|unsigned --memory
+ *   options: --cells REGEX --seconds N --rounds N --warm SECONDS --drives N --base FOLDER --payload signed|unsigned --memory
  *
- * Cells alternate between the servers; ratios are of medians over the rounds of one run.
+ * Every server is warmed up first: Cairn's code is compiled while it runs, in each of its threads. Cells alternate
+ * between the servers; ratios are of medians over the rounds of one run.
  */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
@@ -45,6 +46,7 @@ const { values: options } = parseArgs({
     cells: { type: 'string', default: '.' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '2' },
+    warm: { type: 'string', default: '3' },
     drives: { type: 'string', default: '4' },
     base: { type: 'string', default: join(tmpdir(), 'cairn-bench') },
     payload: { type: 'string', default: 'unsigned' },
@@ -118,6 +120,7 @@ async function report(contestants: readonly Contestant[]): Promise<void> {
     for (const contestant of contestants) await reportMemory(contestant)
     return
   }
+  for (const contestant of contestants) await warmUp(contestant)
   const wanted = new RegExp(options.cells)
   console.log(
     `${'cell'.padEnd(24)}${'server'.padEnd(8)}${'op/s'.padStart(10)}${'MiB/s'.padStart(9)}${'p50 ms'.padStart(9)}${'p99 ms'.padStart(9)}${'cpu s/1k'.padStart(10)}   ratio`,
@@ -165,7 +168,24 @@ async function makeBucket({ target }: Contestant): Promise<void> {
   if (reply.status !== 200) throw new Error(`Cannot make the bucket: ${reply.status} ${reply.body}`)
 }
 
-async function measure(contestant: Contestant, cell: Cell, round: number): Promise<Measured> {
+/** Small operations of each kind, and some blocks; not measured. */
+async function warmUp(contestant: Contestant): Promise<void> {
+  const seconds = Number(options.warm)
+  if (seconds === 0) return
+  for (const operation of ['PUT', 'GET', 'STAT', 'LIST', 'DELETE'] as const) {
+    await measure(contestant, { operation, sizeBytes: 4096, concurrency: 15 }, 0, 1000 * seconds)
+  }
+  for (const operation of ['PUT', 'GET'] as const) {
+    await measure(contestant, { operation, sizeBytes: 1_048_576, concurrency: 15 }, 0, 1000 * seconds)
+  }
+}
+
+async function measure(
+  contestant: Contestant,
+  cell: Cell,
+  round: number,
+  cellMs = durationMs,
+): Promise<Measured> {
   const isRead = cell.operation !== 'PUT' && cell.operation !== 'MULTIPART'
   const job: Job = {
     target: contestant.target,
@@ -173,7 +193,7 @@ async function measure(contestant: Contestant, cell: Cell, round: number): Promi
     bucket: BUCKET,
     prefix: `${cell.operation}-${cell.sizeBytes}-${cell.concurrency}-${round}/`,
     prepared: isRead ? preparedCount(cell) : 0,
-    durationMs,
+    durationMs: cellMs,
     operationsMax: cell.operation === 'DELETE' ? preparedCount(cell) : 1_000_000,
     payload,
     phase: 'run',
