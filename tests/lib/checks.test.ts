@@ -54,3 +54,10 @@ test('an exception excuses a difference, and an unexpected pass fails', async ()
   assert.throws(() => assertGood(passing), /Unexpected pass.*not built/)
   assertGood(await runChecks([check('b/acl', 200, 200)], [exception]))
 })
+
+test('an exception may name what is shown instead, which is compared then', async () => {
+  const renamed = { match: /^b\//, reason: 'chosen', instead: (value: unknown) => [value, 'more'] }
+  assertGood(await runChecks([check('b/acl', 1, [1, 'more'])], [renamed]))
+  const reference = await runChecks([check('b/acl', 1, 1)], [renamed])
+  assert.throws(() => assertGood(reference), /1 of 1 checks differ/)
+})

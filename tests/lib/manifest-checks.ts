@@ -25,6 +25,7 @@ import {
 } from './observation.ts'
 import { digestOf, makeContent } from './recipe.ts'
 import type { S3Driver } from './s3-driver.ts'
+import { hiddenKeys, modelledKeys, modelledVersions, policyStatus } from './specified.ts'
 
 function listingId(
   bucket: string,
@@ -48,17 +49,22 @@ function bucketChecks(client: S3Driver, bucket: ManifestBucket): Check[] {
     checks.push({
       id: `${bucket.name}/config/${name}`,
       expected: { status, code: code ?? null, body: document },
+      ...(name === 'policyStatus' && { specified: policyStatus(bucket) }),
       observe: () => observeConfig(client, bucket.name, name),
     })
   }
+  const hidden = hiddenKeys(bucket)
   for (const expected of bucket.listV2) {
     checks.push({
       id: listingId(bucket.name, 'listV2', expected.query),
       expected,
+      specified: () => modelledKeys(bucket, expected),
       observe: async () => {
         const listing = await observeListV2(client, bucket.name, expected.query)
-        // Only the first listing of a bucket was recorded with all its fields.
-        return expected.entries === undefined ? withoutEntries(listing) : listing
+        // Only the first listing of a bucket was recorded with all its fields, and nothing of the hidden keys.
+        if (expected.entries === undefined) return withoutEntries(listing)
+        const entries = listing.entries?.filter(({ Key = '' }) => !hidden.has(Key))
+        return { ...listing, entries }
       },
     })
   }
@@ -66,6 +72,7 @@ function bucketChecks(client: S3Driver, bucket: ManifestBucket): Check[] {
     checks.push({
       id: listingId(bucket.name, 'listVersions', expected.query),
       expected,
+      specified: () => modelledVersions(bucket, expected),
       observe: async () => (await observeVersions(client, bucket.name, expected.query)).listing,
     })
   }

@@ -40,7 +40,7 @@ export interface ManifestListing {
   readonly commonPrefixes: readonly string[]
   readonly order?: readonly (readonly [key: string, versionId: string])[]
   readonly keys?: readonly string[]
-  readonly entries?: readonly unknown[]
+  readonly entries?: readonly Readonly<Record<string, string>>[]
 }
 
 export interface ManifestBucket {

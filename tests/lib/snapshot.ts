@@ -112,11 +112,25 @@ export async function captureSnapshot(client: S3Driver): Promise<Snapshot> {
   return { facts: captured }
 }
 
+/** Brings what one server shows into the form of another's. */
+export type Rewriting = (id: string, value: unknown) => unknown
+
+export interface SnapshotForms {
+  /** For the values of the snapshot. */
+  readonly captured: Rewriting
+  /** For what the server that is asked shows. */
+  readonly observed: Rewriting
+}
+
 /** Checks that another server shows the same. */
-export function snapshotChecks(client: S3Driver, snapshot: Snapshot): Check[] {
+export function snapshotChecks(
+  client: S3Driver,
+  snapshot: Snapshot,
+  forms: SnapshotForms,
+): Check[] {
   return snapshot.facts.map((fact) => ({
     id: fact.id,
-    expected: fact.value,
-    observe: () => fact.observe(client),
+    expected: forms.captured(fact.id, fact.value),
+    observe: async () => forms.observed(fact.id, await fact.observe(client)),
   }))
 }

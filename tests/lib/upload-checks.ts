@@ -4,6 +4,7 @@ import type { Check } from './checks.ts'
 import type { ManifestUpload } from './manifest.ts'
 import { observeGet } from './observation.ts'
 import type { S3Driver } from './s3-driver.ts'
+import { listParts as specifiedParts } from './specified.ts'
 import { children, parseXml, textOf } from './xml.ts'
 
 async function listParts(client: S3Driver, upload: ManifestUpload): Promise<unknown> {
@@ -35,6 +36,9 @@ export function pendingUploadChecks(client: S3Driver, uploads: readonly Manifest
       checks.push({
         id: `${id}/listParts`,
         expected: { head: upload.listPartsHead ?? {}, parts: upload.listParts },
+        specified: specifiedParts({
+          StorageClass: upload.createHeaders?.['x-amz-storage-class'] ?? 'STANDARD',
+        }),
         observe: () => listParts(client, upload),
       })
     }
