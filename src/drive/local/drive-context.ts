@@ -67,7 +67,7 @@ export class DriveContext {
     }
   }
 
-  /** Makes a directory with its parents, but never a client's volume; every new name waits for the next flush. */
+  /** Makes a directory with its parents, but never a client's volume; every new name outside the staging area waits for the next flush. */
   makeDirectories(path: string): void {
     const missing: string[] = []
     let current = path
@@ -81,7 +81,7 @@ export class DriveContext {
       }
       try {
         this.fileSystem.makeDirectory(current)
-        this.steps.noteName(parentOf(current))
+        this.#noteMade(current)
         break
       } catch (error) {
         const code = systemErrorCode(error)
@@ -97,8 +97,13 @@ export class DriveContext {
     }
     for (const directory of missing.toReversed()) {
       this.fileSystem.makeDirectory(directory)
-      this.steps.noteName(parentOf(directory))
+      this.#noteMade(directory)
     }
+  }
+
+  #noteMade(directory: string): void {
+    // Folders of the staging area need no durable name: what is kept gets its name elsewhere, the rest is dropped at a start.
+    if (!directory.startsWith(`${this.#staging}/`)) this.steps.noteName(parentOf(directory))
   }
 
   /** Writes a staging file and waits until its content is durable; answers its path, to be renamed into place. */
