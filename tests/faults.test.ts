@@ -1,7 +1,10 @@
 /** Damages drives of a running server: no wrong byte is served, nothing acknowledged is missing, and it mends itself. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import {
   closeSync,
+  constants,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -9,6 +12,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -24,11 +28,27 @@ const kind = serverUnderTest()
 const BUCKET = 'faults'
 const SIZES = [0, 100, 20_000, 131_072, 600_000, 1_048_576, 3_000_001, 6_000_000]
 const MENDED_WITHIN_MS = 60_000
+/** A hung drive is taken offline after so long; the first write waits for that, a read never. */
+const DRIVE_TIMEOUT_S = 10
+/** Longest wait for a reply on a busy machine. */
+const REPLY_MS_MAX = 8_000
+const MOUNT_SIZE = '64m'
+
+function assertSoon(what: string, began: number, msMax: number): void {
+  const ms = Math.round(performance.now() - began)
+  assert.ok(ms <= msMax, `${what} took ${ms} ms`)
+}
 
 class Stage implements AsyncDisposable {
   readonly folder = new TemporaryFolder()
   readonly contents = new Map<string, Digest>()
+  readonly #mounts: string[] = []
+  readonly #environment: Readonly<Record<string, string>>
   #server: RunningServer | undefined
+
+  constructor(environment: Readonly<Record<string, string>> = {}) {
+    this.#environment = environment
+  }
 
   get client(): S3Driver {
     assert.ok(this.#server !== undefined)
@@ -41,6 +61,7 @@ class Stage implements AsyncDisposable {
       folder: this.folder.path,
       drives: ['d{1...4}'],
       credentials: { accessKey: 'faulttest', secretKey: 'faulttest-secret' },
+      environment: this.#environment,
     })
   }
 
@@ -48,36 +69,64 @@ class Stage implements AsyncDisposable {
     await this.#server?.stop()
   }
 
+  /** Puts drives on small file systems of their own. */
+  mount(drives: readonly number[]): void {
+    for (const drive of drives) {
+      const path = this.path(drive)
+      mkdirSync(path)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${MOUNT_SIZE}`, 'tmpfs', path])
+      this.#mounts.push(path)
+    }
+  }
+
   path(drive: number, ...names: readonly string[]): string {
     return join(this.folder.path, `d${drive}`, ...names)
   }
 
-  async write(prefix: string): Promise<void> {
+  async remove(key: string): Promise<void> {
+    await this.client.must({ method: 'DELETE', bucket: BUCKET, key })
+    this.contents.delete(key)
+    const { get } = await observeGet(this.client, BUCKET, key)
+    assert.equal(get.status, 404, `"${key}" is still there`)
+  }
+
+  /** One object of each size; `replyMsMax`: for each request. */
+  async write(prefix: string, replyMsMax = Infinity): Promise<void> {
     for (const size of SIZES) {
       const key = `${prefix}/${size}`
       const body = makePart({ kind: 'random', label: key, size: Math.min(size, 700_000) })
       const content = Buffer.alloc(size)
       for (let offset = 0; offset < size; offset += body.length) body.copy(content, offset)
+      const began = performance.now()
       await this.client.must({ method: 'PUT', bucket: BUCKET, key, body: content })
+      assertSoon(`PUT "${key}"`, began, replyMsMax)
       this.contents.set(key, digestOf(content))
     }
   }
 
-  async assertAllRead(): Promise<void> {
+  async assertAllRead(replyMsMax = Infinity): Promise<void> {
     for (const [key, digest] of this.contents) {
+      const began = performance.now()
       const { get, content } = await observeGet(this.client, BUCKET, key)
       assert.deepEqual(content, digest, `"${key}" answered ${get.status} ${get.code}`)
+      assertSoon(`GET "${key}"`, began, replyMsMax)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server?.kill()
+    // Also what a test put on top.
+    for (const path of this.#mounts) execFileSync('umount', ['--recursive', '--lazy', path])
     this.folder[Symbol.dispose]()
   }
 }
 
-async function prepared(): Promise<Stage> {
-  const stage = new Stage()
+async function prepared(
+  mounted: readonly number[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Stage> {
+  const stage = new Stage(environment)
+  stage.mount(mounted)
   await stage.start()
   await stage.client.must({ method: 'PUT', bucket: BUCKET })
   await stage.write('before')
@@ -109,6 +158,33 @@ function flippedShards(stage: Stage): ReadonlyMap<string, string> {
   const hashes = new Map(shards.map((path) => [path, digestOf(readFileSync(path)).sha256]))
   for (const path of shards) flipByte(path, Math.floor(statSync(path).size / 2))
   return hashes
+}
+
+/** Why small file systems cannot be mounted here, false when they can. */
+function cannotMount(): string | false {
+  using folder = new TemporaryFolder()
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder.path], { stdio: 'pipe' })
+    execFileSync('umount', [folder.path])
+    return false
+  } catch (error) {
+    return `cannot mount file systems: ${String(error).slice(0, 100)}`
+  }
+}
+
+/** Takes all that is free of a drive. */
+function fill(stage: Stage, drive: number): string {
+  const path = stage.path(drive, 'filler')
+  const chunk = Buffer.alloc(65_536, 1)
+  const file = openSync(path, 'w')
+  try {
+    for (;;) writeSync(file, chunk)
+  } catch (error) {
+    assert.ok(error instanceof Error && 'code' in error && error.code === 'ENOSPC')
+  } finally {
+    closeSync(file)
+  }
+  return path
 }
 
 async function until(what: string, isTrue: () => boolean): Promise<void> {
@@ -215,6 +291,91 @@ suite(`faults on a live ${kind} server`, () => {
       if (digest.size > 600_000) assert.equal(seen?.content, undefined, `"${key}" was served`)
       else if (seen?.content !== undefined) assert.deepEqual(seen.content, digest)
     }
+    await stage.stop()
+  })
+
+  const noMounts = cannotMount()
+
+  test('one full drive of four hinders neither reads nor writes nor deletes', {
+    timeout: 180_000,
+    skip: noMounts,
+  }, async () => {
+    await using stage = await prepared([2])
+    const filler = fill(stage, 2)
+    await stage.assertAllRead()
+    await stage.write('full')
+    await stage.write('before')
+    await stage.assertAllRead()
+    for (const size of SIZES) await stage.remove(`before/${size}`)
+    await stage.assertAllRead()
+    rmSync(filler)
+    await stage.write('after')
+    await stage.assertAllRead()
+    await stage.stop()
+  })
+
+  test('full drives refuse writes, keep all data, and go on when there is room again', {
+    timeout: 180_000,
+    skip: noMounts,
+  }, async () => {
+    await using stage = await prepared([1, 2, 3, 4])
+    const fillers = [1, 2, 3, 4].map((drive) => fill(stage, drive))
+    for (const key of ['new', 'before/3000001']) {
+      const body = Buffer.alloc(2_000_000, 7)
+      const { status, code } = await stage.client.send({ method: 'PUT', bucket: BUCKET, key, body })
+      assert.ok(status === 507 || status === 503, `"${key}" answered ${status} ${code}`)
+    }
+    await stage.assertAllRead()
+    await stage.remove('before/600000')
+    for (const filler of fillers) rmSync(filler)
+    await stage.write('after')
+    await stage.assertAllRead()
+    const refused = await observeGet(stage.client, BUCKET, 'new')
+    assert.equal(refused.get.status, 404)
+    await stage.stop()
+  })
+
+  test('a drive that turns read-only hinders neither reads nor writes', {
+    timeout: 180_000,
+    skip: noMounts,
+  }, async () => {
+    await using stage = await prepared([3])
+    // A second, read-only mount on top: the first is busy, since the server has its lock file open for writing.
+    const path = stage.path(3)
+    execFileSync('mount', ['--bind', path, path])
+    execFileSync('mount', ['-o', 'remount,ro,bind', path])
+    await stage.assertAllRead()
+    await stage.write('read-only')
+    await stage.write('before')
+    await stage.remove('before/100')
+    await stage.assertAllRead()
+    execFileSync('umount', [path])
+    await stage.write('after')
+    await stage.assertAllRead()
+    await stage.stop()
+  })
+
+  test('a drive that hangs is left out and comes back', { timeout: 240_000 }, async () => {
+    await using stage = await prepared([], { MINIO_DRIVE_MAX_TIMEOUT: `${DRIVE_TIMEOUT_S}s` })
+    // Whoever opens a pipe without a writer waits inside the system call, as on a disk that does not answer.
+    const pipe = stage.path(4, BUCKET, 'before/100/xl.meta')
+    const meta = readFileSync(pipe)
+    rmSync(pipe)
+    execFileSync('mkfifo', [pipe])
+    await stage.assertAllRead(REPLY_MS_MAX)
+    await stage.write('hanging', DRIVE_TIMEOUT_S * 1000 + REPLY_MS_MAX)
+    await stage.write('hung', REPLY_MS_MAX)
+    await stage.assertAllRead(REPLY_MS_MAX)
+    const writer = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+    rmSync(pipe)
+    writeFileSync(pipe, meta)
+    closeSync(writer)
+    await stage.write('after')
+    await stage.assertAllRead()
+    await until('the return of the drive', () =>
+      filesOf(stage, 4).some((path) => path.includes('/hung/')),
+    )
+    await stage.assertAllRead()
     await stage.stop()
   })
 })
