@@ -57,7 +57,7 @@ const STEPS: readonly Step[] = [
   nodeTests('give-back', ['tests/give-back.test.ts'], 8),
   nodeTests('consistency', ['tests/consistency.test.ts'], 4, { CAIRN_TEST_SECONDS: '8' }),
   nodeTests('faults', ['tests/faults.test.ts'], 6),
-  nodeTests('crash', ['tests/crash.test.ts'], 12, { CAIRN_CRASH_ROUNDS: '100' }),
+  nodeTests('crash', ['tests/crash.test.ts'], 20, { CAIRN_CRASH_ROUNDS: '100' }),
   {
     name: 'clients',
     command: ['node', 'tests/clients/run.ts'],

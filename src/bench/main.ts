@@ -176,7 +176,12 @@ async function warmUp(contestant: Contestant): Promise<void> {
     await measure(contestant, { operation, sizeBytes: 4096, concurrency: 15 }, 0, 1000 * seconds)
   }
   for (const operation of ['PUT', 'GET'] as const) {
-    await measure(contestant, { operation, sizeBytes: 1_048_576, concurrency: 15 }, 0, 1000 * seconds)
+    await measure(
+      contestant,
+      { operation, sizeBytes: 1_048_576, concurrency: 15 },
+      0,
+      1000 * seconds,
+    )
   }
 }
 
