@@ -1,10 +1,10 @@
 import { assert } from '#base/assert'
 import { DriveError, TMP_VOLUME } from '#drive/drive'
+import { framedFileSize, shardSize } from '#drive/shard-layout'
 import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
-import { framedSize, shardFileSize, shardSizeOf } from '../set/framing.ts'
 import type { Copy } from '../set/set.ts'
 
 /**
@@ -57,7 +57,7 @@ class Rebuild {
   constructor(set: ErasureSet, plan: RebuildPlan) {
     this.#set = set
     this.#plan = plan
-    this.#shardSize = shardSizeOf(plan.version)
+    this.#shardSize = shardSize(plan.version)
     this.#isBad = set.drives.map(() => false)
     this.#isLost = set.drives.map(() => false)
     for (const position of plan.targets) assert(set.drives[position] !== undefined)
@@ -68,7 +68,7 @@ class Rebuild {
     const frameBytes = HASH_SIZE_BYTES + this.#shardSize
     const slotBytes = this.#set.size * (frameBytes + HASH_SIZE_BYTES)
     if (isInline) {
-      const framed = framedSize(shardFileSize(version.sizeBytes, version), version)
+      const framed = framedFileSize(version.sizeBytes, version)
       for (const position of targets) this.#inline.set(position, new Uint8Array(framed))
     }
     using slot = await this.#set.context.codec.arena.acquire(slotBytes, this.#plan.signal)
