@@ -145,6 +145,11 @@ export function deleteQuorumOf(driveCount: number): number {
   return Math.floor(driveCount / 2) + 1
 }
 
+/** Among so many drives is at least one that knows: of every acknowledged write, and of every version that readers take. */
+export function sureCountOf(driveCount: number, standardParity: number): number {
+  return Math.max(driveCount - standardParity, Math.floor(driveCount / 2) + 1)
+}
+
 /** Whether a new version's shards go into the metadata files. `sizeBytes` undefined: unknown. Source: disk-format.md 5.7. */
 export function isInline(
   storage: StorageClasses,

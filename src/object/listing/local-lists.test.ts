@@ -40,9 +40,10 @@ const drives = Array.from({ length: 4 }, (_, i) => {
     mayHoldV1: false,
   })
 })
-const source = new WalkSource({ codec, repairs: { report: () => undefined } }, [
-  { pool: 0, index: 0, drives },
-])
+const source = new WalkSource(
+  { codec, repairs: { report: () => undefined }, storage: { standardParity: 2 } },
+  [{ pool: 0, index: 0, drives }],
+)
 
 async function store(bucket: string, model: Model): Promise<void> {
   for (const [position, drive] of drives.entries()) {

@@ -11,6 +11,7 @@ import {
 } from '#drive/xl-meta'
 import { isObject, markerInfoOf, objectInfoOf } from '../object-info.ts'
 import type { ObjectInfo } from '../object.ts'
+import { readQuorumFor, writeQuorumFor } from '../set/copies.ts'
 import type { ListedVersion } from './name-source.ts'
 
 /**
@@ -56,23 +57,51 @@ export function sameVersions(
   return first === undefined ? undefined : listedOf(first)
 }
 
-/** The versions that a quorum of copies agrees on; unreadable copies do not count. Source: disk-format.md 5.12. */
+/** What the drives of a set said about one key. */
+export interface KeyCopies {
+  /** Metadata files. */
+  readonly copies: readonly Uint8Array[]
+  /** Drives that surely do not have the key. */
+  readonly absent: number
+  readonly driveCount: number
+  readonly standardParity: number
+}
+
+/**
+ * The versions that a quorum of copies agrees on; unreadable copies do not count. Source: disk-format.md 5.12.
+ *
+ * Of these, a version that readers do not find is shown only if it may have been acknowledged, as they decide it
+ * (`lookUp` in `../set/lookup.ts`).
+ */
 export function mergeCopies(
-  copies: readonly Uint8Array[],
+  key: KeyCopies,
   quorum: number,
   hashes: FormatHashes,
 ): readonly ListedVersion[] {
   const lists: MergedEntry[][] = []
-  for (const bytes of copies) {
+  for (const bytes of key.copies) {
     const meta = parse(bytes, hashes)
     if (meta === undefined) continue
     lists.push(
       meta.versions.map(({ header, headerBytes }, index) => ({ header, headerBytes, meta, index })),
     )
   }
+  const silent = key.driveCount - key.absent - lists.length
   return mergeVersions(lists, { quorum, strict: false, requested: 0 })
     .filter(({ header }) => isShown(header))
     .map(({ meta, index, header }) => new StoredListedVersion(meta, index, header))
+    .filter((version) => {
+      const { header } = version
+      const holders = lists.filter((list) => list.some((other) => isSame(other.header, header)))
+      return (
+        holders.length + silent >= writeQuorumFor(header, key.driveCount) ||
+        holders.length >= readQuorumFor(version.decode(), key.driveCount, key.standardParity)
+      )
+    })
+}
+
+function isSame(a: ListedVersion['header'], b: ListedVersion['header']): boolean {
+  return a.versionId === b.versionId && a.modifiedNs === b.modifiedNs && a.kind === b.kind
 }
 
 /** A version and where it stands. */

@@ -1,11 +1,12 @@
 import { compareUtf8 } from '#base/bytes'
 import { DriveError, type Drive, type DriveResult, type WalkEntry } from '#drive/drive'
 import type { FormatHashes } from '#drive/xl-meta'
+import type { EngineContext, StorageClasses } from '../context.ts'
 import { objectErrorOf, noReadQuorum } from '../errors.ts'
 import { ObjectError } from '../object.ts'
-import { encodeKey } from '../placement.ts'
+import { encodeKey, sureCountOf } from '../placement.ts'
 import { fanOutTo, type SetDrives } from '../quorum/fan-out.ts'
-import type { RepairReason, RepairSink } from '../repair-sink.ts'
+import type { RepairReason } from '../repair-sink.ts'
 import { DrivePages } from './drive-pages.ts'
 import type { ListedName, ListedVersion, NameCursor, NameRequest } from './name-source.ts'
 import { mergeCopies, sameVersions } from './resolve.ts'
@@ -20,9 +21,9 @@ export interface ListedSet {
   isHealing?(position: number): boolean
 }
 
-export interface ListContext {
+export type ListContext = Pick<EngineContext, 'repairs'> & {
   readonly codec: FormatHashes
-  readonly repairs: RepairSink
+  readonly storage: Pick<StorageClasses, 'standardParity'>
 }
 
 /** One list tells the healer of this many keys at most; the scanner finds the rest. */
@@ -34,9 +35,9 @@ const DISAGREEMENTS_MAX = 8
  * The names of one erasure set: the walks of its drives, merged and resolved by quorum.
  *
  * Quorum is floor((asked + 1) / 2) of the drives asked, which are all but healing ones (distributed.md 4.7). All of them
- * send names, but only a quorum of them sends metadata. That is enough: the drives that an acknowledged write or delete
- * may have missed are fewer than a list quorum, so it reached at least one of those that send metadata, and while these
- * agree on every version they know it. Where they differ, the metadata of the other drives is read for that key.
+ * send names, but only as many send metadata as are needed for one of them to know (`sureCountOf`): of any acknowledged
+ * write or delete, and of what an interrupted one left that readers take. While these agree on every version they know
+ * it all. Where they differ, the metadata of the other drives is read for that key.
  */
 export class SetNames implements NameCursor {
   readonly #context: ListContext
@@ -58,6 +59,7 @@ export class SetNames implements NameCursor {
     const healing = set.drives.map((_, position) => set.isHealing?.(position) === true)
     this.#asked = healing.filter((isHealing) => !isHealing).length
     this.#quorum = Math.floor((this.#asked + 1) / 2)
+    const senders = sureCountOf(set.drives.length, context.storage.standardParity)
     let withMetadata = 0
     this.#pages = set.drives.map((drive, position) => {
       if (drive?.isOnline() !== true || healing[position] === true) return undefined
@@ -68,7 +70,7 @@ export class SetNames implements NameCursor {
         recursive: request.recursive,
         expected: request.expected,
       }
-      return new DrivePages(drive, pages, withMetadata++ < this.#quorum)
+      return new DrivePages(drive, pages, withMetadata++ < senders)
     })
   }
 
@@ -200,7 +202,13 @@ export class SetNames implements NameCursor {
     const agreed = copies.length === asked ? sameVersions(copies, this.#context.codec) : undefined
     if (agreed !== undefined) return keyOf(name, agreed)
     this.#report(name, copies.length === asked ? 'disagreement' : 'missing')
-    return keyOf(name, mergeCopies(copies, this.#quorum, this.#context.codec))
+    const key = {
+      copies,
+      absent: outcomes.filter(isAbsent).length,
+      driveCount: this.#set.drives.length,
+      standardParity: this.#context.storage.standardParity,
+    }
+    return keyOf(name, mergeCopies(key, this.#quorum, this.#context.codec))
   }
 
   #report(name: string, reason: RepairReason): void {
@@ -225,8 +233,9 @@ function compareEntries(a: WalkEntry, b: WalkEntry): number {
 }
 
 function isMissing(outcome: DriveResult<unknown>): boolean {
-  return (
-    outcome instanceof DriveError &&
-    (outcome.code === 'FileNotFound' || outcome.code === 'DriveNotFound')
-  )
+  return isAbsent(outcome) || (outcome instanceof DriveError && outcome.code === 'DriveNotFound')
+}
+
+function isAbsent(outcome: DriveResult<unknown>): boolean {
+  return outcome instanceof DriveError && outcome.code === 'FileNotFound'
 }

@@ -2,8 +2,7 @@ import { equalBytes } from '#base/bytes'
 import type { DriveError, EncodedVersion } from '#drive/drive'
 import { type StoredVersion, type VersionHeader, withShardIndex, type XlMeta } from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
-import { writeQuorumOf } from '../placement.ts'
-import { chooseByVote, readQuorumOf } from '../set/copies.ts'
+import { chooseByVote, readQuorumOf, writeQuorumFor } from '../set/copies.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import type { ChosenVersion } from '../set/set.ts'
 
@@ -134,7 +133,7 @@ function weighId(
     if (positions.length >= readQuorumOf(set, sources, indexes)) {
       return keep(set, header, holdings, unknown)
     }
-    if (positions.length + unknown + replaced >= writeQuorumFor(set, header)) return undefined
+    if (positions.length + unknown + replaced >= writeQuorumFor(header, set.size)) return undefined
     const current = positions.filter((position) => holdings[position]?.isBackup === false)
     refused.push({ header, positions: current })
   }
@@ -169,12 +168,6 @@ function isUnknown(set: ErasureSet, position: number, answer: Answer | undefined
 function isReplaced(meta: XlMeta | undefined, header: VersionHeader): boolean {
   const found = meta?.versions[meta.find(header.versionId)]?.header
   return found !== undefined && found.modifiedNs > header.modifiedNs
-}
-
-/** How many drives must have taken the version when it was acknowledged. */
-function writeQuorumFor(set: ErasureSet, header: VersionHeader): number {
-  if (header.kind !== 'object' || header.dataShards === 0) return Math.floor(set.size / 2) + 1
-  return writeQuorumOf(header.dataShards, header.parityShards)
 }
 
 /** Undefined when the drives' metadata of the version differs and it cannot be said which was acknowledged last. */
@@ -212,7 +205,7 @@ function isMetadataCertain(
     else group.count++
   }
   if (groups.length < 2) return true
-  const quorum = writeQuorumFor(set, header)
+  const quorum = writeQuorumFor(header, set.size)
   return groups.filter(({ count }) => count + unknown >= quorum).length < 2
 }
 

@@ -4,10 +4,12 @@ import {
   isFree,
   type DeleteMarker,
   type ObjectVersion,
+  type VersionHeader,
   type XlMeta,
 } from '#drive/xl-meta'
 import { chooseReadable, shardIndexesOf, type VersionCopy } from '#drive/version-merge'
 import { isObject } from '../object-info.ts'
+import { deleteQuorumOf, writeQuorumOf } from '../placement.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import { NULL_VERSION, type ChosenVersion, type Copy, type WholeFileHash } from './set.ts'
 
@@ -37,19 +39,32 @@ interface Decoded {
 /** Drives needed to read what the drives hold at `indexes` (by position, -1: nothing). */
 export function readQuorumOf(set: ErasureSet, metas: Metas, indexes: readonly number[]): number {
   const decoded = firstDecoded(set, metas, indexes)
-  return decoded === undefined ? set.size : quorumOf(set, decoded.body)
+  return decoded === undefined ? set.size : readQuorumFor(decoded.body, set.size, parityOf(set))
 }
 
-function quorumOf(set: ErasureSet, body: ObjectVersion | DeleteMarker): number {
-  const half = set.size - Math.floor(set.size / 2)
-  if (!isObject(body) || body.sizeBytes === 0) {
-    return set.context.storage.standardParity === 0 ? set.size : half
-  }
+/** How many drives must have a version for readers to take it. */
+export function readQuorumFor(
+  body: ObjectVersion | DeleteMarker,
+  driveCount: number,
+  standardParity: number,
+): number {
+  const half = driveCount - Math.floor(driveCount / 2)
+  if (!isObject(body) || body.sizeBytes === 0) return standardParity === 0 ? driveCount : half
   const status = body.systemMetadata.get(TRANSITION_KEY)
   if (status !== undefined && textOf(status) === 'complete') {
-    return Math.min(Math.floor(set.size / 2) + 1, body.dataShards)
+    return Math.min(Math.floor(driveCount / 2) + 1, body.dataShards)
   }
   return body.dataShards
+}
+
+/** How many drives must have taken a version when it was acknowledged. */
+export function writeQuorumFor(header: VersionHeader, driveCount: number): number {
+  if (header.kind !== 'object' || header.dataShards === 0) return deleteQuorumOf(driveCount)
+  return writeQuorumOf(header.dataShards, header.parityShards)
+}
+
+function parityOf(set: ErasureSet): number {
+  return set.context.storage.standardParity
 }
 
 function firstDecoded(
@@ -77,7 +92,7 @@ export function chooseSame(
 ): ChosenVersion | undefined {
   const decoded = firstDecoded(set, metas, indexes)
   if (decoded === undefined) return undefined
-  const quorum = quorumOf(set, decoded.body)
+  const quorum = readQuorumFor(decoded.body, set.size, parityOf(set))
   let count = 0
   for (const index of indexes) if (index >= 0) count++
   if (count < quorum) return undefined
@@ -136,7 +151,7 @@ export function chooseByVote(
   const [reference] = winners
   const decoded = reference === undefined ? undefined : decodedAt[reference]
   if (reference === undefined || decoded === undefined) return undefined
-  const quorum = quorumOf(set, decoded.body)
+  const quorum = readQuorumFor(decoded.body, set.size, parityOf(set))
   if (group.size < quorum) return undefined
   const kept = indexes.map((index, i) => (group.has(i) ? index : -1))
   const isUnanimous = winners.size === decodedAt.filter((one) => one !== undefined).length

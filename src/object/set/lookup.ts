@@ -8,10 +8,10 @@ import {
   type StoredVersion,
   type VersionHeader,
 } from '#drive/xl-meta'
-import { writeQuorumOf } from '../placement.ts'
+import { sureCountOf } from '../placement.ts'
 import { Gather } from '../quorum/gather.ts'
 import { isSilent } from '../quorum/reduce.ts'
-import { chooseByVote, chooseSame, readQuorumOf } from './copies.ts'
+import { chooseByVote, chooseSame, readQuorumOf, writeQuorumFor } from './copies.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import type { Lookup, LookupRequest } from './set.ts'
 
@@ -120,7 +120,7 @@ function parseOne(set: ErasureSet, bytes: Uint8Array): Answer {
 function chooseFew(set: ErasureSet, request: LookupRequest): readonly boolean[] | undefined {
   const { size, drives, context } = set
   const parity = context.storage.standardParity
-  const count = Math.max(size - parity, Math.floor(size / 2) + 1)
+  const count = sureCountOf(size, parity)
   if (parity === 0 || count >= size) return undefined
   const few = drives.map(() => false)
   const distribution = set.distributionOf(request.bucket, request.path)
@@ -240,7 +240,7 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
       return { kind: 'found', version, latestNs: latestNsOf(metas) }
     }
     const mayHaveHeld = countMayHaveHeld(set, metas, header)
-    if (holders + undecided + mayHaveHeld >= writeQuorumFor(set, header)) {
+    if (holders + undecided + mayHaveHeld >= writeQuorumFor(header, set.size)) {
       report(set, request)
       return { kind: 'unreadable', cause }
     }
@@ -322,12 +322,6 @@ function countMayHaveHeld(
     }
   }
   return count
-}
-
-/** How many drives must have taken the version when it was acknowledged. */
-function writeQuorumFor(set: ErasureSet, header: VersionHeader): number {
-  if (header.kind !== 'object' || header.dataShards === 0) return Math.floor(set.size / 2) + 1
-  return writeQuorumOf(header.dataShards, header.parityShards)
 }
 
 function latestNsOf(metas: readonly (XlMeta | undefined)[]): bigint | undefined {
