@@ -19,7 +19,20 @@ const TABLE: Readonly<Record<string, Border>> = {
   observe: { modules: ['base'], outside: ['node:fs'] },
   config: { modules: ['base'], outside: ['node:fs', 'node:os', 'node:path'] },
   codec: { modules: ['base'], outside: ['node:crypto'] },
-  's3-protocol': { modules: ['base'], outside: ['node:crypto', 'fast-xml-parser'] },
+  's3-protocol': {
+    modules: ['base'],
+    outside: ['node:crypto', 'fast-xml-parser', 'node:module@xml-parser.ts'],
+  },
+  encryption: {
+    modules: [...GROUND, 'codec'],
+    outside: [
+      'node:crypto',
+      'node:http@kms',
+      'node:https@kms',
+      'node:tls@kms',
+      '@aws-sdk/client-kms@aws-kms.ts',
+    ],
+  },
   iam: { modules: [...GROUND, 's3-protocol'], outside: ['node:net'] },
   http: {
     modules: GROUND,
@@ -47,7 +60,11 @@ const TABLE: Readonly<Record<string, Border>> = {
   },
   object: {
     modules: [...GROUND, 'codec', 'drive'],
-    outside: ['fast-xml-parser@bucket-versioning.ts', 'node:crypto'],
+    outside: [
+      'fast-xml-parser@bucket-versioning.ts',
+      'node:module@bucket-versioning.ts',
+      'node:crypto',
+    ],
   },
   s3: {
     modules: [...GROUND, 'codec', 's3-protocol', 'http', 'drive', 'object', 'iam'],
@@ -111,7 +128,10 @@ function importsOf(text: string): string[] {
 function isAllowedOutside(border: Border, specifier: string, path: string): boolean {
   return border.outside.some((entry) => {
     if (entry === '*') return true
-    const [name, place] = entry.split('@', entry.startsWith('@') ? 3 : 2)
+    // The name of a package may itself begin with the separator.
+    const at = entry.indexOf('@', 1)
+    const name = at === -1 ? entry : entry.slice(0, at)
+    const place = at === -1 ? undefined : entry.slice(at + 1)
     if (name !== specifier) return false
     return place === undefined || path.includes(`/${place}/`) || path.endsWith(`/${place}`)
   })

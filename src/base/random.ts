@@ -40,7 +40,9 @@ export function systemRandom(): Random {
       used = 0
     }
     used += size
-    return pool.slice(used - size, used)
+    const taken = pool.slice(used - size, used)
+    pool.fill(0, used - size, used) // keys are made of these bytes: no second copy stays
+    return taken
   })
 }
 

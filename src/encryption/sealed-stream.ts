@@ -1,0 +1,157 @@
+import { assert } from '#base/assert'
+import {
+  PACKAGE_HEADER_BYTES,
+  PACKAGE_OVERHEAD_BYTES,
+  PACKAGE_PLAIN_BYTES,
+  PACKAGE_SEALED_BYTES,
+  PACKAGE_TAG_BYTES,
+  type PackageOpener,
+  type PackageSealer,
+  packageSize,
+  tampered,
+} from './dare.ts'
+
+/**
+ * Streams of packages with bounded memory: a few packages, whatever the size of the stream.
+ */
+
+/** Fills the beginning of `target`, at least one byte unless at the end; resolves to the count, 0 at the end. */
+export type PullBytes = (target: Uint8Array) => Promise<number>
+
+/** Reads plain bytes from `source` and hands out the sealed stream. One read at a time. */
+export class StreamSealer {
+  readonly #source: PullBytes
+  readonly #sealer: PackageSealer
+  // Two packages: whether the first one is the last of the stream is known when the second one has a byte or the end came.
+  #plain = new Uint8Array(PACKAGE_PLAIN_BYTES)
+  #next = new Uint8Array(PACKAGE_PLAIN_BYTES)
+  #plainSize = 0
+  #nextSize = 0
+  #isSourceEnded = false
+  readonly #header = new Uint8Array(PACKAGE_HEADER_BYTES)
+  readonly #tag = new Uint8Array(PACKAGE_TAG_BYTES)
+  /** Pieces of the sealed package that were not handed out yet. */
+  readonly #pending: Uint8Array[] = []
+  #used = 0
+
+  constructor(source: PullBytes, sealer: PackageSealer) {
+    this.#source = source
+    this.#sealer = sealer
+  }
+
+  /** Fills `target` as far as the stream goes: less than its length only at the end. */
+  async read(target: Uint8Array): Promise<number> {
+    let filled = 0
+    while (filled < target.length) {
+      if (this.#pending.length === 0 && !(await this.#sealNext())) break
+      filled += this.#take(target.subarray(filled))
+    }
+    return filled
+  }
+
+  /** Wipes the plain bytes held. */
+  close(): void {
+    this.#plain.fill(0)
+    this.#next.fill(0)
+  }
+
+  #take(target: Uint8Array): number {
+    const piece = this.#pending[0]
+    assert(piece !== undefined)
+    const count = Math.min(target.length, piece.length - this.#used)
+    target.set(piece.subarray(this.#used, this.#used + count))
+    this.#used += count
+    if (this.#used === piece.length) {
+      this.#pending.shift()
+      this.#used = 0
+    }
+    return count
+  }
+
+  /** Seals one package into `#pending`; false at the end of the stream. */
+  async #sealNext(): Promise<boolean> {
+    this.#plainSize = await this.#fill(this.#plain, this.#plainSize)
+    if (this.#plainSize === 0) return false
+    if (this.#plainSize === PACKAGE_PLAIN_BYTES) this.#nextSize = await this.#fillSome(this.#next)
+    const isLast = this.#nextSize === 0
+    const made = { isLast, header: this.#header, tag: this.#tag }
+    const sealed = this.#sealer.seal(this.#plain.subarray(0, this.#plainSize), made)
+    this.#pending.push(this.#header, sealed, this.#tag)
+    const plain = this.#plain
+    this.#plain = this.#next
+    this.#next = plain
+    this.#plainSize = this.#nextSize
+    this.#nextSize = 0
+    return true
+  }
+
+  /** Fills `target` from `size` on, to its end or that of the source. */
+  async #fill(target: Uint8Array, size: number): Promise<number> {
+    let filled = size
+    while (filled < target.length && !this.#isSourceEnded) {
+      const count = await this.#source(target.subarray(filled))
+      if (count === 0) this.#isSourceEnded = true
+      filled += count
+    }
+    return filled
+  }
+
+  async #fillSome(target: Uint8Array): Promise<number> {
+    if (this.#isSourceEnded) return 0
+    const count = await this.#source(target)
+    if (count === 0) this.#isSourceEnded = true
+    return count
+  }
+}
+
+/** Opens a sealed stream that comes in pieces of any length. Errors of `push` and `end`: `Tampered`. */
+export class StreamOpener {
+  readonly #opener: PackageOpener
+  readonly #package = new Uint8Array(PACKAGE_SEALED_BYTES)
+  #size = 0
+
+  /** `opener` stands at the package that the first byte begins. */
+  constructor(opener: PackageOpener) {
+    this.#opener = opener
+  }
+
+  /** Verified plain pieces that `bytes` completed; `bytes` may be reused afterwards, the pieces are the caller's. */
+  push(bytes: Uint8Array): Uint8Array[] {
+    const opened: Uint8Array[] = []
+    let offset = 0
+    while (offset < bytes.length) {
+      const rest = bytes.length - offset
+      if (this.#size === 0 && rest > PACKAGE_OVERHEAD_BYTES) {
+        // A package that lies in one piece is opened where it is.
+        const size = packageSize(bytes.subarray(offset))
+        if (size <= rest) {
+          opened.push(this.#opener.open(bytes.subarray(offset, offset + size)))
+          offset += size
+          continue
+        }
+      }
+      offset += this.#collect(bytes.subarray(offset))
+      if (this.#size > PACKAGE_OVERHEAD_BYTES && this.#size === packageSize(this.#package)) {
+        opened.push(this.#opener.open(this.#package.subarray(0, this.#size)))
+        this.#size = 0
+      }
+    }
+    return opened
+  }
+
+  /** Call at the end of the stream; not when only an inner range was asked for. */
+  end(): void {
+    if (this.#size > 0) throw tampered('a package is cut')
+    if (!this.#opener.isComplete) throw tampered('the stream is cut')
+  }
+
+  /** Adds to the package begun, as much as it needs. */
+  #collect(bytes: Uint8Array): number {
+    const wanted =
+      this.#size < PACKAGE_HEADER_BYTES ? PACKAGE_HEADER_BYTES : packageSize(this.#package)
+    const count = Math.min(bytes.length, wanted - this.#size)
+    this.#package.set(bytes.subarray(0, count), this.#size)
+    this.#size += count
+    return count
+  }
+}
