@@ -4,6 +4,10 @@ import { matchesWildcard } from './wildcard.ts'
 const COMMON_KEYS: readonly string[] = [
   ...named('aws', 'CurrentTime EpochTime Referer SecureTransport SourceIp UserAgent'),
   ...named('aws', 'groups principaltype userid username'),
+  // Known, so that policies from AWS are taken as they are; no request here has a value for them.
+  ...named('aws', 'PrincipalAccount PrincipalArn PrincipalOrgID SourceAccount SourceArn'),
+  ...named('aws', 'SourceVpc SourceVpce'),
+  ...named('s3', 'DataAccessPointArn ResourceAccount'),
   ...named('ldap', 'groups user username'),
   ...named('s3', 'LocationConstraint authType signatureAge signatureversion'),
   's3:x-amz-content-sha256',
@@ -79,7 +83,27 @@ const ACTIONS: ReadonlyMap<string, ActionTraits> = new Map([
   ...rows(false, 'PutBucketObjectLockConfiguration PutEncryptionConfiguration'),
   ...rows(false, 'PutLifecycleConfiguration PutReplicationConfiguration'),
   ...rows(false, 'PutBucketTagging', REQUEST_TAG),
+  ...rows(false, 'GetBucketPublicAccessBlock PutBucketPublicAccessBlock'),
+  ...rows(false, 'GetBucketOwnershipControls PutBucketOwnershipControls'),
+  ...rows(false, 'GetAccelerateConfiguration PutAccelerateConfiguration'),
+  ...rows(false, 'GetBucketLogging PutBucketLogging'),
+  ...rows(false, 'GetBucketRequestPayment PutBucketRequestPayment'),
+  ...rows(false, 'GetAnalyticsConfiguration PutAnalyticsConfiguration'),
+  ...rows(false, 'GetIntelligentTieringConfiguration PutIntelligentTieringConfiguration'),
+  ...rows(false, 'GetMetricsConfiguration PutMetricsConfiguration'),
 ])
+
+/** Spellings of AWS for actions that have another one here. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['s3:getbucketcors', 's3:GetBucketCors'],
+  ['s3:putbucketcors', 's3:PutBucketCors'],
+  ['s3:deletebucketcors', 's3:DeleteBucketCors'],
+])
+
+/** The name of an action as it is compared: AWS and MinIO spell some differently. */
+export function normalAction(action: string): string {
+  return ALIASES.get(action.toLowerCase()) ?? action
+}
 
 /** True for an action that is about objects; its resource has the key in it. Unknown ones are taken for bucket actions. */
 export function isObjectAction(action: string): boolean {

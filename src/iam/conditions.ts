@@ -3,8 +3,11 @@ import { BlockList, isIP } from 'node:net'
 import { PolicyError } from './policy-error.ts'
 import { matchesWildcard } from './wildcard.ts'
 
-/** Values of the condition keys of one request, from the server's own knowledge only; undefined when a key is absent. */
-export type ConditionValues = (key: string) => readonly string[] | undefined
+/** Values of the condition keys of one request, from the server's own knowledge only; undefined when a key is absent. A deny may see more spellings of the same thing than an allow, so that none steps around it. */
+export type ConditionValues = (
+  key: string,
+  effect?: 'Allow' | 'Deny',
+) => readonly string[] | undefined
 
 /** Puts values for variables into a text: undefined when one has none. */
 export type Substitute = (text: string) => string | undefined
@@ -12,6 +15,8 @@ export type Substitute = (text: string) => string | undefined
 /** One operator on one key. */
 export interface Condition {
   readonly key: string
+  /** True: it ties the statement to few callers that are named outright, as AWS sees it when it asks what is public. */
+  readonly narrows: boolean
   isMet(values: readonly string[] | undefined, substitute: Substitute): boolean
 }
 
@@ -38,6 +43,9 @@ const COMPARISONS: ReadonlyMap<string, (a: number, b: number) => boolean> = new 
   ['GreaterThanEquals', (a, b) => a >= b],
 ])
 
+/** A condition before it is known what it means for the public. */
+type Predicate = Omit<Condition, 'narrows'>
+
 /** Parses one `operator: { key: values }`. Throws `PolicyError` for unknown operators and bad values. */
 export function parseCondition(operator: string, key: string, raw: unknown): Condition {
   const wanted = scalarsOf(raw)
@@ -48,6 +56,7 @@ export function parseCondition(operator: string, key: string, raw: unknown): Con
   const ifExists = match?.[3] !== undefined
   const condition =
     stringCondition(name, qualifier, key, wanted) ??
+    arnCondition(name, qualifier, key, wanted) ??
     numberCondition(name, key, wanted) ??
     dateCondition(name, key, wanted) ??
     addressCondition(name, key, wanted) ??
@@ -55,11 +64,43 @@ export function parseCondition(operator: string, key: string, raw: unknown): Con
   if (condition === undefined) {
     throw new PolicyError(`Invalid condition operator '${operator}'`)
   }
-  if (!ifExists) return condition
+  if (!ifExists) {
+    const isNarrow = qualifier !== 'ForAllValues' && narrowsCallers(name, key, wanted)
+    return { ...condition, narrows: isNarrow }
+  }
   return {
     key,
+    narrows: false,
     isMet: (values, substitute) => values === undefined || condition.isMet(values, substitute),
   }
+}
+
+/** Keys that say who or where the caller is. */
+const CALLER_KEYS = new Set([
+  'aws:PrincipalAccount',
+  'aws:PrincipalArn',
+  'aws:PrincipalOrgID',
+  'aws:SourceAccount',
+  'aws:SourceArn',
+  'aws:SourceVpc',
+  'aws:SourceVpce',
+  'aws:principaltype',
+  'aws:userid',
+  'aws:username',
+  's3:DataAccessPointArn',
+])
+const POSITIVE = /^(?:StringEquals(?:IgnoreCase)?|StringLike|Arn(?:Equals|Like))$/
+
+/** Only fixed values narrow: neither wildcards nor variables, and no address block that holds half of the world. */
+function narrowsCallers(name: string, key: string, wanted: readonly Scalar[]): boolean {
+  if (name === 'IpAddress') return wanted.every((value) => isNarrowBlock(String(value)))
+  if (!CALLER_KEYS.has(key) || !POSITIVE.test(name)) return false
+  return wanted.every((value) => !/[*?]|\$\{/.test(String(value)))
+}
+
+function isNarrowBlock(text: string): boolean {
+  const [address = '', bits] = text.split('/')
+  return bits === undefined || Number(bits) >= (isIP(address) === 4 ? 8 : 32)
 }
 
 function stringCondition(
@@ -67,7 +108,7 @@ function stringCondition(
   qualifier: Qualifier,
   key: string,
   wanted: readonly Scalar[],
-): Condition | undefined {
+): Predicate | undefined {
   const negated = name.startsWith('StringNot')
   const make = STRING_OPERATORS.get(negated ? name.replace('StringNot', 'String') : name)
   if (make === undefined) return undefined
@@ -78,7 +119,15 @@ function stringCondition(
     return value
   })
   if (!name.endsWith('Like')) checkTexts(key, texts)
-  const test = make(texts)
+  checkCopySources(key, texts)
+  return textPredicate(key, make(texts), { negated, qualifier })
+}
+
+function textPredicate(
+  key: string,
+  test: Test,
+  { negated, qualifier }: { readonly negated: boolean; readonly qualifier: Qualifier },
+): Predicate {
   return {
     key,
     isMet: (values, substitute) => {
@@ -90,6 +139,47 @@ function stringCondition(
       // As policy authors know it from AWS: some value differs, or no value is the same.
       return qualifier === 'ForAnyValue' ? found.some((v) => !isOne(v)) : !found.some(isOne)
     },
+  }
+}
+
+const ARN_OPERATORS = new Set(['ArnEquals', 'ArnLike', 'ArnNotEquals', 'ArnNotLike'])
+const ARN_PARTS = 6
+
+/** `Equals` and `Like` are the same: each of the six parts of the name may hold wildcards. */
+function arnCondition(
+  name: string,
+  qualifier: Qualifier,
+  key: string,
+  wanted: readonly Scalar[],
+): Predicate | undefined {
+  if (!ARN_OPERATORS.has(name)) return undefined
+  const texts = wanted.map((value) => {
+    if (typeof value === 'string' && value.split(':').length >= ARN_PARTS) return value
+    throw new PolicyError(`Condition operator '${name}' on '${key}' takes ARNs only`)
+  })
+  const test = anyOf(texts, (pattern, value) => {
+    const wantedParts = partsOfArn(pattern)
+    const parts = partsOfArn(value)
+    return (
+      parts.length === ARN_PARTS && parts.every((p, i) => matchesWildcard(wantedParts[i] ?? '', p))
+    )
+  })
+  return textPredicate(key, test, { negated: name.startsWith('ArnNot'), qualifier })
+}
+
+/** The last part keeps its colons. */
+function partsOfArn(text: string): readonly string[] {
+  const parts = text.split(':')
+  return [...parts.slice(0, ARN_PARTS - 1), parts.slice(ARN_PARTS - 1).join(':')]
+}
+
+/** A copy source is named as `bucket/key`. */
+function checkCopySources(key: string, texts: readonly string[]): void {
+  if (key !== 's3:x-amz-copy-source') return
+  for (const text of texts) {
+    if (!/^[a-z0-9*?$][a-zA-Z0-9.*?${}:_-]*\/./.test(text)) {
+      throw new PolicyError(`Invalid value '${text}' for condition key '${key}'`)
+    }
   }
 }
 
@@ -113,7 +203,7 @@ function numberCondition(
   name: string,
   key: string,
   wanted: readonly Scalar[],
-): Condition | undefined {
+): Predicate | undefined {
   const compare = name.startsWith('Numeric') ? COMPARISONS.get(name.slice(7)) : undefined
   if (compare === undefined) return undefined
   const text = String(only(name, key, wanted))
@@ -136,7 +226,7 @@ function dateCondition(
   name: string,
   key: string,
   wanted: readonly Scalar[],
-): Condition | undefined {
+): Predicate | undefined {
   const compare = name.startsWith('Date') ? COMPARISONS.get(name.slice(4)) : undefined
   if (compare === undefined) return undefined
   const time = timeOf(String(only(name, key, wanted)))
@@ -162,7 +252,7 @@ function addressCondition(
   name: string,
   key: string,
   wanted: readonly Scalar[],
-): Condition | undefined {
+): Predicate | undefined {
   if (name !== 'IpAddress' && name !== 'NotIpAddress') return undefined
   if (key !== 'aws:SourceIp') {
     throw new PolicyError(`Condition operator '${name}' is for aws:SourceIp, not '${key}'`)
@@ -198,7 +288,7 @@ function switchCondition(
   name: string,
   key: string,
   wanted: readonly Scalar[],
-): Condition | undefined {
+): Predicate | undefined {
   if (name !== 'Bool' && name !== 'Null') return undefined
   const value = booleanOf(String(only(name, key, wanted)))
   if (value === undefined) {

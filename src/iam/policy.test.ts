@@ -136,6 +136,32 @@ for (const [operator, key, wanted, given, met] of CONDITIONS) {
   })
 }
 
+for (const [operator, wanted, given, met] of [
+  ['ArnEquals', 'arn:aws:s3:::x*', ['arn:aws:s3:::xy:z'], true],
+  ['ArnLike', 'arn:*:s3:::box', ['arn:aws:s3:::box'], true],
+  ['ArnLike', 'arn:*:box', ['arn:aws:s3:::box'], undefined],
+  ['ArnLike', 'arn:*:*:*:*:box', ['arn:aws:s3:::other'], false],
+  ['ArnNotLike', 'arn:aws:s3:::box', undefined, true],
+  ['ArnNotEquals', 'arn:aws:s3:::box', ['arn:aws:s3:::box'], false],
+  ['ArnLikeIfExists', 'arn:aws:s3:::box', undefined, true],
+  ['ArnLike', 'arn:aws:s3:::box', undefined, false],
+] as const) {
+  test(`condition ${operator} ${wanted} on ${String(given)} is ${met ?? 'refused'}`, () => {
+    const make = () => policy(statement({ Condition: { [operator]: { 'aws:SourceArn': wanted } } }))
+    if (met === undefined) {
+      assert.throws(make, PolicyError)
+      return
+    }
+    const given_ = given === undefined ? NOTHING : values({ 'aws:SourceArn': given })
+    assert.equal(decide(make(), ask({ values: given_ })), met ? 'allow' : 'none')
+  })
+}
+
+test('actions of AWS that are spelled differently here are the same', () => {
+  const cors = policy(statement({ Action: 's3:PutBucketCORS', Resource: 'arn:aws:s3:::box' }))
+  assert.equal(decide(cors, ask({ action: 's3:PutBucketCors', key: '' })), 'allow')
+})
+
 test('all operators and all keys of a condition must be met', () => {
   const both = policy(
     statement({
@@ -213,9 +239,31 @@ test('names that are special in JavaScript are names like others', () => {
   assert.throws(() => parseBucketPolicy(text, 'box'), PolicyError)
 })
 
-test('public means open to anybody without a narrowing condition', () => {
-  assert.equal(isPublicPolicy(policy(statement())), true)
+/** Conditions of an open statement, and whether it is public with them. */
+const PUBLIC: readonly (readonly [Record<string, unknown> | undefined, boolean])[] = [
+  [undefined, true],
+  [{ IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } }, false],
+  [{ IpAddress: { 'aws:SourceIp': ['10.1.0.0/16', '0.0.0.0/1'] } }, true],
+  [{ IpAddress: { 'aws:SourceIp': '2001:db8::/32' } }, false],
+  [{ IpAddress: { 'aws:SourceIp': '2001::/16' } }, true],
+  [{ NotIpAddress: { 'aws:SourceIp': '10.0.0.0/8' } }, true],
+  [{ IpAddressIfExists: { 'aws:SourceIp': '10.0.0.0/8' } }, true],
+  [{ StringEquals: { 'aws:SourceVpc': 'vpc-1' } }, false],
+  [{ StringLike: { 'aws:SourceVpc': 'vpc-*' } }, true],
+  [{ StringNotEquals: { 'aws:SourceVpc': 'vpc-1' } }, true],
+  [{ 'ForAllValues:StringEquals': { 'aws:SourceVpc': 'vpc-1' } }, true],
+  [{ StringEquals: { 'aws:Referer': 'http://ok' } }, true],
+  [{ ArnEquals: { 'aws:SourceArn': 'arn:aws:s3:::box' } }, false],
+]
+
+for (const [condition, expected] of PUBLIC) {
+  test(`public with ${JSON.stringify(condition) ?? 'no condition'}: ${expected}`, () => {
+    const over = condition === undefined ? {} : { Condition: condition }
+    assert.equal(isPublicPolicy(policy(statement(over))), expected)
+  })
+}
+
+test('what is allowed to somebody is not public', () => {
   assert.equal(isPublicPolicy(policy(statement({ Principal: { AWS: 'me' } }))), false)
-  const narrow = statement({ Condition: { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } } })
-  assert.equal(isPublicPolicy(policy(narrow)), false)
+  assert.equal(isPublicPolicy(policy(statement({ Effect: 'Deny' }))), false)
 })

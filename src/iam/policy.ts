@@ -6,7 +6,7 @@
  * - A deny that applies wins over every allow.
  * - Condition values come from the server's own knowledge, through `ConditionValues`, never from a map of headers.
  */
-import { allowsKey, isObjectAction, isS3Action } from './actions.ts'
+import { allowsKey, isObjectAction, isS3Action, normalAction } from './actions.ts'
 import { type Condition, type ConditionValues, parseCondition } from './conditions.ts'
 import { PolicyError } from './policy-error.ts'
 import { compileLiteral, compilePattern, matchesCompiled, matchesWildcard } from './wildcard.ts'
@@ -71,7 +71,7 @@ function applies(statement: Statement, question: Question): boolean {
   )
   if (matches === statement.notResources) return false
   const substitute = (text: string): string | undefined => substituteText(text, values)
-  return statement.conditions.every((c) => c.isMet(values(c.key), substitute))
+  return statement.conditions.every((c) => c.isMet(values(c.key, statement.effect), substitute))
 }
 
 function matchesResource(
@@ -157,7 +157,8 @@ function parseStatement(raw: unknown, bucket: string): Statement {
   }
   const sid = members.get('sid')
   if (sid !== undefined && typeof sid !== 'string') throw new PolicyError('Sid must be a text')
-  const [actions, notActions] = oneOf(members, 'action', 'notaction')
+  const [named, notActions] = oneOf(members, 'action', 'notaction')
+  const actions = named.map(normalAction)
   const [arns, notResources] = oneOf(members, 'resource', 'notresource')
   for (const action of actions) {
     if (!isS3Action(action)) throw new PolicyError(`Unsupported action '${action}'`)
@@ -167,7 +168,11 @@ function parseStatement(raw: unknown, bucket: string): Statement {
   return {
     effect,
     principals: parsePrincipal(members.get('principal')),
-    actions,
+    // Who may read versions may read: as MinIO, whose policies are written that way.
+    actions:
+      !notActions && actions.includes('s3:GetObjectVersion')
+        ? [...actions, 's3:GetObject']
+        : actions,
     notActions,
     resources,
     notResources,
@@ -293,8 +298,6 @@ export function isPublicPolicy(policy: Policy): boolean {
     (statement) =>
       statement.effect === 'Allow' &&
       statement.principals.some((pattern) => matchesWildcard(pattern, '')) &&
-      !statement.conditions.some((condition) => NARROWING.has(condition.key)),
+      !statement.conditions.some((condition) => condition.narrows),
   )
 }
-
-const NARROWING = new Set(['aws:SourceIp', 'aws:userid', 'aws:username', 'aws:principaltype'])

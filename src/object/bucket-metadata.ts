@@ -7,6 +7,13 @@ import {
 } from '#drive/bucket-metadata-file'
 import { META_VOLUME } from '#drive/drive'
 import {
+  type BucketExtras,
+  encodeExtras,
+  type ExtraDocument,
+  isExtraDocument,
+  parseExtras,
+} from './bucket-extras.ts'
+import {
   parseObjectLock,
   parseVersioning,
   UNVERSIONED,
@@ -16,12 +23,13 @@ import {
 import type { EngineContext } from './context.ts'
 import { noReadQuorum } from './errors.ts'
 import { ObjectError } from './object.ts'
-import type { BucketDocument, BucketMetadata, VersioningState } from './object.ts'
+import type { BucketDocument, BucketMetadata, DocumentChange, VersioningState } from './object.ts'
 import type { Pools } from './pools.ts'
 import type { SystemObjects } from './system-objects.ts'
 
 /**
- * Metadata of buckets: the object `buckets/<bucket>/.metadata.bin` of the meta bucket. Source: disk-format.md 7.1.
+ * Metadata of buckets: the object `buckets/<bucket>/.metadata.bin` of the meta bucket, and beside it what MinIO has no place
+ * for. Source: disk-format.md 7.1.
  *
  * Every thread keeps what it has read. One counter in shared memory tells all threads that some bucket changed: a change
  * counts it up before the change is acknowledged, and a thread that sees another count than its own forgets everything.
@@ -41,8 +49,10 @@ const LOCK_DOCUMENT =
 const VERSIONING_DOCUMENT =
   '<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>'
 
+type MinioDocument = Exclude<BucketDocument, ExtraDocument>
+
 /** Files of releases before the one metadata object, and what they became. */
-const LEGACY_FILES: readonly (readonly [string, BucketDocument])[] = [
+const LEGACY_FILES: readonly (readonly [string, MinioDocument])[] = [
   ['policy.json', 'PolicyConfigJSON'],
   ['notification.xml', 'NotificationConfigXML'],
   ['lifecycle.xml', 'LifecycleConfigXML'],
@@ -63,10 +73,12 @@ class ParsedMetadata implements BucketMetadata {
   readonly rules: VersioningRules
   readonly objectLock: boolean
   readonly file: BucketMetadataFile
+  readonly extras: BucketExtras
 
-  constructor(name: string, file: BucketMetadataFile) {
+  constructor(name: string, file: BucketMetadataFile, extras: BucketExtras) {
     this.name = name
     this.file = file
+    this.extras = extras
     this.createdNs = file.createdNs
     this.objectLock =
       file.lockEnabled || readDocument(file, 'ObjectLockConfigXML', parseObjectLock, false)
@@ -80,12 +92,15 @@ class ParsedMetadata implements BucketMetadata {
   }
 
   document(name: BucketDocument): Uint8Array | undefined {
+    if (isExtraDocument(name)) return this.extras.get(name)?.content
     const content = this.file.documents.get(name)
     return content === undefined || content.length === 0 ? undefined : content
   }
 
   updatedNs(name: BucketDocument): bigint {
-    const updatedNs = this.file.updatedNs.get(name) ?? 0n
+    const updatedNs = isExtraDocument(name)
+      ? (this.extras.get(name)?.updatedNs ?? 0n)
+      : (this.file.updatedNs.get(name) ?? 0n)
     return updatedNs === 0n ? this.createdNs : updatedNs
   }
 }
@@ -148,17 +163,45 @@ export class BucketMetadataStore {
     await this.#write(name, file)
   }
 
-  /** Replaces one document, keeping every other field; undefined removes it. The caller holds the bucket's lock. */
+  /** Replaces one document, keeping every other one; undefined removes it. The caller holds the bucket's lock. */
   async setDocument(
     name: string,
     document: BucketDocument,
-    content: Uint8Array | undefined,
+    change: DocumentChange,
     requireBucket: () => Promise<bigint>,
   ): Promise<void> {
     // What is known may be older than the lock.
-    const { file } = await this.#load(name, requireBucket)
+    const current = await this.#load(name, requireBucket)
+    const content = typeof change === 'function' ? change(current) : change
     const nowNs = this.#context.clock.nowNs()
-    await this.#write(name, withDocument(file, document, content ?? new Uint8Array(), nowNs))
+    if (isExtraDocument(document)) {
+      await this.#writeExtra(current, document, content, nowNs)
+    } else {
+      const file = withDocument(current.file, document, content ?? new Uint8Array(), nowNs)
+      await this.#write(name, file)
+    }
+  }
+
+  async #writeExtra(
+    { name, file, extras }: ParsedMetadata,
+    document: ExtraDocument,
+    content: Uint8Array | undefined,
+    nowNs: bigint,
+  ): Promise<void> {
+    const changed = new Map(extras)
+    if (content === undefined || content.length === 0) changed.delete(document)
+    else changed.set(document, { content, updatedNs: nowNs })
+    // The time that ties them together must be a stored one: that of a bare directory changes.
+    if ((await this.#objects.read(pathOf(name))) === undefined) await this.#write(name, file)
+    try {
+      if (changed.size === 0) await this.#objects.remove(extrasPathOf(name))
+      else {
+        const encoded = encodeExtras(changed, name, file.createdNs)
+        await this.#objects.write(extrasPathOf(name), encoded)
+      }
+    } finally {
+      this.announceChange()
+    }
   }
 
   /** Makes all threads read again. */
@@ -184,13 +227,19 @@ export class BucketMetadataStore {
 
   async #load(name: string, requireBucket: () => Promise<bigint>): Promise<ParsedMetadata> {
     const directoryNs = await requireBucket()
-    const content = await this.#objects.read(pathOf(name))
-    const file = content === undefined ? undefined : parseFile(name, content)
-    if (file !== undefined && file.createdNs > 0n) return new ParsedMetadata(name, file)
-    // A directory without metadata is a bucket with defaults, or one of an old release.
-    const base = file ?? newBucketMetadata(name, 0n)
-    const imported = await this.#importLegacy(name, base)
-    return new ParsedMetadata(name, imported ?? { ...base, createdNs: directoryNs })
+    const [content, beside] = await Promise.all([
+      this.#objects.read(pathOf(name)),
+      this.#objects.read(extrasPathOf(name)),
+    ])
+    let file = content === undefined ? undefined : parseFile(name, content)
+    if (file === undefined || file.createdNs === 0n) {
+      // A directory without metadata is a bucket with defaults, or one of an old release.
+      const base = file ?? newBucketMetadata(name, 0n)
+      const imported = await this.#importLegacy(name, base)
+      file = imported ?? { ...base, createdNs: directoryNs }
+    }
+    const extras = beside === undefined ? NO_EXTRAS : parseExtras(beside, name, file.createdNs)
+    return new ParsedMetadata(name, file, extras)
   }
 
   /** Moves the documents of an old release into the one object; undefined: there are none. */
@@ -224,7 +273,7 @@ export class BucketMetadataStore {
     }
     if (paths.length === 0) return undefined
     const imported = { ...file, createdNs }
-    const parsed = new ParsedMetadata(name, imported) // refuses malformed documents before anything is removed
+    const parsed = new ParsedMetadata(name, imported, NO_EXTRAS) // refuses malformed documents before anything is removed
     await this.#objects.write(pathOf(name), encodeBucketMetadata(parsed.file))
     for (const path of paths) await this.#objects.remove(path)
     return imported
@@ -241,6 +290,12 @@ export class BucketMetadataStore {
     if (lookup.kind === 'unreadable') throw noReadQuorum({ key: path }, lookup.cause)
     return lookup.kind === 'found' ? lookup.version.header.modifiedNs : undefined
   }
+}
+
+const NO_EXTRAS: BucketExtras = new Map()
+
+function extrasPathOf(name: string): string {
+  return `buckets/${name}/.cairn-metadata.json`
 }
 
 function pathOf(name: string): string {
@@ -262,7 +317,7 @@ function parseFile(name: string, content: Uint8Array): BucketMetadataFile {
 
 function withDocument(
   file: BucketMetadataFile,
-  document: BucketDocument,
+  document: MinioDocument,
   content: Uint8Array,
   nowNs: bigint,
 ): BucketMetadataFile {
@@ -275,7 +330,7 @@ function withDocument(
 
 function readDocument<T>(
   file: BucketMetadataFile,
-  name: BucketDocument,
+  name: MinioDocument,
   parse: (text: string) => T,
   otherwise: T,
 ): T {

@@ -12,7 +12,7 @@ import type { LockHandle } from './locks.ts'
 import type { NameSource } from './listing/name-source.ts'
 import type { UploadLists } from './multipart/list-uploads.ts'
 import { ObjectError } from './object.ts'
-import type { BucketDocument, BucketInfo, BucketMetadata } from './object.ts'
+import type { BucketDocument, BucketInfo, BucketMetadata, DocumentChange } from './object.ts'
 import type { Pools } from './pools.ts'
 import { fanOut, type SetDrives } from './quorum/fan-out.ts'
 
@@ -136,7 +136,7 @@ export class Buckets {
   async setDocument(
     name: string,
     document: BucketDocument,
-    content: Uint8Array | undefined,
+    content: DocumentChange,
   ): Promise<void> {
     using _lock = await this.#lock(name)
     await this.#options.metadata.setDocument(name, document, content, () => this.#require(name))

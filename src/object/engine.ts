@@ -20,6 +20,7 @@ import type {
   CopyOptions,
   CopySource,
   DeleteOptions,
+  DocumentChange,
   DeleteOutcome,
   ListRequest,
   ListResult,
@@ -133,7 +134,7 @@ export class Engine implements ObjectEngine {
   setBucketDocument(
     name: string,
     document: BucketDocument,
-    content: Uint8Array | undefined,
+    content: DocumentChange,
   ): Promise<void> {
     return this.buckets.setDocument(name, document, content)
   }

@@ -9,6 +9,8 @@
  * - Every failure is an `ObjectError`; one file of each API maps its codes to replies.
  */
 
+import type { ExtraDocument } from './bucket-extras.ts'
+
 export type ObjectErrorCode =
   | 'BucketNotFound'
   | 'BucketExists'
@@ -350,6 +352,7 @@ export interface BucketMetadata {
 }
 
 export type BucketDocument =
+  | ExtraDocument
   | 'PolicyConfigJSON'
   | 'NotificationConfigXML'
   | 'LifecycleConfigXML'
@@ -362,6 +365,12 @@ export type BucketDocument =
   | 'BucketTargetsConfigJSON'
   | 'BucketTargetsConfigMetaJSON'
 
+/** A new document, undefined for none, or what makes it from the bucket as it is under its lock. */
+export type DocumentChange =
+  | Uint8Array
+  | undefined
+  | ((current: BucketMetadata) => Uint8Array | undefined)
+
 export interface ObjectEngine {
   // Buckets
   makeBucket(
@@ -373,12 +382,8 @@ export interface ObjectEngine {
   deleteBucket(name: string, options: { readonly force: boolean }): Promise<void>
   /** Cached; fresh after a change by any request thread of the node. `BucketNotFound`. */
   bucketMetadata(name: string): Promise<BucketMetadata>
-  /** `undefined` removes the document. */
-  setBucketDocument(
-    name: string,
-    document: BucketDocument,
-    content: Uint8Array | undefined,
-  ): Promise<void>
+  /** `undefined` removes the document. A function gets the one stored, under the bucket's lock; what it throws ends the change. */
+  setBucketDocument(name: string, document: BucketDocument, content: DocumentChange): Promise<void>
 
   // Objects
   putObject(

@@ -1,8 +1,7 @@
 /**
  * Who may do what (s3-api.md 2.9, 2.10): the root key everything, anonymous callers what the bucket's policy allows.
  *
- * Invariant: what a policy asks for is computed here from the connection, the request's own parameters and what is stored,
- * each key from one source; a header or parameter of the same name never stands in for it.
+ * Invariant: what a policy asks for comes from `policy-values.ts` and nowhere else.
  */
 import { strictTextOf } from '#base/bytes'
 import type { Clock } from '#base/clock'
@@ -11,15 +10,23 @@ import {
   type ConditionValues,
   type Decision,
   decide,
+  isPublicPolicy,
   parseBucketPolicy,
   type Policy,
   PolicyError,
 } from '#iam/policy'
 import { ObjectError, type ObjectErrorCode, type ObjectEngine } from '#object/object'
-import { headerValueText } from '#s3-protocol/percent'
 import type { Query } from '#s3-protocol/query'
-import { parseTagQuery } from '#s3-protocol/tagging'
 import type { Authentication } from './authenticate.ts'
+import { ParsedDocuments } from './parsed-documents.ts'
+import {
+  addressedVersion,
+  conditionValues,
+  EXISTING_TAG,
+  type RequestFacts,
+  tagMap,
+} from './policy-values.ts'
+import { storedPublicAccessBlock } from './public-access.ts'
 
 export interface AuthorizeOptions {
   readonly engine: ObjectEngine
@@ -31,6 +38,10 @@ export interface AuthorizeContext {
   readonly request: HttpRequest
   readonly query: Query
   readonly authentication: Authentication
+  /** What the operation's document says, in place of headers. */
+  readonly facts?: RequestFacts | undefined
+  /** The version meant when it is not that of the query. */
+  readonly versionId?: string | undefined
 }
 
 interface Asked {
@@ -46,12 +57,19 @@ const VERSION_ACTIONS: ReadonlyMap<string, string> = new Map([
   ['s3:GetObjectTagging', 's3:GetObjectVersionTagging'],
   ['s3:PutObjectTagging', 's3:PutObjectVersionTagging'],
   ['s3:DeleteObjectTagging', 's3:DeleteObjectVersionTagging'],
+  ['s3:DeleteObject', 's3:DeleteObjectVersion'],
+])
+
+/** An action that another one includes. */
+const OTHER_ACTIONS: ReadonlyMap<string, string> = new Map([
+  ['s3:DeleteBucketCors', 's3:PutBucketCors'],
 ])
 
 export class Authorizer {
   readonly #options: AuthorizeOptions
-  /** Parsed policies by their document, which the engine keeps while it does not change. `null`: cannot be parsed. */
-  readonly #policies = new WeakMap<Uint8Array, Policy | null>()
+  /** `null`: cannot be parsed. */
+  readonly #policies = new ParsedDocuments('PolicyConfigJSON', parse)
+  readonly #blocks = new ParsedDocuments('PublicAccessBlockXML', storedPublicAccessBlock)
 
   constructor(options: AuthorizeOptions) {
     this.#options = options
@@ -81,25 +99,22 @@ export class Authorizer {
     if (policy === undefined) return false
     const asked = { action: 's3:ListBucket', bucket, key: '' }
     const values = await this.#values(context, asked, policy)
-    const withPrefix: ConditionValues = (name) => (name === 's3:prefix' ? [key] : values(name))
+    const withPrefix: ConditionValues = (name, effect) =>
+      name === 's3:prefix' ? [key] : values(name, effect)
     return decide(policy, { ...asked, account: '', values: withPrefix }) === 'allow'
   }
 
+  /** The policy that counts: none where what it opens to the public is restricted. */
   async #policyOf(bucket: string): Promise<Policy | undefined> {
-    let document: Uint8Array | undefined
     try {
-      document = (await this.#options.engine.bucketMetadata(bucket)).document('PolicyConfigJSON')
+      const metadata = await this.#options.engine.bucketMetadata(bucket)
+      const policy = this.#policies.of(metadata) ?? undefined
+      const isRestricted = this.#blocks.of(metadata)?.restrictPublicBuckets === true
+      return isRestricted && policy !== undefined && isPublicPolicy(policy) ? undefined : policy
     } catch (error) {
       if (error instanceof ObjectError && error.code === 'BucketNotFound') return undefined
       throw error
     }
-    if (document === undefined) return undefined
-    let policy = this.#policies.get(document)
-    if (policy === undefined) {
-      policy = parse(document, bucket)
-      this.#policies.set(document, policy)
-    }
-    return policy ?? undefined
   }
 
   async #values(context: AuthorizeContext, asked: Asked, policy: Policy): Promise<ConditionValues> {
@@ -111,19 +126,19 @@ export class Authorizer {
         ? await this.#storedTags(context, asked)
         : new Map<string, string>()
     const nowMs = this.#options.clock.nowMs()
-    return (key) => valueOf(key, context, { nowMs, tags })
+    return conditionValues({ ...context, nowMs, tags })
   }
 
   /** Tags of the addressed version; none when it is not there, so that nothing is told about that. */
   async #storedTags(
-    { query }: AuthorizeContext,
+    context: AuthorizeContext,
     { bucket, key }: Asked,
   ): Promise<ReadonlyMap<string, string>> {
-    const versionId = query.get('versionId')
+    const versionId = addressedVersion(context)
     try {
       const { info } = await this.#options.engine.headObject(bucket, key, {
         range: { kind: 'all' },
-        ...(versionId === undefined || versionId === '' ? {} : { versionId }),
+        versionId,
       })
       return tagMap(info.userMetadata.get('X-Amz-Tagging') ?? '')
     } catch (error) {
@@ -139,8 +154,6 @@ const ABSENCES: readonly ObjectErrorCode[] = [
   'VersionNotFound',
   'MethodNotAllowed',
 ]
-const EXISTING_TAG = 's3:ExistingObjectTag/'
-const REQUEST_TAG = 's3:RequestObjectTag/'
 
 function parse(document: Uint8Array, bucket: string): Policy | null {
   const text = strictTextOf(document)
@@ -157,7 +170,7 @@ function isAllowedBy(
   policy: Policy,
   asked: Asked,
   values: ConditionValues,
-  { query }: AuthorizeContext,
+  context: AuthorizeContext,
 ): boolean {
   const say = (action: string): Decision =>
     decide(policy, { ...asked, action, account: '', values })
@@ -166,119 +179,11 @@ function isAllowedBy(
   if (asked.action === 's3:ListBucketVersions' && plain === 'none') {
     return say('s3:ListBucket') === 'allow'
   }
-  if ((query.get('versionId') ?? '') !== '') {
-    const versioned = VERSION_ACTIONS.get(asked.action)
-    if (versioned !== undefined) {
-      const second = say(versioned)
-      return second !== 'deny' && (plain === 'allow' || second === 'allow')
-    }
-    if (asked.action === 's3:DeleteObject' && say('s3:DeleteObjectVersion') === 'deny') return false
-  }
-  return plain === 'allow'
-}
-
-interface Facts {
-  readonly nowMs: number
-  readonly tags: ReadonlyMap<string, string>
-}
-
-/** Request headers that are conditions under their own name. */
-const HEADER_KEYS = new Set([
-  's3:x-amz-content-sha256',
-  's3:x-amz-copy-source',
-  's3:x-amz-metadata-directive',
-  's3:x-amz-storage-class',
-  's3:x-amz-server-side-encryption',
-  's3:x-amz-server-side-encryption-aws-kms-key-id',
-  's3:x-amz-server-side-encryption-customer-algorithm',
-])
-
-function valueOf(
-  key: string,
-  { request, query, authentication }: AuthorizeContext,
-  { nowMs, tags }: Facts,
-): readonly string[] | undefined {
-  const { identity, scheme } = authentication
-  if (key.startsWith(EXISTING_TAG)) return list(tags.get(key.slice(EXISTING_TAG.length)))
-  if (key.startsWith(REQUEST_TAG)) {
-    return list(requestTags(request).get(key.slice(REQUEST_TAG.length)))
-  }
-  if (HEADER_KEYS.has(key)) {
-    const name = key.slice('s3:'.length)
-    return list(request.header(name) ?? query.entries.find(([k]) => k.toLowerCase() === name)?.[1])
-  }
-  switch (key) {
-    case 'aws:CurrentTime':
-      return [`${new Date(nowMs).toISOString().slice(0, 19)}Z`]
-    case 'aws:EpochTime':
-      return [String(Math.floor(nowMs / 1000))]
-    case 'aws:SecureTransport':
-      return [String(request.isSecure)]
-    case 'aws:SourceIp':
-      return list(request.remoteAddress.replace(/^::ffff:/i, '').replace(/%.*$/, ''))
-    case 'aws:UserAgent':
-      return list(request.header('user-agent'))
-    case 'aws:Referer':
-      return list(request.header('referer'))
-    case 'aws:principaltype':
-      return [identity.accessKey === '' ? 'Anonymous' : identity.isOwner ? 'Account' : 'User']
-    case 'aws:userid':
-    case 'aws:username':
-      return identity.accessKey === '' ? undefined : [identity.accessKey]
-    case 's3:prefix':
-    case 's3:delimiter':
-    case 's3:max-keys':
-      return list(query.get(key.slice('s3:'.length)))
-    case 's3:versionid':
-      return [query.get('versionId') ?? copiedVersion(request) ?? '']
-    case 's3:signatureversion':
-      return [scheme.startsWith('v4') ? 'AWS4-HMAC-SHA256' : scheme.startsWith('v2') ? 'AWS' : '']
-    case 's3:authType':
-      return [authType(authentication)]
-    case 's3:signatureAge':
-      return list(authentication.signatureAgeMs?.toString())
-    case 's3:object-lock-mode':
-    case 's3:object-lock-legal-hold':
-    case 's3:object-lock-retain-until-date':
-      return list(request.header(`x-amz-${key.slice('s3:'.length)}`))
-    case 's3:RequestObjectTagKeys': {
-      const keys = [...requestTags(request).keys()]
-      return keys.length === 0 ? undefined : keys
-    }
-    default:
-      return undefined
-  }
-}
-
-function authType({ scheme }: Authentication): string {
-  switch (scheme) {
-    case 'v4-header':
-    case 'v2-header':
-      return 'REST-HEADER'
-    case 'v4-presigned':
-    case 'v2-presigned':
-      return 'REST-QUERY-STRING'
-    case 'form':
-      return 'POST'
-    case 'anonymous':
-      return ''
-  }
-}
-
-function list(value: string | undefined): readonly string[] | undefined {
-  return value === undefined ? undefined : [headerValueText(value)]
-}
-
-function copiedVersion(request: HttpRequest): string | undefined {
-  const source = request.header('x-amz-copy-source')
-  const at = source?.lastIndexOf('?versionId=') ?? -1
-  return source === undefined || at < 0 ? undefined : source.slice(at + '?versionId='.length)
-}
-
-function requestTags(request: HttpRequest): ReadonlyMap<string, string> {
-  return tagMap(request.header('x-amz-tagging') ?? '')
-}
-
-function tagMap(text: string): ReadonlyMap<string, string> {
-  return text === '' ? new Map() : new Map(parseTagQuery(text).map((tag) => [tag.key, tag.value]))
+  const other =
+    addressedVersion(context) === undefined
+      ? OTHER_ACTIONS.get(asked.action)
+      : VERSION_ACTIONS.get(asked.action)
+  if (other === undefined) return plain === 'allow'
+  const second = say(other)
+  return second !== 'deny' && (plain === 'allow' || second === 'allow')
 }

@@ -22,7 +22,7 @@ import {
   classify,
   type CredentialSource,
 } from './authenticate.ts'
-import { Authorizer } from './authorize.ts'
+import { type AuthorizeContext, Authorizer } from './authorize.ts'
 import { errorOf } from './errors.ts'
 import { healthReply, isHealthPath } from './health.ts'
 import { ReplyWriter } from './reply.ts'
@@ -159,10 +159,15 @@ class FrontDoor {
           'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
       })
     }
-    await this.#authorize({ request, address, query, operation, authentication })
-    const body = new RequestBody(request, authentication.payload)
-    const document = await this.#readBody(request, operation, { body, authentication })
     const context = { request, query, authentication }
+    const body = new RequestBody(request, authentication.payload)
+    const { facts } = operation
+    // A refused request costs nothing, but where policies may ask for what the document says.
+    if (facts === undefined) await this.#authorize(context, { address, operation })
+    const document = await this.#readBody(request, operation, { body, authentication })
+    const asked =
+      facts === undefined ? context : { ...context, facts: facts(document, services.clock.nowMs()) }
+    if (facts !== undefined) await this.#authorize(asked, { address, operation })
     return {
       operation,
       services,
@@ -176,30 +181,26 @@ class FrontDoor {
       trailers: () => body.trailers,
       announcedTrailers: body.announcedTrailers,
       document,
-      isAllowed: (action, bucket, key) => this.#authorizer.isAllowed(context, action, bucket, key),
+      isAllowed: (action, bucket, key, about) =>
+        this.#authorizer.isAllowed(
+          about === undefined ? asked : { ...asked, ...about },
+          action,
+          bucket,
+          key,
+        ),
     }
   }
 
-  async #authorize({
-    request,
-    address,
-    query,
-    operation,
-    authentication,
-  }: {
-    readonly request: HttpRequest
-    readonly address: Address
-    readonly query: Query
-    readonly operation: Operation
-    readonly authentication: Authentication
-  }): Promise<void> {
-    const { identity } = authentication
+  async #authorize(
+    context: AuthorizeContext,
+    { address, operation }: { readonly address: Address; readonly operation: Operation },
+  ): Promise<void> {
+    const { identity } = context.authentication
     if (identity.isOwner) return
     if (identity.accessKey === '' && operation.anonymous === false)
       throw new S3Error('AccessDenied')
     const { action } = operation
     if (action === undefined) return
-    const context = { request, query, authentication }
     const { bucket, key } = address
     if (await this.#authorizer.isAllowed(context, action, bucket, key)) return
     if (action === 's3:GetObject' && identity.accessKey === '') {
@@ -209,11 +210,7 @@ class FrontDoor {
   }
 
   /** Who may list a bucket may know that a key is not in it. */
-  async #tellAbsence(
-    context: { request: HttpRequest; query: Query; authentication: Authentication },
-    bucket: string,
-    key: string,
-  ): Promise<void> {
+  async #tellAbsence(context: AuthorizeContext, bucket: string, key: string): Promise<void> {
     if (!(await this.#authorizer.mayLearnAbsence(context, bucket, key))) return
     try {
       await this.#options.services.engine.headObject(bucket, key, { range: { kind: 'all' } })

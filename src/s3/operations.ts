@@ -8,6 +8,7 @@
  */
 import type { HttpRequest } from '#http/http'
 import { S3Error } from '#s3-protocol/s3-error'
+import * as facts from './document-facts.ts'
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acl.ts'
 import { getObjectAttributes } from './operations/attributes.ts'
 import * as config from './operations/bucket-config.ts'
@@ -51,6 +52,7 @@ interface RowOptions {
   readonly action?: string
   readonly body?: Body
   readonly anonymous?: boolean
+  readonly facts?: Operation['facts']
 }
 
 function rowsOf(scope: OperationScope) {
@@ -67,6 +69,7 @@ function rowsOf(scope: OperationScope) {
       ...(action === undefined ? {} : { action }),
       body,
       ...(anonymous === undefined ? {} : { anonymous }),
+      ...(options.facts === undefined ? {} : { facts: options.facts }),
       handler: handler === notImplemented ? handler : forOwner(handler),
     }
   }
@@ -298,6 +301,7 @@ const BUCKET_ROWS: readonly Operation[] = [
     keys: ['tagging'],
     action: 's3:PutBucketTagging',
     body: document(MIB),
+    facts: facts.taggingFacts,
   }),
   bucket('PutBucketVersioning', 'PUT', putBucketVersioning, {
     keys: ['versioning'],
@@ -318,6 +322,7 @@ const BUCKET_ROWS: readonly Operation[] = [
   bucket('CreateBucket', 'PUT', buckets.createBucket, {
     action: 's3:CreateBucket',
     body: document(3 * MIB),
+    facts: facts.locationFacts,
   }),
   bucket('HeadBucketAcl', 'HEAD', notImplemented, { keys: ['acl'], anonymous: false }),
   bucket('HeadBucket', 'HEAD', buckets.headBucket),
@@ -424,6 +429,7 @@ const OBJECT_ROWS: readonly Operation[] = [
     keys: ['tagging'],
     action: 's3:PutObjectTagging',
     body: document(MIB),
+    facts: facts.taggingFacts,
   }),
   object('DeleteObjectTagging', 'DELETE', tagging.deleteObjectTagging, {
     keys: ['tagging'],
@@ -458,11 +464,13 @@ const OBJECT_ROWS: readonly Operation[] = [
     keys: ['retention'],
     action: 's3:PutObjectRetention',
     body: document(4 * KIB),
+    facts: facts.retentionFacts,
   }),
   object('PutObjectLegalHold', 'PUT', retention.putObjectLegalHold, {
     keys: ['legal-hold'],
     action: 's3:PutObjectLegalHold',
     body: document(4 * KIB),
+    facts: facts.legalHoldFacts,
   }),
   object('PutObjectExtract', 'PUT', notImplemented, { when: isArchive, action: 's3:PutObject' }),
   object('AppendObject', 'PUT', notImplemented, { when: isAppend, action: 's3:PutObject' }),

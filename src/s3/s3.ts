@@ -12,6 +12,7 @@ import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import type { HttpRequest } from '#http/http'
 import type { BodySource, DigestName, ObjectEngine, ObjectReader } from '#object/object'
+import type { RequestFacts } from './policy-values.ts'
 
 export type OperationScope = 'service' | 'bucket' | 'object'
 
@@ -40,6 +41,8 @@ export interface Operation {
     | { readonly kind: 'stream' }
   /** False: anonymous callers are refused before any policy is asked. Default true. */
   readonly anonymous?: boolean
+  /** What the document says that policies may ask for. A row that has it is authorized when its document was read. Malformed documents say nothing; the handler refuses them. */
+  readonly facts?: (document: Uint8Array, nowMs: number) => RequestFacts
   readonly handler: Handler
 }
 
@@ -90,7 +93,15 @@ export interface S3Call {
   /** Whole verified body for `document` rows. */
   readonly document: Uint8Array
   /** Whether the caller may do `action` on `bucket/key` (for several keys, copy sources). Owner: always. */
-  isAllowed(action: string, bucket: string, key: string): Promise<boolean>
+  isAllowed(action: string, bucket: string, key: string, about?: AskedAbout): Promise<boolean>
+}
+
+/** What a question about permission is about, where it is not what the request line says. */
+export interface AskedAbout {
+  /** The version meant; empty: the latest one. */
+  readonly versionId?: string
+  /** Values of condition keys, in place of those of headers: of form fields. */
+  readonly facts?: RequestFacts
 }
 
 export interface S3Reply {

@@ -19,7 +19,8 @@ export async function copySourceOf(call: S3Call): Promise<CopySource> {
     versionId = parseVersionId(source.versionId)
     if (versionId === undefined) throw new S3Error('NoSuchVersion')
   }
-  if (!(await call.isAllowed('s3:GetObject', source.bucket, source.key))) {
+  const about = { versionId: versionId ?? '' }
+  if (!(await call.isAllowed('s3:GetObject', source.bucket, source.key, about))) {
     throw new S3Error('AccessDenied')
   }
   return {

@@ -120,12 +120,9 @@ async function deleteOptions(
   }
 }
 
-async function isAuthorized(call: S3Call, entry: Entry): Promise<boolean> {
-  if (await call.isAllowed('s3:DeleteObject', call.bucket, entry.key)) return true
-  return (
-    entry.versionText !== '' &&
-    (await call.isAllowed('s3:DeleteObjectVersion', call.bucket, entry.key))
-  )
+function isAuthorized(call: S3Call, entry: Entry): Promise<boolean> {
+  const { versionText: versionId } = entry
+  return call.isAllowed('s3:DeleteObject', call.bucket, entry.key, { versionId })
 }
 
 /** Absent keys and versions count as deleted; what a guard threw comes as the cause of an `Internal` error. */

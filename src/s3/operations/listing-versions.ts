@@ -53,7 +53,6 @@ export async function listObjectVersions(call: S3Call): Promise<S3Reply> {
 /** `s3:ListBucketVersions`, or `s3:ListBucket` in its stead. */
 async function authorize(call: S3Call): Promise<void> {
   if (await call.isAllowed('s3:ListBucketVersions', call.bucket, '')) return
-  if (await call.isAllowed('s3:ListBucket', call.bucket, '')) return
   throw new S3Error('AccessDenied')
 }
 
