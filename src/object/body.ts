@@ -56,3 +56,22 @@ export function bodyOfBytes(bytes: Uint8Array): BodySource {
     },
   }
 }
+
+const COLLECT_BYTES = 65_536
+
+/** All of a body, which the caller knows to be small. Errors: those of the body. */
+export async function collectBody(body: BodySource): Promise<Uint8Array> {
+  let bytes = new Uint8Array(body.sizeBytes ?? COLLECT_BYTES)
+  let used = 0
+  for (;;) {
+    if (used === bytes.length) {
+      // Also a body of known size is read to its end, where it is checked.
+      const larger = new Uint8Array(2 * used + 1)
+      larger.set(bytes)
+      bytes = larger
+    }
+    const count = await body.read(bytes.subarray(used))
+    if (count === 0) return bytes.subarray(0, used)
+    used += count
+  }
+}

@@ -36,6 +36,7 @@ export interface CopyResult {
 const ETAG_KEY = 'etag'
 const STORAGE_CLASS_KEY = 'x-amz-storage-class'
 const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
+const COMPRESSION_KEY = 'X-Minio-Internal-compression'
 const INLINE_KEY = 'x-minio-internal-inline-data'
 
 export async function copyObject(
@@ -77,6 +78,7 @@ async function copyData(
       preconditions: options.preconditions,
       guard: options.guard,
       etag: options.etag,
+      seal: decided.seal,
       signal: options.signal,
       verify: options.verify?.bind(options),
     })
@@ -93,8 +95,8 @@ export async function openSource(
   source: CopySource,
   options: { readonly range: RangeRequest; readonly signal: AbortSignal | undefined },
 ): Promise<ObjectReader> {
-  const { versionId } = source
-  const reader = await openObject(context, pools, source, { versionId, ...options })
+  const { versionId, unseal } = source
+  const reader = await openObject(context, pools, source, { versionId, unseal, ...options })
   try {
     checkSourceConditions(source.preconditions, reader.info)
   } catch (error) {
@@ -200,7 +202,7 @@ function withMetadata(
   userMetadata.set(ETAG_KEY, options.etag ?? body.userMetadata.get(ETAG_KEY) ?? '')
   const systemMetadata = new Map(decided.systemMetadata)
   // What describes the data stays with it.
-  for (const name of [INLINE_KEY, ACTUAL_SIZE_KEY]) {
+  for (const name of [INLINE_KEY, ACTUAL_SIZE_KEY, COMPRESSION_KEY]) {
     const value = body.systemMetadata.get(name)
     if (value !== undefined) systemMetadata.set(name, value)
     else systemMetadata.delete(name)

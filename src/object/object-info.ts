@@ -1,7 +1,7 @@
 import { textOf } from '#base/bytes'
 import { formatUuid } from '#base/uuid'
 import type { DeleteMarker, ObjectVersion } from '#drive/xl-meta'
-import type { ObjectInfo, VersionId } from './object.ts'
+import type { ObjectInfo, PartInfo, VersionId } from './object.ts'
 import { NULL_VERSION, type ChosenVersion } from './set/set.ts'
 
 /**
@@ -11,6 +11,7 @@ import { NULL_VERSION, type ChosenVersion } from './set/set.ts'
 const ETAG_KEY = 'etag'
 const OLD_ETAG_KEY = 'md5Sum'
 const ACTUAL_SIZE_KEY = 'x-minio-internal-actual-size'
+const COMPRESSION_KEY = 'x-minio-internal-compression'
 
 const NO_USER_METADATA: ReadonlyMap<string, string> = new Map()
 const NO_SYSTEM_METADATA: ReadonlyMap<string, Uint8Array> = new Map()
@@ -105,6 +106,30 @@ export function markerInfoOf(
 /** Tells the two kinds of bodies apart. */
 export function isObject(body: ObjectVersion | DeleteMarker): body is ObjectVersion {
   return 'parts' in body
+}
+
+/** Size of a part's content as clients see it, in offsets of which their ranges are. */
+export function plainPartSize(
+  info: Pick<ObjectInfo, 'systemMetadata' | 'parts' | 'actualSizeBytes'>,
+  part: PartInfo,
+): number {
+  if (compressionOf(info.systemMetadata) === undefined) return part.sizeBytes
+  if (part.actualSizeBytes >= 0) return part.actualSizeBytes
+  return info.parts.length === 1 ? info.actualSizeBytes : part.sizeBytes
+}
+
+/** Size of the content as clients see it. */
+export function plainSize(info: ObjectInfo): number {
+  if (info.parts.length === 0) return info.sizeBytes
+  return info.parts.reduce((sum, part) => sum + plainPartSize(info, part), 0)
+}
+
+/** Name of the scheme by which the data is compressed. */
+export function compressionOf(systemMetadata: ReadonlyMap<string, Uint8Array>): string | undefined {
+  for (const [name, value] of systemMetadata) {
+    if (name.toLowerCase() === COMPRESSION_KEY) return textOf(value)
+  }
+  return undefined
 }
 
 /** The size that the client sent: noted for compressed and multipart objects, else the sum over the parts. */

@@ -11,6 +11,8 @@
 
 import type { ExtraDocument } from './bucket-extras.ts'
 
+import type { Seal } from './transform.ts'
+
 export type ObjectErrorCode =
   | 'BucketNotFound'
   | 'BucketExists'
@@ -97,6 +99,8 @@ export interface PartInfo {
   readonly modifiedNs?: bigint | undefined
   /** Checksums of the part by lower-case algorithm name (`crc32c`), base64. */
   readonly checksums?: Readonly<Record<string, string>> | undefined
+  /** Index of the compressed stream, as stored. */
+  readonly index?: Uint8Array | undefined
 }
 
 /** One version as its readers see it. */
@@ -165,6 +169,8 @@ export interface PutOptions {
   readonly guard?: ((current: ObjectInfo | undefined) => void) | undefined
   /** ETag to store instead of the MD5. */
   readonly etag?: string | undefined
+  /** Encrypts the content; the metadata that goes with it is the caller's. */
+  readonly seal?: Seal | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -184,7 +190,7 @@ export interface DataChunk {
 /** An open read. Exactly one of `chunks` run to its end or `close` must be called; `close` is idempotent. */
 export interface ObjectReader {
   readonly info: ObjectInfo
-  /** First byte and count within the stored object after resolving the range. */
+  /** First byte and count within the content after resolving the range. */
   readonly offset: number
   readonly sizeBytes: number
   /** With a `part` range: how many parts the object has. */
@@ -193,8 +199,13 @@ export interface ObjectReader {
   close(): void
 }
 
+/** Called with the version found, before its data is read: what decrypts it, undefined when it is not encrypted. Throws the
+ *  API's error to refuse. */
+export type Unseal = (info: ObjectInfo) => Promise<Seal | undefined>
+
 export interface ReadOptions {
   readonly versionId?: VersionId | undefined
+  readonly unseal?: Unseal | undefined
   readonly range: RangeRequest
   readonly preconditions?: ReadPreconditions | undefined
   readonly signal?: AbortSignal | undefined
@@ -229,11 +240,12 @@ export interface CopySource {
   readonly bucket: string
   readonly key: string
   readonly versionId?: VersionId | undefined
+  readonly unseal?: Unseal | undefined
   readonly preconditions?: ReadPreconditions | undefined
 }
 
 export interface CopyOptions
-  extends Omit<PutOptions, 'verify' | 'userMetadata' | 'systemMetadata'> {
+  extends Omit<PutOptions, 'verify' | 'userMetadata' | 'systemMetadata' | 'seal'> {
   readonly versioning: VersioningState
   /** Decides the metadata of the copy from the source: replaces or keeps. Throws to refuse (self-copy rules). */
   metadata(source: ObjectInfo): {
@@ -243,6 +255,8 @@ export interface CopyOptions
     readonly digests: readonly DigestName[]
     /** True: metadata-only is allowed when source and destination are the same key. */
     readonly allowMetadataOnly: boolean
+    /** Encrypts the copy. */
+    readonly seal?: Seal | undefined
   }
   verify?(digests: Digests, sizeBytes: number): Promise<ReadonlyMap<string, Uint8Array>>
 }
@@ -302,6 +316,8 @@ export interface ListUploadsResult {
 
 export interface PutPartOptions {
   readonly digests: readonly DigestName[]
+  /** What encrypts the parts of this upload, undefined when they are not encrypted. */
+  readonly seal?: ((upload: UploadInfo) => Promise<Seal | undefined>) | undefined
   /** As `PutOptions.verify`, but returns the checksums to store with the part (algorithm → base64). */
   readonly verify?:
     | ((digests: Digests, sizeBytes: number) => Promise<Readonly<Record<string, string>>>)

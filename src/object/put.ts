@@ -1,3 +1,4 @@
+import { assert } from '#base/assert'
 import { utf8 } from '#base/bytes'
 import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { checkWriteConditions } from './conditions.ts'
@@ -6,6 +7,7 @@ import { noReadQuorum, noWriteQuorum } from './errors.ts'
 import { infoOf, isObject, objectInfoOf } from './object-info.ts'
 import type {
   BodySource,
+  Digests,
   ObjectInfo,
   PutOptions,
   VersioningState,
@@ -14,8 +16,10 @@ import type {
 import { checkKey, encodeKey, parityOf, type ParityChoice } from './placement.ts'
 import type { Pools } from './pools.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
-import { NULL_VERSION, type CommitPlan, type Shape, type StagedBody } from './set/set.ts'
+import { NULL_VERSION, type CommitPlan, type Shape } from './set/set.ts'
 import { sourceOf } from './set/stage.ts'
+import type { Seal } from './transform.ts'
+import { stageContent, type StagedContent } from './transform/stage-content.ts'
 
 /**
  * Writing an object: the body goes to a staging area without a lock; the lock is held for the conditions and the commit.
@@ -54,7 +58,8 @@ export async function putObject(
   const dataDir = newId(context)
   const folder = context.random.uuid()
   const stagedPath = `${folder}/${dataDirName(dataDir)}/part.1`
-  const staged = await set.stageBody(
+  const content = await stageContent(
+    set,
     {
       shape,
       path: stagedPath,
@@ -65,11 +70,13 @@ export async function putObject(
       signal: options.signal,
     },
     body,
+    { seal: options.seal, partNumber: 1 },
   )
+  const { staged } = content
   let isWhole = false
   try {
-    const added = await options.verify?.(staged.digests, staged.sizeBytes)
-    const version = versionOf(context, { shape, dataDir, parity, staged, added }, options)
+    const added = await options.verify?.(content.digests, content.plainSizeBytes)
+    const version = versionOf(context, { shape, dataDir, parity, content, added }, options)
     const plan: CommitPlan = {
       bucket,
       path,
@@ -158,6 +165,13 @@ function inlineLimitOf(context: EngineContext, versioning: VersioningState): num
   return versioning === 'enabled' ? Math.floor(inlineBlockBytes / 8) : inlineBlockBytes
 }
 
+/** ETag to store: the MD5 of the plain content, sealed where the content is. */
+export function etagOf(digests: Digests, seal: Seal | undefined): string {
+  const md5 = digests.get('md5')
+  assert(md5 !== undefined)
+  return seal === undefined ? md5.toHex() : seal.etagOf(md5)
+}
+
 /** 32 hex digits of a fresh UUID. */
 export function newId(context: EngineContext): string {
   return context.random.uuid().replaceAll('-', '')
@@ -174,12 +188,13 @@ function versionOf(
     readonly shape: Shape
     readonly dataDir: string
     readonly parity: ParityChoice
-    readonly staged: StagedBody
+    readonly content: StagedContent
     readonly added: ReadonlyMap<string, Uint8Array> | undefined
   },
   options: PutRequest,
 ): ObjectVersion {
-  const { shape, staged, parity } = made
+  const { shape, content, parity } = made
+  const { staged, plainSizeBytes } = content
   const systemMetadata = new Map(options.systemMetadata)
   for (const [name, value] of made.added ?? []) systemMetadata.set(name, value)
   if (staged.inline !== undefined) systemMetadata.set(INLINE_KEY, TRUE)
@@ -188,7 +203,7 @@ function versionOf(
   }
   const userMetadata = new Map(options.userMetadata)
   if (options.storageClass !== 'STANDARD') userMetadata.set(STORAGE_CLASS_KEY, options.storageClass)
-  userMetadata.set(ETAG_KEY, options.etag ?? staged.digests.get('md5')?.toHex() ?? '')
+  userMetadata.set(ETAG_KEY, options.etag ?? etagOf(content.digests, options.seal))
   const { sizeBytes } = staged
   return {
     versionId: options.versioning === 'enabled' ? newId(context) : NULL_VERSION,
@@ -198,7 +213,7 @@ function versionOf(
     blockSizeBytes: shape.blockSizeBytes,
     shardIndex: 1,
     distribution: shape.distribution,
-    parts: [{ number: 1, sizeBytes, actualSizeBytes: sizeBytes }],
+    parts: [{ number: 1, sizeBytes, actualSizeBytes: plainSizeBytes, index: content.index }],
     sizeBytes,
     modifiedNs: 0n, // chosen by the commit
     systemMetadata,

@@ -1,6 +1,7 @@
+import { plainPartSize, plainSize } from './object-info.ts'
 import { ObjectError, type ObjectInfo, type RangeRequest } from './object.ts'
 
-/** Bytes of a stored object that a request wants. */
+/** Bytes of an object's content that a request wants. */
 export interface ResolvedRange {
   readonly offset: number
   readonly sizeBytes: number
@@ -11,7 +12,7 @@ const MULTIPART_ETAG_PATTERN = /-\d+$/
 
 /** Errors: `InvalidRange`, `InvalidPartNumber`. Source: s3-api.md 3.9. */
 export function resolveRange(range: RangeRequest, info: ObjectInfo): ResolvedRange {
-  const total = info.sizeBytes
+  const total = plainSize(info)
   switch (range.kind) {
     case 'all':
       return { offset: 0, sizeBytes: total, partCount: undefined }
@@ -37,8 +38,9 @@ function resolvePart(number: number, info: ObjectInfo): ResolvedRange {
   const partCount = isMultipart ? info.parts.length : undefined
   let offset = 0
   for (const part of info.parts) {
-    if (part.number === number) return { offset, sizeBytes: part.sizeBytes, partCount }
-    offset += part.sizeBytes
+    const sizeBytes = plainPartSize(info, part)
+    if (part.number === number) return { offset, sizeBytes, partCount }
+    offset += sizeBytes
   }
   if (info.parts.length === 0 && number === 1) return { offset: 0, sizeBytes: 0, partCount }
   throw new ObjectError('InvalidPartNumber', `Object has no part ${number}`, {
@@ -52,7 +54,7 @@ function invalidRange(info: ObjectInfo, range: string): ObjectError {
   return new ObjectError('InvalidRange', `Range ${range} is outside the object`, {
     bucket: info.bucket,
     key: info.key,
-    sizeBytes: info.actualSizeBytes,
+    sizeBytes: plainSize(info),
     range,
   })
 }

@@ -19,6 +19,7 @@ import { resolveRange, type ResolvedRange } from './range.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import type { ChosenVersion, LookupRequest } from './set/set.ts'
 import { ShardReader } from './set/shard-reader.ts'
+import { planRead, type ReadPlan } from './transform.ts'
 
 /**
  * Reading an object.
@@ -58,27 +59,53 @@ export async function openObject(
   let keepsLock = false
   try {
     const request = requestOf(target, path, options.versionId, true)
-    let readable = readableOf(target, options.versionId, await pools.locate(request))
+    const readable = readableOf(target, options.versionId, await pools.locate(request))
     checkReadConditions(options.preconditions, readable.info)
-    const range = resolveRange(options.range, readable.info)
-    if (range.sizeBytes === 0) return new EmptyReader(readable.info, range)
-    let reader: ShardReader
+    let opened: Opened
     try {
-      checkIsLocal(target, readable.body)
-      reader = readerOf(target, path, readable, range, options)
-      keepsLock = !(await reader.start())
+      opened = await openReadable(context, target, path, readable, options)
     } catch (error) {
       if (!(error instanceof ObjectError) || error.code !== 'ReadQuorum') throw error
       // The few drives that were asked for small data are not enough: now all are.
       const again = await pools.locate({ ...request, allDrives: true })
-      readable = readableOf(target, options.versionId, again)
-      reader = readerOf(target, path, readable, range, options)
-      keepsLock = !(await reader.start())
+      const other = readableOf(target, options.versionId, again)
+      opened = await openReadable(context, target, path, other, options)
     }
-    return new OpenReader(readable.info, range, reader, keepsLock ? lock : undefined)
+    const { info, range, shards, plan } = opened
+    if (shards === undefined) return new EmptyReader(info, range)
+    keepsLock = opened.needsLock
+    return new OpenReader(info, range, { shards, plan, lock: keepsLock ? lock : undefined })
   } finally {
     if (!keepsLock) lock.release()
   }
+}
+
+interface Opened {
+  readonly info: ObjectInfo
+  readonly range: ResolvedRange
+  /** Undefined: no bytes are wanted. */
+  readonly shards: ShardReader | undefined
+  readonly plan: ReadPlan | undefined
+  readonly needsLock: boolean
+}
+
+async function openReadable(
+  context: EngineContext,
+  target: ReadTarget,
+  path: string,
+  readable: Readable,
+  options: ReadOptions,
+): Promise<Opened> {
+  const { info } = readable
+  const range = resolveRange(options.range, info)
+  const seal = await options.unseal?.(info)
+  if (range.sizeBytes === 0) {
+    return { info, range, shards: undefined, plan: undefined, needsLock: false }
+  }
+  checkIsLocal(target, readable.body)
+  const plan = planRead(context, info, range, seal)
+  const shards = readerOf(target, path, readable, plan ?? range, options)
+  return { info, range, shards, plan, needsLock: !(await shards.start()) }
 }
 
 export async function headObject(
@@ -179,7 +206,7 @@ function readerOf(
   target: ReadTarget,
   path: string,
   readable: Readable,
-  range: ResolvedRange,
+  range: Pick<ResolvedRange, 'offset' | 'sizeBytes'>,
   options: ReadOptions,
 ): ShardReader {
   return new ShardReader(readable.set, {
@@ -198,35 +225,45 @@ class OpenReader implements ObjectReader {
   readonly offset: number
   readonly sizeBytes: number
   readonly partCount: number | undefined
-  readonly #reader: ShardReader
+  readonly #shards: ShardReader
+  readonly #plan: ReadPlan | undefined
   readonly #lock: LockHandle | undefined
 
   constructor(
     info: ObjectInfo,
     range: ResolvedRange,
-    reader: ShardReader,
-    lock: LockHandle | undefined,
+    from: {
+      readonly shards: ShardReader
+      readonly plan: ReadPlan | undefined
+      readonly lock: LockHandle | undefined
+    },
   ) {
     this.info = info
     this.offset = range.offset
     this.sizeBytes = range.sizeBytes
     this.partCount = range.partCount
-    this.#reader = reader
-    this.#lock = lock
+    this.#shards = from.shards
+    this.#plan = from.plan
+    this.#lock = from.lock
   }
 
   chunks(): AsyncIterable<DataChunk> {
-    return this.#lock === undefined ? this.#reader.chunks() : this.#lockedChunks(this.#lock)
+    const stored = this.#shards.chunks()
+    const chunks = this.#plan === undefined ? stored : this.#plan.open(stored)
+    return this.#lock === undefined ? chunks : this.#lockedChunks(chunks, this.#lock)
   }
 
   close(): void {
-    this.#reader.close()
+    this.#shards.close()
     this.#lock?.release()
   }
 
-  async *#lockedChunks(lock: LockHandle): AsyncGenerator<DataChunk, void, void> {
+  async *#lockedChunks(
+    chunks: AsyncIterable<DataChunk>,
+    lock: LockHandle,
+  ): AsyncGenerator<DataChunk, void, void> {
     try {
-      yield* this.#reader.chunks()
+      yield* chunks
     } finally {
       lock.release()
     }

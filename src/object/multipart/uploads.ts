@@ -15,10 +15,11 @@ import type {
   VersioningState,
 } from '../object.ts'
 import { checkKey, encodeKey, writeQuorumOf } from '../placement.ts'
-import { chooseParity, newId } from '../put.ts'
+import { chooseParity, etagOf, newId } from '../put.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
-import { NULL_VERSION, type StagedBody } from '../set/set.ts'
+import { NULL_VERSION } from '../set/set.ts'
+import { stageContent, type StagedContent } from '../transform/stage-content.ts'
 import { PART_NUMBER_MAX, partInfoOf, readParts } from './part-store.ts'
 import { keyFolder, newUpload, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
 import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
@@ -146,7 +147,9 @@ export async function putPart(
   const upload = await store.find(bucket, key, uploadId)
   const stagedFolder = `${random.uuid()}x${clock.nowNs()}`
   const stagedPath = `${stagedFolder}/part.${partNumber}`
-  const staged = await upload.set.stageBody(
+  const seal = await options.seal?.(store.infoOf(upload))
+  const content = await stageContent(
+    upload.set,
     {
       shape: upload.version,
       path: stagedPath,
@@ -157,13 +160,15 @@ export async function putPart(
       signal: options.signal,
     },
     body,
+    { seal, partNumber },
   )
   try {
-    const checksums = (await options.verify?.(staged.digests, staged.sizeBytes)) ?? {}
+    const checksums = (await options.verify?.(content.digests, content.plainSizeBytes)) ?? {}
     const meta = await placePart(store, upload, uploadId, {
       partNumber,
       stagedPath,
-      staged,
+      content,
+      etag: etagOf(content.digests, seal),
       checksums,
     })
     return partInfoOf(meta)
@@ -176,7 +181,8 @@ export async function putPart(
 interface ReadyPart {
   readonly partNumber: number
   readonly stagedPath: string
-  readonly staged: StagedBody
+  readonly content: StagedContent
+  readonly etag: string
   readonly checksums: Readonly<Record<string, string>>
 }
 
@@ -186,7 +192,8 @@ async function placePart(
   uploadId: string,
   ready: ReadyPart,
 ): Promise<PartMeta> {
-  const { partNumber, staged } = ready
+  const { partNumber, content, etag } = ready
+  const { staged } = content
   const { bucket, key, folder, set, version } = upload
   using _upload = await store.lockShared(folder)
   using _part = await store.lockPart(folder, partNumber)
@@ -194,18 +201,17 @@ async function placePart(
   if ((await store.findIfAny(bucket, key, uploadId)) === undefined) {
     throw uploadNotFound(bucket, key, uploadId)
   }
-  const md5 = staged.digests.get('md5')
-  assert(md5 !== undefined)
   const checksums = new Map<string, string>()
   for (const [name, value] of Object.entries(ready.checksums))
     checksums.set(name.toUpperCase(), value)
   const meta: PartMeta = {
     number: partNumber,
-    etag: md5.toHex(),
+    etag,
     sizeBytes: staged.sizeBytes,
-    actualSizeBytes: staged.sizeBytes,
+    actualSizeBytes: content.plainSizeBytes,
     modifiedNs: store.context.clock.nowNs(),
     checksums,
+    index: content.index,
   }
   const metadata = encodePartMeta(meta)
   const { directory } = partQueryOf(upload)

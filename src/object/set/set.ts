@@ -31,7 +31,8 @@ export interface StageRequest {
   readonly path: string
   /** Largest shard file that stays in memory, for the metadata; undefined: a multipart part, always a file. A body of unknown size goes to files unless it turns out empty. */
   readonly inlineLimitBytes: number | undefined
-  readonly digests: readonly DigestName[]
+  /** Beside MD5; undefined: none at all, as these bytes are not the plain content. */
+  readonly digests: readonly DigestName[] | undefined
   readonly bucket: string
   readonly key: string
   readonly signal?: AbortSignal | undefined
@@ -40,7 +41,7 @@ export interface StageRequest {
 /** A body that was encoded and lies on the drives or in memory. Give it to a commit or discard it. */
 export interface StagedBody {
   readonly sizeBytes: number
-  /** Over the plain content: MD5 and what was asked for. */
+  /** MD5 and what was asked for; empty when nothing was. */
   readonly digests: Digests
   /** By position: this drive's framed shards, when they go into the metadata. */
   readonly inline: readonly Uint8Array[] | undefined

@@ -55,7 +55,7 @@ class Stager {
   readonly #codec: Codec
   readonly #shardCount: number
   readonly #writeQuorum: number
-  readonly #md5: ReturnType<Codec['md5']>
+  readonly #md5: ReturnType<Codec['md5']> | undefined
   readonly #digests: readonly { readonly name: DigestName; readonly hasher: Hasher }[]
   /** By position. */
   readonly #isComplete: boolean[]
@@ -85,8 +85,11 @@ class Stager {
     this.#shardCount = shape.dataShards + shape.parityShards
     assert(this.#shardCount === set.size && shape.distribution.length === set.size)
     this.#writeQuorum = writeQuorumOf(shape.dataShards, shape.parityShards)
-    this.#md5 = this.#codec.md5()
-    this.#digests = request.digests.map((name) => ({ name, hasher: this.#codec.checksum(name) }))
+    this.#md5 = request.digests === undefined ? undefined : this.#codec.md5()
+    this.#digests = (request.digests ?? []).map((name) => ({
+      name,
+      hasher: this.#codec.checksum(name),
+    }))
     this.#isComplete = set.drives.map((drive) => drive?.isOnline() === true)
     this.#failures = set.drives.map(() => undefined)
     this.#chunks = set.drives.map(() => [])
@@ -148,7 +151,7 @@ class Stager {
   async abandon(): Promise<void> {
     await this.#sent
     this.#sent = undefined
-    this.#md5.abandon()
+    this.#md5?.abandon()
     // An update in flight still reads the slot; its failure is the one being handled.
     await Promise.resolve(this.#digested).catch(() => undefined)
     this.#filling?.release()
@@ -190,7 +193,7 @@ class Stager {
 
   #digest(offset: number, sizeBytes: number): void {
     const plain = this.#codec.memory.subarray(offset, offset + sizeBytes)
-    this.#digested = this.#md5.update(plain) ?? undefined
+    this.#digested = this.#md5?.update(plain) ?? undefined
     for (const { hasher } of this.#digests) hasher.update(plain)
   }
 
@@ -291,7 +294,7 @@ class Stager {
 
   async #result(): Promise<StagedBody> {
     const digests = new Map<DigestName | 'md5', Uint8Array>()
-    digests.set('md5', await this.#md5.digest())
+    if (this.#md5 !== undefined) digests.set('md5', await this.#md5.digest())
     for (const { name, hasher } of this.#digests) digests.set(name, hasher.digest())
     const readonlyDigests: Digests = digests
     const isEmptyObject = this.#sizeBytes === 0 && this.#request.inlineLimitBytes !== undefined
