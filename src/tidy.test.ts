@@ -59,7 +59,7 @@ const TABLE: Readonly<Record<string, Border>> = {
     ],
   },
   object: {
-    modules: [...GROUND, 'codec', 'drive'],
+    modules: [...GROUND, 'codec', 'encryption', 'drive'],
     outside: [
       'fast-xml-parser@bucket-versioning.ts',
       'node:module@bucket-versioning.ts',
@@ -67,7 +67,7 @@ const TABLE: Readonly<Record<string, Border>> = {
     ],
   },
   s3: {
-    modules: [...GROUND, 'codec', 's3-protocol', 'http', 'drive', 'object', 'iam'],
+    modules: [...GROUND, 'codec', 'encryption', 's3-protocol', 'http', 'drive', 'object', 'iam'],
     outside: ['node:crypto'],
   },
   server: {

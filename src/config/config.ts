@@ -7,6 +7,8 @@
  *   to a part of MinIO that this release does not have.
  */
 
+import type { EncryptionSettings } from './kms-settings.ts'
+
 /** A setting that cannot be used; the message names it and what is allowed. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
@@ -58,6 +60,7 @@ export interface Settings {
   readonly shutdownTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly readHeaderTimeoutMs: number
+  readonly encryption: EncryptionSettings
   readonly logFormat: 'text' | 'json'
   readonly quiet: boolean
   readonly anonymous: boolean

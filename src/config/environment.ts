@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { ConfigError, type Environment } from './config.ts'
 
@@ -20,7 +20,20 @@ export function loadEnvironment(processEnvironment: Environment): Environment {
     const secretPath = isAbsolute(file) ? file : join('/run/secrets', file)
     merged[name] = readText(`${name}_FILE`, secretPath).trim()
   }
+  readKmsSecret(merged)
   return merged
+}
+
+/** The master key may be in a file; a file that is not there counts as no key, since containers name it in any case. */
+function readKmsSecret(merged: Record<string, string | undefined>): void {
+  for (const name of ['CAIRN_KMS_SECRET_KEY', 'MINIO_KMS_SECRET_KEY']) {
+    const file = merged[`${name}_FILE`]
+    if (file === undefined || file === '' || !existsSync(file)) continue
+    if (merged[name] !== undefined && merged[name] !== '') {
+      throw new ConfigError(`${name} and ${name}_FILE exclude each other`)
+    }
+    merged[name] = readText(`${name}_FILE`, file)
+  }
 }
 
 /** Lines `NAME=value`, `export NAME="value"`, comments with `#`. */

@@ -7,6 +7,7 @@ import {
   type Settings,
   type StorageClassSettings,
 } from './config.ts'
+import { encryptionSettingsOf, KMS_NAMES } from './kms-settings.ts'
 import {
   parseAddress,
   parseChoice,
@@ -52,6 +53,7 @@ const KNOWN_NAMES = [
   'STORAGE_CLASS_STANDARD',
   'TEST',
   'VOLUMES',
+  ...KMS_NAMES,
 ] as const
 type KnownName = (typeof KNOWN_NAMES)[number]
 
@@ -124,6 +126,7 @@ export function loadSettings(
     shutdownTimeoutMs: optional(read('SHUTDOWN_TIMEOUT'), parseDuration) ?? 30_000,
     idleTimeoutMs: parseDuration('--idle-timeout', flags.idleTimeout ?? '30s'),
     readHeaderTimeoutMs: parseDuration('--read-header-timeout', flags.readHeaderTimeout ?? '30s'),
+    encryption: encryptionSettingsOf(read),
     logFormat: flags.json === true ? 'json' : 'text',
     quiet: flags.quiet === true,
     anonymous: flags.anonymous === true,

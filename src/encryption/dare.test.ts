@@ -20,7 +20,7 @@ const isTampered = (error: unknown): boolean =>
 /** Whole stream of `plain`, read in pieces of `step` bytes from a source that gives `grain` at a time. */
 async function sealed(
   plain: Uint8Array,
-  options: { cipher?: PackageCipher; step?: number; grain?: number } = {},
+  options: { cipher?: PackageCipher; step?: number; grain?: number; isSizeKnown?: boolean } = {},
 ): Promise<Uint8Array> {
   let offset = 0
   const source = (target: Uint8Array): Promise<number> => {
@@ -29,7 +29,11 @@ async function sealed(
     offset += count
     return Promise.resolve(count)
   }
-  const sealer = new StreamSealer(source, new PackageSealer(OBJECT_KEY, NONCE, options.cipher))
+  const sealer = new StreamSealer(
+    source,
+    new PackageSealer(OBJECT_KEY, NONCE, options.cipher),
+    options.isSizeKnown === true ? plain.length : undefined,
+  )
   const out = new Uint8Array(sealedSize(plain.length))
   let size = 0
   for (;;) {
@@ -93,7 +97,7 @@ test('streams have the bytes of the known answers', async () => {
       assert.equal(stream.length, length)
       assert.equal(sha256(stream), digest, `${size} ${cipher}`)
     }
-    const stream = await sealed(pattern(size), { cipher, grain: 1000 })
+    const stream = await sealed(pattern(size), { cipher, grain: 1000, isSizeKnown: true })
     assert.equal(sha256(stream), digest)
     assert.equal(sha256(opened(stream, 1 << 20)), sha256(pattern(size)))
     assert.equal(sha256(opened(stream, 13)), sha256(pattern(size)))
@@ -109,7 +113,9 @@ test('a short text of the drive specification is sealed to its known answer', ()
 })
 
 test('an empty content is an empty stream', async () => {
-  assert.equal((await sealed(new Uint8Array(0))).length, 0)
+  for (const isSizeKnown of [true, false]) {
+    assert.equal((await sealed(new Uint8Array(0), { isSizeKnown })).length, 0)
+  }
   assert.equal(openSmall(OBJECT_KEY, new Uint8Array(0)).length, 0)
 })
 

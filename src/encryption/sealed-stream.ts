@@ -23,8 +23,8 @@ export class StreamSealer {
   readonly #source: PullBytes
   readonly #sealer: PackageSealer
   // Two packages: whether the first one is the last of the stream is known when the second one has a byte or the end came.
-  #plain = new Uint8Array(PACKAGE_PLAIN_BYTES)
-  #next = new Uint8Array(PACKAGE_PLAIN_BYTES)
+  #plain: Uint8Array
+  #next: Uint8Array | undefined
   #plainSize = 0
   #nextSize = 0
   #isSourceEnded = false
@@ -34,9 +34,11 @@ export class StreamSealer {
   readonly #pending: Uint8Array[] = []
   #used = 0
 
-  constructor(source: PullBytes, sealer: PackageSealer) {
+  /** `sizeBytes`: of the source where it is known, which then gives no more than that; small streams take less memory. */
+  constructor(source: PullBytes, sealer: PackageSealer, sizeBytes?: number) {
     this.#source = source
     this.#sealer = sealer
+    this.#plain = new Uint8Array(Math.min(PACKAGE_PLAIN_BYTES, sizeBytes ?? PACKAGE_PLAIN_BYTES))
   }
 
   /** Fills `target` as far as the stream goes: less than its length only at the end. */
@@ -52,7 +54,7 @@ export class StreamSealer {
   /** Wipes the plain bytes held. */
   close(): void {
     this.#plain.fill(0)
-    this.#next.fill(0)
+    this.#next?.fill(0)
   }
 
   #take(target: Uint8Array): number {
@@ -71,9 +73,14 @@ export class StreamSealer {
   /** Seals one package into `#pending`; false at the end of the stream. */
   async #sealNext(): Promise<boolean> {
     this.#plainSize = await this.#fill(this.#plain, this.#plainSize)
+    // Also where all was read: the source checks its content at its end.
+    this.#next ??= new Uint8Array(
+      this.#plain.length < PACKAGE_PLAIN_BYTES ? 1 : PACKAGE_PLAIN_BYTES,
+    )
+    if (this.#plainSize === this.#plain.length) this.#nextSize = await this.#fillSome(this.#next)
     if (this.#plainSize === 0) return false
-    if (this.#plainSize === PACKAGE_PLAIN_BYTES) this.#nextSize = await this.#fillSome(this.#next)
     const isLast = this.#nextSize === 0
+    assert(isLast || this.#plainSize === PACKAGE_PLAIN_BYTES, 'the source is longer than it said')
     const made = { isLast, header: this.#header, tag: this.#tag }
     const sealed = this.#sealer.seal(this.#plain.subarray(0, this.#plainSize), made)
     this.#pending.push(this.#header, sealed, this.#tag)

@@ -24,7 +24,7 @@ const KNOWN =
 function kmsOf(random = systemRandom()): Kms {
   const parsed = parseStaticKey(STATIC_KEY)
   assert(parsed !== undefined)
-  return new StaticKeyKms(parsed.keyId, parsed.master, random)
+  return new StaticKeyKms(parsed, random)
 }
 
 const fails =
@@ -51,7 +51,7 @@ test('every form of an older release is opened', async () => {
   const parsed = parseStaticKey(STATIC_KEY)
   assert(parsed !== undefined)
   const old = sealSmall(
-    hmac(parsed.master, 'my-minio-key', '{"bucket":"bucket/object"}'),
+    hmac(parsed.master.export(), 'my-minio-key', '{"bucket":"bucket/object"}'),
     DATA_KEY,
     NONCE,
   )

@@ -32,18 +32,22 @@ const TAIL_BYTES = IV_BYTES + NONCE_BYTES
 const OLD_BLOB_BYTES = 64
 const TAG_OPTIONS = { authTagLength: TAG_BYTES }
 
+/** Can be sent to other threads, without its bytes ever being in an array. */
+export interface StaticKey {
+  readonly keyId: string
+  readonly master: KeyObject
+}
+
 export class StaticKeyKms implements Kms {
   readonly name = 'MinIO builtin'
   readonly defaultKeyId: string
   readonly #master: KeyObject
   readonly #random: Random
 
-  /** `master`: 32 bytes, wiped here. */
-  constructor(keyId: string, master: Uint8Array, random: Random) {
-    this.defaultKeyId = keyId
-    this.#master = createSecretKey(master)
+  constructor(key: StaticKey, random: Random) {
+    this.defaultKeyId = key.keyId
+    this.#master = key.master
     this.#random = random
-    master.fill(0)
   }
 
   async generateKey(keyId: string, context: KmsContext): Promise<DataKey> {
@@ -223,13 +227,13 @@ function badCiphertext(cause?: unknown): EncryptionError {
   })
 }
 
-/** Name and key of `MINIO_KMS_SECRET_KEY`; undefined when malformed. The key is the caller's. */
-export function parseStaticKey(
-  text: string,
-): { readonly keyId: string; readonly master: Uint8Array } | undefined {
+/** Name and key of `MINIO_KMS_SECRET_KEY`; undefined when malformed. */
+export function parseStaticKey(text: string): StaticKey | undefined {
   const colon = text.indexOf(':')
   if (colon <= 0) return undefined
-  const master = decodeBase64(text.slice(colon + 1).replaceAll(/[\r\n]/g, ''))
-  if (master?.length !== KEY_SIZE_BYTES) return undefined
+  const bytes = decodeBase64(text.slice(colon + 1).replaceAll(/[\r\n]/g, ''))
+  if (bytes?.length !== KEY_SIZE_BYTES) return undefined
+  const master = createSecretKey(bytes)
+  bytes.fill(0)
   return { keyId: text.slice(0, colon), master }
 }

@@ -1,0 +1,87 @@
+import type { Clock } from '#base/clock'
+import type { Random } from '#base/random'
+import { ConfigError } from '#config/config'
+import type { KmsSettings, ServiceSettings } from '#config/kms-settings'
+import { EncryptionError, type Kms, NO_CONTEXT } from './encryption.ts'
+import { KesKms } from './kms/kes.ts'
+import { parseStaticKey, type StaticKey, StaticKeyKms } from './kms/static-key.ts'
+
+/**
+ * The key management service of the settings. Source: encryption.md 6.1.
+ */
+
+/** Settings as they go to threads: master keys are opaque there. */
+export interface KmsSeed {
+  readonly service:
+    | Exclude<ServiceSettings, { readonly family: 'static' }>
+    | { readonly family: 'static'; readonly key: StaticKey }
+  readonly oldKey: StaticKey | undefined
+  readonly cachesDataKeys: boolean
+}
+
+export interface KmsPorts {
+  readonly clock: Clock
+  readonly random: Random
+  /** PEM texts at a path: of a file, or of all files of a folder; none where nothing is. */
+  readCertificates(path: string): readonly string[]
+}
+
+/** Errors: `ConfigError`, which never shows a key. */
+export function kmsSeedOf(settings: KmsSettings): KmsSeed {
+  const { service, oldSecret, cachesDataKeys } = settings
+  return {
+    service:
+      service.family === 'static'
+        ? { family: 'static', key: staticKeyOf('MINIO_KMS_SECRET_KEY', service.secret) }
+        : service,
+    oldKey:
+      oldSecret === undefined ? undefined : staticKeyOf('CAIRN_KMS_OLD_SECRET_KEY', oldSecret),
+    cachesDataKeys,
+  }
+}
+
+function staticKeyOf(name: string, text: string): StaticKey {
+  const key = parseStaticKey(text)
+  if (key === undefined) {
+    throw new ConfigError(`Invalid ${name}: expected NAME:KEY with a key of 32 bytes in base64`)
+  }
+  return key
+}
+
+/** Opens no connection yet. Errors: `EncryptionError` for credentials that are none. */
+export function openKms(seed: KmsSeed, ports: KmsPorts): Kms {
+  switch (seed.service.family) {
+    case 'static':
+      return new StaticKeyKms(seed.service.key, ports.random)
+    case 'kes':
+      return new KesKms(seed.service, ports)
+    case 'vault':
+    case 'aws':
+      throw new EncryptionError('KmsNotSupported', 'Not built yet')
+  }
+}
+
+/** Tries the default key, and makes it where it does not exist. Errors: those of the KMS. */
+export async function checkKms(kms: Kms): Promise<void> {
+  try {
+    const made = await kms.generateKey('', NO_CONTEXT)
+    made.plaintext.fill(0)
+  } catch (error) {
+    if (!(error instanceof EncryptionError)) throw error
+    // Without the right to try it, the server can still read, and each request shows what is missing.
+    if (error.code === 'KmsNotAuthorized') return
+    if (error.code !== 'KmsKeyNotFound') throw error
+    await createDefaultKey(kms)
+  }
+}
+
+async function createDefaultKey(kms: Kms): Promise<void> {
+  try {
+    await kms.createKey(kms.defaultKeyId)
+  } catch (error) {
+    const isFine =
+      error instanceof EncryptionError &&
+      (error.code === 'KmsKeyExists' || error.code === 'KmsNotAuthorized')
+    if (!isFine) throw error
+  }
+}

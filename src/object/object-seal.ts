@@ -1,0 +1,146 @@
+import { assert } from '#base/assert'
+import type { Random } from '#base/random'
+import {
+  NONCE_SIZE_BYTES,
+  PACKAGE_PLAIN_BYTES,
+  PACKAGE_SEALED_BYTES,
+  PackageOpener,
+  PackageSealer,
+  sealedSize,
+  tampered,
+} from '#encryption/dare'
+import { EncryptionError } from '#encryption/encryption'
+import { sealEtag } from '#encryption/etags'
+import { openLabelled, partKey, sealLabelled } from '#encryption/object-keys'
+import { StreamOpener, StreamSealer } from '#encryption/sealed-stream'
+import type { BodySource, DataChunk, PartInfo } from './object.ts'
+import type { LayerBody, LayerRead, Seal } from './transform.ts'
+
+/** Encrypts and decrypts the content of one version. Errors while reading: `EncryptionError` with `Tampered`. */
+export class ObjectSeal implements Seal {
+  readonly #objectKey: Uint8Array
+  readonly #random: Random
+  readonly #isInParts: boolean
+
+  /** Owns `objectKey` and wipes it with `close`. `isInParts`: each part has a key of its own. */
+  constructor(objectKey: Uint8Array, random: Random, options: { readonly isInParts: boolean }) {
+    this.#objectKey = objectKey
+    this.#random = random
+    this.#isInParts = options.isInParts
+  }
+
+  write(body: BodySource, partNumber: number): LayerBody {
+    const key = this.#keyOf(partNumber)
+    const sealer = new StreamSealer(
+      (target) => body.read(target),
+      new PackageSealer(key, this.#random.bytes(NONCE_SIZE_BYTES)),
+      body.sizeBytes,
+    )
+    return {
+      sizeBytes: body.sizeBytes === undefined ? undefined : sealedSize(body.sizeBytes),
+      read: (target) => sealer.read(target),
+      close: () => {
+        sealer.close()
+        key.fill(0)
+      },
+    }
+  }
+
+  read(part: PartInfo, start: number, end: number | undefined): LayerRead {
+    const sequence = Math.floor(start / PACKAGE_PLAIN_BYTES)
+    const lowerStart = sequence * PACKAGE_SEALED_BYTES
+    const lowerEnd =
+      end === undefined
+        ? part.sizeBytes
+        : Math.min(Math.ceil(end / PACKAGE_PLAIN_BYTES) * PACKAGE_SEALED_BYTES, part.sizeBytes)
+    return {
+      start: lowerStart,
+      end: lowerEnd,
+      open: (lower) =>
+        this.#open(lower, {
+          partNumber: part.number,
+          sequence,
+          skipBytes: start - sequence * PACKAGE_PLAIN_BYTES,
+          wantedBytes: end === undefined ? undefined : end - start,
+          toEnd: lowerEnd === part.sizeBytes,
+        }),
+    }
+  }
+
+  async *#open(lower: AsyncIterable<DataChunk>, wanted: Wanted): AsyncGenerator<DataChunk> {
+    const key = this.#keyOf(wanted.partNumber)
+    const opener = new StreamOpener(new PackageOpener(key, { sequence: wanted.sequence }))
+    let skip = wanted.skipBytes
+    let left = wanted.wantedBytes ?? Number.MAX_SAFE_INTEGER
+    try {
+      for await (const chunk of lower) {
+        let pieces: Uint8Array[]
+        try {
+          pieces = opener.push(chunk.bytes)
+        } finally {
+          chunk.release()
+        }
+        for (const piece of pieces) {
+          const bytes = piece.subarray(Math.min(skip, piece.length), skip + left)
+          skip = Math.max(0, skip - piece.length)
+          left -= bytes.length
+          if (bytes.length > 0) yield { bytes, release: NOTHING }
+        }
+      }
+      if (wanted.toEnd) opener.end()
+      if (wanted.wantedBytes !== undefined && left > 0) throw tampered('the stream is cut')
+    } finally {
+      key.fill(0)
+    }
+  }
+
+  etagOf(md5: Uint8Array): string {
+    return sealEtag(this.#objectKey, md5, this.#random)
+  }
+
+  sealIndex(index: Uint8Array): Uint8Array {
+    return sealLabelled(this.#objectKey, 'compression-index', index, this.#random)
+  }
+
+  openIndex(index: Uint8Array): Uint8Array | undefined {
+    try {
+      return openLabelled(this.#objectKey, 'compression-index', index)
+    } catch (error) {
+      if (error instanceof EncryptionError) return undefined
+      throw error
+    }
+  }
+
+  sealChecksums(blob: Uint8Array): Uint8Array {
+    return sealLabelled(this.#objectKey, 'object-checksum', blob, this.#random)
+  }
+
+  /** Errors: `EncryptionError`. */
+  openChecksums(blob: Uint8Array): Uint8Array {
+    return openLabelled(this.#objectKey, 'object-checksum', blob)
+  }
+
+  close(): void {
+    this.#objectKey.fill(0)
+  }
+
+  /** The key of a part's stream: a copy that its user wipes. */
+  #keyOf(partNumber: number): Uint8Array {
+    assert(
+      this.#objectKey.some((byte) => byte !== 0),
+      'the seal is closed',
+    )
+    return this.#isInParts ? partKey(this.#objectKey, partNumber) : new Uint8Array(this.#objectKey)
+  }
+}
+
+interface Wanted {
+  readonly partNumber: number
+  readonly sequence: number
+  /** Plain bytes before the wanted ones. */
+  readonly skipBytes: number
+  readonly wantedBytes: number | undefined
+  readonly toEnd: boolean
+}
+
+const NOTHING = (): void => {}
