@@ -72,14 +72,7 @@ const TABLE: Readonly<Record<string, Border>> = {
   },
   server: {
     modules: ['*'],
-    outside: [
-      'node:worker_threads',
-      'node:path',
-      'node:fs',
-      'node:net',
-      'node:v8@settle.ts',
-      'node:vm@settle.ts',
-    ],
+    outside: ['node:worker_threads', 'node:path', 'node:fs', 'node:net'],
   },
   cli: {
     modules: [...GROUND, 'server'],
@@ -125,6 +118,15 @@ function importsOf(text: string): string[] {
   ].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
 }
 
+/** What is loaded together with the file: no types, nothing that a call loads. */
+function loadsOf(text: string): string[] {
+  return [
+    ...text.matchAll(
+      /^(?:import|export)\s(?!type\b)[^'";=()]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'/gm,
+    ),
+  ].map((match) => match[1] ?? match[2] ?? '')
+}
+
 function isAllowedOutside(border: Border, specifier: string, path: string): boolean {
   return border.outside.some((entry) => {
     if (entry === '*') return true
@@ -162,6 +164,34 @@ test('modules import only what the table allows, and only public files', () => {
         } else if (rest.length !== 1) wrong.push(`${path}: ${specifier} is private`)
       } else if (!isAllowedOutside(border, specifier, path)) {
         wrong.push(`${path}: ${moduleOf(path)} may not use ${specifier}`)
+      }
+    }
+  }
+  assert.deepEqual(wrong, [])
+})
+
+/** What every thread would hold in memory, though few use it. Source: docs/decisions/0006-memory.md. */
+const COSTLY = /^node:(http|https|http2|tls)$|^(?!node:|[#.])/
+
+test('no thread loads packages or costly built-ins at its start', () => {
+  const wrong: string[] = []
+  for (const entry of [
+    'src/cli/cli.ts',
+    'src/server/request-thread.ts',
+    'src/drive/drive-host.ts',
+  ]) {
+    const paths = new Set([entry])
+    for (const path of paths) {
+      const text = SOURCES.find((source) => source.path === path)?.text
+      assert(text !== undefined, path)
+      for (const specifier of loadsOf(text)) {
+        if (specifier.startsWith('.')) paths.add(join(path, '..', specifier))
+        else if (specifier.startsWith('#')) paths.add(`src/${specifier.slice(1)}.ts`)
+        else if (COSTLY.test(specifier) && !(path === entry && specifier === 'commander')) {
+          wrong.push(
+            `${path} loads ${specifier}: use import() or process.getBuiltinModule in the call`,
+          )
+        }
       }
     }
   }

@@ -1,6 +1,7 @@
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { assert } from '#base/assert'
 import { systemClock } from '#base/clock'
+import { collectGarbage } from '#base/memory'
 import { systemRandom } from '#base/random'
 import { Codec } from '#codec/codec'
 import { createLog } from '#observe/log'
@@ -236,6 +237,10 @@ async function runHost(data: DriveHostData, supervisor: MessagePort): Promise<vo
     if (control.kind === 'ping') {
       const pong: HostNews = { kind: 'pong', id: control.id }
       supervisor.postMessage(pong)
+      return
+    }
+    if (control.kind === 'settle') {
+      collectGarbage()
       return
     }
     health.stop()

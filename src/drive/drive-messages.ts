@@ -133,7 +133,11 @@ export interface DriveHostData {
   readonly log: Pick<LogOptions, 'format' | 'level'>
 }
 
-export type HostControl = { readonly kind: 'ping'; readonly id: number } | { readonly kind: 'stop' }
+export type HostControl =
+  | { readonly kind: 'ping'; readonly id: number }
+  /** The start of the server is over. */
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'stop' }
 export type HostNews = { readonly kind: 'ready' } | { readonly kind: 'pong'; readonly id: number }
 
 // State of a drive ---------------------------------------------------------------------------------

@@ -72,6 +72,11 @@ export class DriveSupervisor {
     this.#launch()
   }
 
+  /** Lets the thread give back the memory that only its start needed. */
+  settle(): void {
+    if (this.#life !== undefined) this.#send(this.#life, { kind: 'settle' })
+  }
+
   /** Lets the thread finish its flushes and end; abandons it when that takes longer than the timeout. */
   async stop(): Promise<void> {
     this.#isStopped = true

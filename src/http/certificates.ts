@@ -8,7 +8,7 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import type { Clock, Timer } from '#base/clock'
 import type { Log } from '#observe/log'
 
@@ -134,6 +134,8 @@ function stampOf(directory: string): string {
 }
 
 function load(options: CertificateOptions): readonly Entry[] {
+  // Without certificates nothing of this is needed: it would take memory of each thread.
+  const { createSecureContext } = process.getBuiltinModule('node:tls')
   return folders(options.directory).map((folder) => {
     const cert = readFileSync(join(folder, CERTIFICATE))
     const key = readFileSync(join(folder, KEY))

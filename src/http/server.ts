@@ -1,12 +1,5 @@
 /** The listener of one request thread. */
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '#base/clock'
 import type { Log } from '#observe/log'
@@ -222,12 +215,20 @@ class Listener implements HttpServer {
   }
 }
 
+/**
+ * An `import` of `node:http` reads all its exports, also those that load undici and HTTP/2 when they are read: 2.5 MB and
+ * 100 ms of processor time in each thread. TLS is loaded for who uses it.
+ */
 function createListener(
   settings: ServerOptions,
   certificates: CertificateStore | undefined,
 ): Server {
-  if (certificates === undefined) return createServer(settings)
-  const server = createSecureServer({ ...settings, ...certificates.serverOptions() })
+  if (certificates === undefined) {
+    return process.getBuiltinModule('node:http').createServer(settings)
+  }
+  const server = process
+    .getBuiltinModule('node:https')
+    .createServer({ ...settings, ...certificates.serverOptions() })
   certificates.onReload = () => server.setSecureContext(certificates.serverOptions())
   return server
 }

@@ -1,4 +1,5 @@
-import { XMLParser, XMLValidator } from 'fast-xml-parser'
+import { createRequire } from 'node:module'
+import type * as FastXmlParser from 'fast-xml-parser'
 import { ObjectError, type VersioningState } from './object.ts'
 
 /**
@@ -84,6 +85,10 @@ function rootOf(document: string, name: string): XmlNode {
 }
 
 function parseXml(document: string): unknown {
+  // Only here: each thread would keep 3 MB of the library, and few servers have such buckets.
+  const require = createRequire(import.meta.url)
+  // The border from an untyped function: these are the types of just this package.
+  const { XMLParser, XMLValidator } = require('fast-xml-parser') as typeof FastXmlParser
   if (document.includes('<!DOCTYPE') || XMLValidator.validate(document) !== true) return undefined
   const parser = new XMLParser({
     ignoreAttributes: true,

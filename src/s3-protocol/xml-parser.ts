@@ -1,5 +1,6 @@
 /** Parsing of request documents: no entities, no DTD, bounded depth; namespaces are ignored. */
-import { XMLParser, XMLValidator } from 'fast-xml-parser'
+import { createRequire } from 'node:module'
+import type * as FastXmlParser from 'fast-xml-parser'
 import { strictTextOf } from '#base/bytes'
 import { S3Error } from './s3-error.ts'
 
@@ -43,19 +44,35 @@ class Element implements XmlElement {
   }
 }
 
-const parser = new XMLParser({
-  preserveOrder: true,
-  ignoreAttributes: true,
-  removeNSPrefix: true,
-  parseTagValue: false,
-  trimValues: false,
-  processEntities: false,
-  htmlEntities: false,
-  ignoreDeclaration: true,
-  ignorePiTags: true,
-  maxNestedTags: DEPTH_MAX,
-  cdataPropName: '#cdata',
-})
+interface Library {
+  readonly validator: typeof FastXmlParser.XMLValidator
+  readonly parser: FastXmlParser.XMLParser
+}
+
+let loaded: Library | undefined
+
+/** Loads the library with the first document: each thread would keep 3 MB of it, and few ever see a document. */
+function library(): Library {
+  if (loaded !== undefined) return loaded
+  const require = createRequire(import.meta.url)
+  // The border from an untyped function: these are the types of just this package.
+  const { XMLParser, XMLValidator } = require('fast-xml-parser') as typeof FastXmlParser
+  const parser = new XMLParser({
+    preserveOrder: true,
+    ignoreAttributes: true,
+    removeNSPrefix: true,
+    parseTagValue: false,
+    trimValues: false,
+    processEntities: false,
+    htmlEntities: false,
+    ignoreDeclaration: true,
+    ignorePiTags: true,
+    maxNestedTags: DEPTH_MAX,
+    cdataPropName: '#cdata',
+  })
+  loaded = { parser, validator: XMLValidator }
+  return loaded
+}
 
 /**
  * The root element of a document. Everything that is not well-formed, and document types, entities other than the five
@@ -73,7 +90,8 @@ export function parseXml(bytes: Uint8Array): XmlElement {
   checkSize(body)
   let tree: unknown
   try {
-    const validity = XMLValidator.validate(body)
+    const { parser, validator } = library()
+    const validity = validator.validate(body)
     if (validity !== true) throw malformed(validity.err.msg)
     tree = parser.parse(body)
   } catch (error) {

@@ -80,6 +80,11 @@ export class Drives {
     }
   }
 
+  /** The start is over: each gives back the memory that only the start needed. */
+  settle(): void {
+    for (const { supervisor } of this.#seats) supervisor?.settle()
+  }
+
   async stop(): Promise<void> {
     this.#timer?.cancel()
     await Promise.all(this.#seats.map(async ({ supervisor }) => supervisor?.stop()))

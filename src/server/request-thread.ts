@@ -2,6 +2,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { assert } from '#base/assert'
 import { type Clock, systemClock } from '#base/clock'
+import { collectGarbage } from '#base/memory'
 import { systemRandom } from '#base/random'
 import { CertificateStore } from '#http/certificates'
 import { type HttpServer, startHttpServer } from '#http/server'
@@ -10,7 +11,6 @@ import { createLog, type Log } from '#observe/log'
 import { createFrontDoor } from '#s3/front-door'
 import { OPERATIONS } from '#s3/operations'
 import { SharedAdmission } from './shared-admission.ts'
-import { collectGarbage } from './settle.ts'
 import { ThreadEngine } from './thread-engine.ts'
 import type { RequestThreadNews, RequestThreadOrder, RequestThreadSeed } from './thread-seed.ts'
 
@@ -45,7 +45,6 @@ class RequestThread {
           break
         case 'settle':
           collectGarbage()
-          this.#tell({ kind: 'settled' })
           break
         case 'stop':
           void this.#stop()

@@ -81,14 +81,9 @@ export class RequestThreads {
     return chosen
   }
 
-  /** Each gives back the memory of its start. */
-  async settle(): Promise<void> {
-    const settled = this.#threads.map((thread) => {
-      const answer = next(thread, ['settled'])
-      order(thread, { kind: 'settle' })
-      return answer
-    })
-    await Promise.all(settled)
+  /** The start is over: each gives back the memory that only the start needed. */
+  settle(): void {
+    for (const thread of this.#threads) order(thread, { kind: 'settle' })
   }
 
   /** Lets requests in flight end, at most `limitMs`. */

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { type Clock, systemClock } from '#base/clock'
+import { collectGarbage } from '#base/memory'
 import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import type { Settings } from '#config/config'
@@ -21,7 +22,6 @@ import { createLog, type Log } from '#observe/log'
 import { Background } from './background.ts'
 import { Drives } from './drives.ts'
 import { RequestThreads } from './request-threads.ts'
-import { collectGarbage, exposeCollection } from './settle.ts'
 import { ThreadEngine } from './thread-engine.ts'
 import type { EngineSeed } from './thread-seed.ts'
 
@@ -233,14 +233,9 @@ class Server implements RunningServer {
     const listening = await this.#threads.listen(this.#settings.address.port)
     if (typeof listening === 'string') throw new StartError(`Cannot listen: ${listening}`)
     this.#port = listening
-    void this.#settle()
-  }
-
-  async #settle(): Promise<void> {
-    exposeCollection(true)
-    await this.#threads.settle()
-    collectGarbage()
-    exposeCollection(false)
+    this.#threads.settle()
+    this.#drives.settle()
+    setImmediate(collectGarbage)
   }
 
   stop(reason: string): void {

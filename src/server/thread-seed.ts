@@ -59,5 +59,4 @@ export type RequestThreadNews =
   | { readonly kind: 'loaded' }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'refused'; readonly message: string }
-  | { readonly kind: 'settled' }
   | { readonly kind: 'stopped' }
