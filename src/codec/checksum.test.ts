@@ -74,6 +74,17 @@ test('SHA digests are those of the platform', async () => {
   }
 })
 
+test('BLAKE2b gives the digest of RFC 7693', () => {
+  const hash = codec.blake2b()
+  hash.update(utf8('ab'))
+  hash.update(utf8('c'))
+  assert.equal(
+    hash.digest().toHex(),
+    'ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1' +
+      '7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923',
+  )
+})
+
 test('combined CRCs are those of the joined data', () => {
   for (const name of CRC_NAMES) {
     for (const [sizeA, sizeB] of [

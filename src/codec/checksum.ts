@@ -27,7 +27,7 @@ export function createChecksum(workspace: Workspace, name: ChecksumName): Checks
       return crc64Checksum(workspace)
     case 'sha1':
     case 'sha256':
-      return shaChecksum(name)
+      return nodeChecksum(name)
     default:
       return assertNever(name)
   }
@@ -61,7 +61,7 @@ function crc64Checksum(workspace: Workspace): Checksum {
   }
 }
 
-function shaChecksum(name: 'sha1' | 'sha256'): Checksum {
+function nodeChecksum(name: 'sha1' | 'sha256' | 'blake2b512'): Checksum {
   const hash = createHash(name)
   return {
     update: (data) => {
@@ -69,6 +69,11 @@ function shaChecksum(name: 'sha1' | 'sha256'): Checksum {
     },
     digest: () => new Uint8Array(hash.digest()),
   }
+}
+
+/** BLAKE2b with 64 bytes of digest and no key. */
+export function createBlake2b(): Checksum {
+  return nodeChecksum('blake2b512')
 }
 
 /** CRC of what `previous` covers followed by `data`, from any memory. */

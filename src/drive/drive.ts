@@ -104,6 +104,8 @@ export interface CommitRequest {
   readonly inlineFrom?: string | undefined
   /** Where the data is: `{volume: TMP_VOLUME, path: <uuid>}` holding `<dataDir>/part.N`, which moves; or an upload's directory in MULTIPART_VOLUME, which stays whole: the version's parts get second names. */
   readonly source?: { readonly volume: string; readonly path: string } | undefined
+  /** With a version of type legacy, in mode `heal`: the `xl.json` that holds it on a drive without an `xl.meta` of the key; its parts then go beside that instead of into `legacy`. */
+  readonly v1File?: Uint8Array | undefined
   /** `write`: fenced by modification time. `heal`: replaces that version's data, no fence, keeps every other version. `given`: a prescribed time (replication, restore), no fence. */
   readonly mode: 'write' | 'heal' | 'given'
   /** Keep the replaced version's metadata as `<oldDataDir>/xl.meta.bkp` even if that directory must be made for it. */

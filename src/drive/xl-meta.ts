@@ -35,8 +35,10 @@ import { convertXlJson, looksLikeJson } from './format/xl-json.ts'
 export { FormatError } from '#codec/msgpack'
 export { encodeDeleteMarker } from './format/delete-marker.ts'
 export { inlineOffsetOf } from './format/file-frame.ts'
+export { LEGACY_DATA_DIR, legacyForShard, type LegacyShard } from './format/legacy-version.ts'
 export { isSystemKey } from './format/metadata-keys.ts'
 export { encodeObjectVersion, isRestored, withShardIndex } from './format/object-version.ts'
+export { xlJsonForShard } from './format/xl-json.ts'
 export {
   FREE_VERSION_FLAG,
   INLINE_DATA_FLAG,

@@ -56,6 +56,13 @@ export interface LegacyRecord {
   dataDir: string
 }
 
+/** What differs between the drives of one V1 object. */
+export interface LegacyShard {
+  readonly shardIndex: number
+  /** Of parts with one hash over the whole file. */
+  readonly partHashes: readonly PartHash[]
+}
+
 export interface LegacyPart extends ObjectPart {
   readonly modifiedNs: bigint
 }
@@ -101,6 +108,25 @@ export function encodeLegacyRecord(record: LegacyRecord, hashes: FormatHashes): 
   writer.text('V1Obj')
   writeRecord(writer, record)
   return { header: legacyHeader(record, hashes), body: writer.view() }
+}
+
+/**
+ * The record for the drive of another shard: its number, and the hashes of that drive's files in place of those given for
+ * the same parts. Errors: FormatError.
+ */
+export function legacyForShard(
+  version: EncodedVersion,
+  shard: LegacyShard,
+  hashes: FormatHashes,
+): EncodedVersion {
+  const reader = new MsgpackReader(version.body)
+  if (!enterField(reader, 'V1Obj')) throw new FormatError('Legacy version has no object')
+  const record = readRecord(reader)
+  const checksums = record.checksums.map(
+    (checksum) =>
+      shard.partHashes.find(({ partNumber }) => partNumber === checksum.partNumber) ?? checksum,
+  )
+  return encodeLegacyRecord({ ...record, shardIndex: shard.shardIndex, checksums }, hashes)
 }
 
 /** The header of a legacy body. Errors: FormatError. */

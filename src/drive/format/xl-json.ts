@@ -1,4 +1,4 @@
-import { strictTextOf, textOf } from '#base/bytes'
+import { strictTextOf, textOf, utf8 } from '#base/bytes'
 import { FormatError, ZERO_TIME_NS } from '#codec/msgpack'
 import type { EncodedVersion } from '../drive.ts'
 import type { BitrotAlgorithm, FormatHashes, PartHash } from '../xl-meta.ts'
@@ -7,6 +7,7 @@ import {
   LEGACY_DATA_DIR,
   type LegacyPart,
   type LegacyRecord,
+  type LegacyShard,
 } from './legacy-version.ts'
 import { parseRfc3339Ns } from './time-text.ts'
 
@@ -20,6 +21,20 @@ export function looksLikeJson(bytes: Uint8Array): boolean {
 /** The only version of an `xl.json`, as it is stored in an xl.meta. Errors: FormatError. */
 export function convertXlJson(bytes: Uint8Array, hashes: FormatHashes): EncodedVersion {
   return encodeLegacyRecord(parseXlJson(bytes), hashes)
+}
+
+/** The file for the drive of another shard; see `legacyForShard`. What is not known here is kept. Errors: FormatError. */
+export function xlJsonForShard(bytes: Uint8Array, shard: LegacyShard): Uint8Array {
+  parseXlJson(bytes)
+  const root = membersOf(parseJson(bytes))
+  const erasure = membersOf(root['erasure'])
+  const checksum = listOf(erasure['checksum']).map((item) => {
+    const members = membersOf(item)
+    const own = shard.partHashes.find((one) => members['name'] === `part.${one.partNumber}`)
+    return own === undefined ? members : { ...members, hash: own.hash.toHex() }
+  })
+  const changed = { ...erasure, index: shard.shardIndex, checksum }
+  return utf8(JSON.stringify({ ...root, erasure: changed }))
 }
 
 function parseXlJson(bytes: Uint8Array): LegacyRecord {
@@ -87,15 +102,25 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new FormatError('Expected a JSON object')
+  }
+  return { ...value }
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  const list = value ?? []
+  if (!Array.isArray(list)) throw new FormatError('Expected a list')
+  return list
+}
+
 /** Checked access to the members of a JSON object. */
 class JsonReader {
   readonly #members: ReadonlyMap<string, unknown>
 
   constructor(value: unknown) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new FormatError('Expected a JSON object')
-    }
-    this.#members = new Map(Object.entries(value))
+    this.#members = new Map(Object.entries(membersOf(value)))
   }
 
   has(name: string): boolean {

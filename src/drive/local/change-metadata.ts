@@ -38,6 +38,10 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
   const header = headerFrom(version)
   if (mode === 'write') checkFence(meta, header.modifiedNs)
 
+  if (request.v1File !== undefined && isV1Place(context, directory)) {
+    return yield* commitV1File(context, request, request.v1File)
+  }
+
   const inline =
     request.inlineFrom === undefined ? request.inline : meta.inline(request.inlineFrom)?.slice()
   const displaced = meta.put(version, inline)
@@ -67,6 +71,39 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
   }
   yield [{ directory }]
   return { oldDataDir, versionsHash: meta.versionsHash() }
+}
+
+/** Whether a V1 object may stand there, since no other form of metadata does. */
+function isV1Place(context: DriveContext, directory: string): boolean {
+  return context.mayHoldV1 && context.fileSystem.stat(`${directory}/${XL_META}`) === undefined
+}
+
+/** The commit of a V1 object as it was written before 2020: the parts beside the metadata, which comes last. */
+function* commitV1File(
+  context: DriveContext,
+  request: CommitRequest,
+  v1File: Uint8Array,
+): Change<CommitReply> {
+  const { volume, path, source } = request
+  const directory = context.path(volume, path)
+  const meta = parseNew(context, v1File)
+  const data = dataOf(context, request, meta)
+  const staged = yield* context.writeStaged(v1File)
+  try {
+    for (const number of data?.partNumbers ?? []) {
+      context.moveInto(`${data?.from}/part.${number}`, `${directory}/part.${number}`)
+    }
+    context.moveInto(staged, `${directory}/${XL_JSON}`)
+  } catch (error) {
+    context.removeFile(staged)
+    throw error
+  }
+  if (source !== undefined && data !== undefined) {
+    context.removeEmptyDirectory(data.from)
+    context.removeEmptyDirectory(context.path(source.volume, source.path))
+  }
+  yield [{ directory }]
+  return { versionsHash: meta.versionsHash() }
 }
 
 /** Where the backup of the present metadata goes: the data directory replaced or, when that one is shared or there is none, a new directory. */
@@ -120,13 +157,15 @@ function dataOf(
   const { source, volume, path } = request
   if (source === undefined) return undefined
   const stored = meta.decode(meta.find(headerFrom(request.version).versionId))
-  if (!('parts' in stored)) return undefined
-  const name = dataDirName(stored.dataDir)
+  const isLegacy = 'object' in stored
+  const parts = isLegacy ? stored.object.parts : 'parts' in stored ? stored.parts : undefined
+  if (parts === undefined) return undefined
+  const name = isLegacy || !('parts' in stored) ? LEGACY_DATA_DIR : dataDirName(stored.dataDir)
   return {
     isUpload: source.volume === MULTIPART_VOLUME,
     from: context.path(source.volume, `${source.path}/${name}`),
     to: context.path(volume, `${path}/${name}`),
-    partNumbers: stored.parts.map(({ number }) => number),
+    partNumbers: parts.map(({ number }) => number),
   }
 }
 
@@ -256,13 +295,26 @@ export function* replaceMetadata(
 ): Change<void> {
   const directory = context.path(volume, path)
   context.requireVolume(volume)
+  parseNew(context, bytes)
+  const staged = yield* context.writeStaged(bytes)
   try {
-    XlMeta.parse(bytes, context.hashes)
+    if (isV1Place(context, directory)) renameV1Metadata(context, directory)
+    context.moveInto(staged, `${directory}/${XL_META}`)
+  } catch (error) {
+    context.removeFile(staged)
+    throw error
+  }
+  yield [{ directory }]
+}
+
+/** Errors: `FileCorrupt`. */
+function parseNew(context: DriveContext, bytes: Uint8Array): XlMeta {
+  try {
+    return XlMeta.parse(bytes, context.hashes)
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
     throw new DriveError('FileCorrupt', 'New metadata cannot be read', { cause: error })
   }
-  yield* context.replaceFile(`${directory}/${XL_META}`, bytes)
 }
 
 /** Removes versions and adds markers with one rewrite; the last version takes the object's directory with it. */

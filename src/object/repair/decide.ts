@@ -1,6 +1,15 @@
 import { equalBytes } from '#base/bytes'
 import type { DriveError, EncodedVersion } from '#drive/drive'
-import { type StoredVersion, type VersionHeader, withShardIndex, type XlMeta } from '#drive/xl-meta'
+import {
+  type FormatHashes,
+  legacyForShard,
+  type LegacyShard,
+  type StoredVersion,
+  type VersionHeader,
+  withShardIndex,
+  xlJsonForShard,
+  type XlMeta,
+} from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
 import { chooseByVote, readQuorumOf, writeQuorumFor } from '../set/copies.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
@@ -196,6 +205,8 @@ function isMetadataCertain(
   holdings: readonly (Holding | undefined)[],
   unknown: number,
 ): boolean {
+  // These never change, but differ between drives when they hold the hashes of files.
+  if (header.kind === 'legacy') return true
   const groups: { readonly bytes: Uint8Array; count: number }[] = []
   for (const holding of holdings) {
     const bytes = holding?.meta.versions[holding.index]?.headerBytes
@@ -222,6 +233,29 @@ export function versionFor(kept: KeptVersion, position: number): EncodedVersion 
   if (header.kind !== 'object' || !isObject(chosen.body)) return encoded
   const right = chosen.body.distribution[position] ?? 0
   return withShardIndex(encoded, isMisnumbered(kept) ? position + 1 : right)
+}
+
+/**
+ * The record of a version of before 2020 for one drive, and the file that it is where all drives have it as it was
+ * written. A key with other versions gets the present form, in which MinIO finds the parts.
+ */
+export function legacyFor(
+  kept: KeptVersion,
+  answers: readonly Answer[],
+  shard: LegacyShard,
+  hashes: FormatHashes,
+): { readonly version: EncodedVersion; readonly v1File: Uint8Array | undefined } {
+  const { headerBytes, body } = kept.reference
+  const version = legacyForShard({ header: headerBytes, body }, shard, hashes)
+  const holders = answers.filter((_, position) => kept.holdings[position] !== undefined)
+  const files = holders.flatMap((answer) =>
+    answer.kind === 'metadata' && answer.meta.isV1File ? [answer] : [],
+  )
+  const isV1Everywhere = files.length === holders.length
+  const file = files.find(({ meta }) => meta.versions.includes(kept.reference))
+  const v1File =
+    isV1Everywhere && file !== undefined ? xlJsonForShard(file.bytes, shard) : undefined
+  return { version, v1File }
 }
 
 /** Whether all drives at hand name the shard after their position, and none of them is right. */

@@ -1,10 +1,11 @@
 import { assert } from '#base/assert'
 import { DriveError, TMP_VOLUME } from '#drive/drive'
 import { framedFileSize, shardSize } from '#drive/shard-layout'
-import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
+import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion, type PartHash } from '#drive/xl-meta'
 import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
+import { PartFiles, wholeFileHasher } from '../set/part-files.ts'
 import type { Copy } from '../set/set.ts'
 
 /**
@@ -12,6 +13,9 @@ import type { Copy } from '../set/set.ts'
  * the wanted ones, and stages them on the drives that lack them, or returns them for the metadata.
  *
  * Layout of the slot of one block, for N shards of S bytes:   | N frames: hash, shard | N hashes computed |
+ *
+ * Files of objects of before 2020 may have one hash for the whole instead: then the place of the hash stays empty, files
+ * are verified before they are used, and the hashes of the new files are computed while they are written.
  */
 
 /** Where shards can come from, and where they must go. */
@@ -22,6 +26,8 @@ export interface RebuildPlan {
   /** By position: what the drive has of the version; undefined: no shard to give. */
   readonly sources: readonly (Copy | undefined)[]
   readonly isInline: boolean
+  /** An object of before 2020. */
+  readonly isLegacy: boolean
   /** Positions to write. */
   readonly targets: readonly number[]
   /** Folder below TMP_VOLUME for files. */
@@ -34,6 +40,8 @@ export interface Rebuilt {
   readonly complete: readonly number[]
   /** By position: framed shards for the metadata, for inline versions. */
   readonly inline: ReadonlyMap<number, Uint8Array>
+  /** By position: hashes of whole files, where these take the place of hashes of blocks. */
+  readonly partHashes: ReadonlyMap<number, readonly PartHash[]>
 }
 
 /** Undefined: too few good shards, or aborted. Staged files of the folder are left to the caller to commit or discard. */
@@ -53,11 +61,26 @@ class Rebuild {
   readonly #isBad: boolean[]
   readonly #isLost: boolean[]
   readonly #inline = new Map<number, Uint8Array>()
+  readonly #files: PartFiles
+  /** In front of each shard of the part at hand: 32, or 0 when its files have one hash each. */
+  #hashBytes = HASH_SIZE_BYTES
+  #partIndex = 0
+  /** By position: of the file that is being written. */
+  readonly #hashers = new Map<number, ReturnType<typeof wholeFileHasher>>()
+  readonly #partHashes = new Map<number, PartHash[]>()
 
   constructor(set: ErasureSet, plan: RebuildPlan) {
     this.#set = set
     this.#plan = plan
     this.#shardSize = shardSize(plan.version)
+    const { bucket, path, version, sources } = plan
+    this.#files = new PartFiles(set, {
+      bucket,
+      path,
+      body: version,
+      copies: sources,
+      keepsOpen: false,
+    })
     this.#isBad = set.drives.map(() => false)
     this.#isLost = set.drives.map(() => false)
     for (const position of plan.targets) assert(set.drives[position] !== undefined)
@@ -72,8 +95,9 @@ class Rebuild {
       for (const position of targets) this.#inline.set(position, new Uint8Array(framed))
     }
     using slot = await this.#set.context.codec.arena.acquire(slotBytes, this.#plan.signal)
-    for (const part of version.parts) {
+    for (const [partIndex, part] of version.parts.entries()) {
       this.#isBad.fill(false)
+      await this.#beginPart(partIndex)
       const blockCount = Math.ceil(part.sizeBytes / version.blockSizeBytes)
       for (let block = 0; block < Math.max(1, blockCount); block++) {
         const blockBytes = Math.min(
@@ -81,20 +105,48 @@ class Rebuild {
           part.sizeBytes - block * version.blockSizeBytes,
         )
         const shardBytes = Math.ceil(blockBytes / version.dataShards)
-        const isRead = await this.#readBlock(slot, part.number, block, shardBytes)
+        const isRead = await this.#readBlock(slot, block, shardBytes)
         if (!isRead || this.#plan.signal?.aborted === true) return undefined
         const isLast = block + 1 >= blockCount
         await this.#writeBlock(slot, part.number, block, shardBytes, isLast)
       }
+      this.#endPart(part.number)
     }
     const complete = targets.filter((position) => this.#isLost[position] !== true)
-    return { complete, inline: this.#inline }
+    return { complete, inline: this.#inline, partHashes: this.#partHashes }
+  }
+
+  async #beginPart(partIndex: number): Promise<void> {
+    this.#partIndex = partIndex
+    this.#hashBytes = HASH_SIZE_BYTES
+    this.#hashers.clear()
+    if (this.#plan.isInline) return
+    const { sources, targets } = this.#plan
+    await this.#files.prepare(
+      partIndex,
+      sources.map((copy) => (copy === undefined ? -1 : copy.shardIndex)),
+    )
+    this.#hashBytes = this.#files.hashBytesOf(partIndex)
+    const algorithm = this.#files.wholeFileAlgorithmOf(partIndex)
+    if (algorithm === undefined) return
+    for (const position of targets) {
+      this.#hashers.set(position, wholeFileHasher(this.#set.context.codec, algorithm))
+    }
+  }
+
+  #endPart(partNumber: number): void {
+    const algorithm = this.#files.wholeFileAlgorithmOf(this.#partIndex)
+    if (algorithm === undefined) return
+    for (const [position, hasher] of this.#hashers) {
+      const hashes = this.#partHashes.get(position) ?? []
+      hashes.push({ partNumber, algorithm, hash: hasher.digest() })
+      this.#partHashes.set(position, hashes)
+    }
   }
 
   /** Fills and verifies d shards, then computes those of the targets. False: too few are good. */
   async #readBlock(
     slot: { readonly offset: number; readonly bytes: Uint8Array },
-    partNumber: number,
     block: number,
     shardBytes: number,
   ): Promise<boolean> {
@@ -116,12 +168,16 @@ class Rebuild {
         continue
       }
       const frameOf = (position: number): Uint8Array => {
-        const start = this.#sourceShardOf(position) * stride
-        return slot.bytes.subarray(start, start + HASH_SIZE_BYTES + shardBytes)
+        const dataAt = this.#sourceShardOf(position) * stride + HASH_SIZE_BYTES
+        return slot.bytes.subarray(dataAt - this.#hashBytes, dataAt + shardBytes)
       }
-      await this.#readFrames(chosen, partNumber, block * stride, frameOf)
+      await this.#readFrames(chosen, block * (this.#hashBytes + this.#shardSize), frameOf)
       for (const position of chosen) {
         if (this.#isBad[position] === true) continue
+        if (this.#hashBytes === 0) {
+          present[this.#sourceShardOf(position)] = true
+          continue
+        }
         const shard = this.#sourceShardOf(position)
         const hashAt = this.#set.size * stride + shard * HASH_SIZE_BYTES
         const dataAt = slot.offset + shard * stride + HASH_SIZE_BYTES
@@ -149,6 +205,7 @@ class Rebuild {
     const taken = new Set<number>()
     for (let position = 0; position < this.#set.size && chosen.length < count; position++) {
       if (this.#plan.sources[position] === undefined || this.#isBad[position] === true) continue
+      if (!this.#files.isUsable(position, this.#partIndex)) continue
       const shard = this.#sourceShardOf(position)
       if (present[shard] === true || taken.has(shard)) continue
       taken.add(shard)
@@ -159,11 +216,10 @@ class Rebuild {
 
   async #readFrames(
     positions: readonly number[],
-    partNumber: number,
     offset: number,
     targetOf: (position: number) => Uint8Array,
   ): Promise<void> {
-    const { bucket, path, sources, isInline } = this.#plan
+    const { sources, isInline } = this.#plan
     if (isInline) {
       for (const position of positions) {
         const target = targetOf(position)
@@ -177,13 +233,7 @@ class Rebuild {
     const outcomes = await fanOutTo(
       this.#set.drives,
       (position) => positions.includes(position),
-      (drive, position) =>
-        drive.readFile(
-          bucket,
-          `${path}/${dataDirName(sources[position]?.dataDir ?? '')}/part.${partNumber}`,
-          offset,
-          targetOf(position),
-        ),
+      (drive, position) => this.#files.read(drive, position, offset, targetOf(position)),
     )
     for (const position of positions) {
       if (outcomes[position] instanceof DriveError) this.#isBad[position] = true
@@ -200,18 +250,19 @@ class Rebuild {
     const { targets, isInline, folder } = this.#plan
     const stride = HASH_SIZE_BYTES + this.#shardSize
     const frameOf = (position: number): Uint8Array => {
-      const start = this.#targetShardOf(position) * stride
-      return slot.bytes.subarray(
-        start,
-        start + (shardBytes === 0 ? 0 : HASH_SIZE_BYTES + shardBytes),
-      )
+      const dataAt = this.#targetShardOf(position) * stride + HASH_SIZE_BYTES
+      const hashBytes = shardBytes === 0 ? 0 : this.#hashBytes
+      return slot.bytes.subarray(dataAt - hashBytes, dataAt + shardBytes)
     }
     if (isInline) {
       for (const position of targets)
         this.#inline.get(position)?.set(frameOf(position), block * stride)
       return
     }
-    const file = `${folder}/${dataDirName(this.#plan.version.dataDir)}/part.${partNumber}`
+    for (const position of targets) this.#hashers.get(position)?.update(frameOf(position))
+    const { isLegacy, version } = this.#plan
+    const dataDir = isLegacy ? LEGACY_DATA_DIR : dataDirName(version.dataDir)
+    const file = `${folder}/${dataDir}/part.${partNumber}`
     const outcomes = await fanOutTo(
       this.#set.drives,
       (position) => targets.includes(position) && this.#isLost[position] !== true,

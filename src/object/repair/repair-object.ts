@@ -1,12 +1,13 @@
 import { utf8 } from '#base/bytes'
-import { CAIRN_VOLUME, DriveError, META_VOLUME, TMP_VOLUME } from '#drive/drive'
+import { CAIRN_VOLUME, type CommitRequest, DriveError, META_VOLUME, TMP_VOLUME } from '#drive/drive'
 import { XlMeta } from '#drive/xl-meta'
+import { isObject } from '../object-info.ts'
 import { ObjectError } from '../object.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import { removeLeftovers } from './answers.ts'
-import { versionFor, type Answer, type KeptVersion } from './decide.ts'
-import { rebuildShards } from './rebuild.ts'
+import { legacyFor, versionFor, type Answer, type KeptVersion } from './decide.ts'
+import { rebuildShards, type Rebuilt } from './rebuild.ts'
 import { rottenName, survey, type Survey, type VersionWork } from './survey.ts'
 
 /**
@@ -43,7 +44,6 @@ export type RepairProblem =
   | 'kept' // versions to be removed must stay: drives are missing or being refilled, or it is the server's own state
   | 'undecided' // nothing can be said about some version (D4.2), or about a damaged file
   | 'lost' // too few good shards are left of some version
-  | 'legacy' // a version of before 2020 is missing somewhere
 
 export interface RepairOptions {
   /** Reads and verifies all data. */
@@ -91,6 +91,8 @@ function isTransient(bucket: string, path: string): boolean {
 interface Staged {
   readonly folder: string
   readonly complete: ReadonlySet<number>
+  /** By position. */
+  readonly partHashes: Rebuilt['partHashes']
 }
 
 class KeyRepair {
@@ -179,14 +181,15 @@ class KeyRepair {
         this.#lost.add(name)
         continue
       }
-      staged.set(name, { folder, complete: new Set(rebuilt.complete) })
+      const { complete, partHashes } = rebuilt
+      staged.set(name, { folder, complete: new Set(complete), partHashes })
       bytes += (data.version.sizeBytes / data.version.dataShards) * data.targets.length
     }
     this.#rebuiltBytes += bytes
     return staged
   }
 
-  async #rebuild({ data }: VersionWork, folder: string): ReturnType<typeof rebuildShards> {
+  async #rebuild({ kept, data }: VersionWork, folder: string): ReturnType<typeof rebuildShards> {
     if (data === undefined) return undefined
     const { version, isInline, targets, sources, goodSources } = data
     const { signal } = this.#options
@@ -195,6 +198,7 @@ class KeyRepair {
       path: this.#path,
       version,
       isInline,
+      isLegacy: kept.chosen.isLegacy,
       targets,
       folder,
       signal,
@@ -292,7 +296,7 @@ class KeyRepair {
     const nowNs = this.#set.context.clock.nowNs()
     const ageMs = this.#options.danglingAgeMs ?? DANGLING_AGE_MS
     for (const { header, positions } of refused) {
-      // Drives replaced since 2020 lack these, since they are not rebuilt.
+      // Releases before 1.0 did not rebuild these on replaced drives.
       if (header.kind === 'legacy') {
         this.#problems.add('kept')
         continue
@@ -306,8 +310,7 @@ class KeyRepair {
   }
 
   /** What a survey tells of the state of the drives. */
-  #note({ answers, decision, works, lacksLegacy, hasSilentFiles }: Survey): void {
-    if (lacksLegacy) this.#problems.add('legacy')
+  #note({ answers, decision, works, hasSilentFiles }: Survey): void {
     if (hasSilentFiles) this.#problems.add('offline')
     if (decision.undecided.length > 0) this.#problems.add('undecided')
     for (const [position, { kind }] of answers.entries()) {
@@ -318,7 +321,7 @@ class KeyRepair {
       else this.#problems.add('undecided')
       this.#unwhole.add(position)
     }
-    if (decision.undecided.length === 0 && !lacksLegacy) return
+    if (decision.undecided.length === 0) return
     for (let position = 0; position < answers.length; position++) this.#unwhole.add(position)
   }
 
@@ -385,7 +388,7 @@ class Settlement {
         drive.commitVersion({
           volume: this.#bucket,
           path: this.#path,
-          version: versionFor(kept, position),
+          ...this.#newVersion(kept, position, staged),
           source: { volume: TMP_VOLUME, path: staged.folder },
           mode: 'heal',
           backup: false,
@@ -396,12 +399,24 @@ class Settlement {
       if (outcomes[position] instanceof DriveError) this.failed.add(position)
       else {
         done.push(position)
-        this.#metas[position]?.put(versionFor(kept, position), undefined)
+        this.#metas[position]?.put(this.#newVersion(kept, position, staged).version, undefined)
         this.#touched.add(position)
         this.changes++
       }
     }
     return done
+  }
+
+  #newVersion(
+    kept: KeptVersion,
+    position: number,
+    { partHashes }: Staged,
+  ): Pick<CommitRequest, 'version' | 'v1File'> {
+    const { body, isLegacy } = kept.chosen
+    if (!isLegacy || !isObject(body)) return { version: versionFor(kept, position) }
+    const shardIndex = body.distribution[position] ?? 0
+    const shard = { shardIndex, partHashes: partHashes.get(position) ?? [] }
+    return legacyFor(kept, this.#answers, shard, this.#set.context.codec)
   }
 
   async replaceMetadata(): Promise<void> {

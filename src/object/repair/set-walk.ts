@@ -14,13 +14,24 @@ export interface WalkRoot {
   readonly name: string
   readonly volume: string
   readonly prefix: string
+  /** Keys that come first, whether they exist or not. */
+  readonly extra: readonly string[]
 }
 
-const SYSTEM_ROOTS: readonly WalkRoot[] = ['config', 'buckets'].map((folder) => ({
-  name: `${META_VOLUME}/${folder}`,
-  volume: META_VOLUME,
-  prefix: `${folder}/`,
-}))
+/** Of the server's own volume: what is in no folder goes with the first one, since MinIO knows no more names. */
+const SYSTEM_ROOTS: readonly WalkRoot[] = [
+  systemRoot('config', ['backend-encrypted', 'pool.bin', 'rebalance.bin']),
+  systemRoot('buckets', []),
+]
+
+function systemRoot(folder: string, extra: readonly string[]): WalkRoot {
+  return {
+    name: `${META_VOLUME}/${folder}`,
+    volume: META_VOLUME,
+    prefix: `${folder}/`,
+    extra,
+  }
+}
 
 /** The server's own state first, then buckets from the newest on. Undefined: fewer than half of the drives answer. Source: distributed.md 5.5. */
 export async function rootsOf(set: ErasureSet): Promise<readonly WalkRoot[] | undefined> {
@@ -44,11 +55,15 @@ export async function rootsOf(set: ErasureSet): Promise<readonly WalkRoot[] | un
     .sort(([a, x], [b, y]) =>
       x.createdNs === y.createdNs ? compareUtf8(a, b) : x.createdNs > y.createdNs ? -1 : 1,
     )
-  return [...SYSTEM_ROOTS, ...buckets.map(([name]) => ({ name, volume: name, prefix: '' }))]
+  return [
+    ...SYSTEM_ROOTS,
+    ...buckets.map(([name]) => ({ name, volume: name, prefix: '', extra: [] })),
+  ]
 }
 
 /** A key and its path on the drives. */
 export interface WalkedKey {
+  /** Empty: one of those that come first; a walk that ended there begins again. */
   readonly name: string
   readonly path: string
 }
@@ -59,6 +74,7 @@ export async function* walkKeys(
   root: WalkRoot,
   startAfter: string,
 ): AsyncGenerator<WalkedKey> {
+  if (startAfter === '') for (const path of root.extra) yield { name: '', path }
   const cursors: DriveCursor[] = []
   for (const [position, drive] of set.drives.entries()) {
     if (drive?.isOnline() === true && !set.isHealing(position)) {

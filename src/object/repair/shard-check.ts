@@ -1,10 +1,17 @@
 import { equalBytes } from '#base/bytes'
-import { DriveError } from '#drive/drive'
-import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
-import { blockCount, blockOffset, blockShardSize, framedFileSize } from '#drive/shard-layout'
+import { DriveError, type Drive, type DriveResult } from '#drive/drive'
+import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion } from '#drive/xl-meta'
+import {
+  blockCount,
+  blockOffset,
+  blockShardSize,
+  framedFileSize,
+  shardStreamSize,
+} from '#drive/shard-layout'
 import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
+import { PartFiles } from '../set/part-files.ts'
 import type { Copy } from '../set/set.ts'
 
 /** Whether drives really have the shards that their metadata names. */
@@ -40,37 +47,72 @@ export async function lookAtFiles(
   set: ErasureSet,
   files: ShardFiles,
 ): Promise<readonly ('good' | 'bad' | 'unknown')[]> {
-  const { bucket, path, version, copies } = files
+  const { version, copies } = files
   const names = version.parts.map(({ number }) => `part.${number}`)
   const outcomes = await fanOutTo(
     set.drives,
     (position) => copies[position] !== undefined,
-    (drive, position) =>
-      drive.statFiles(bucket, `${path}/${dataDirName(copies[position]?.dataDir ?? '')}`, names),
+    (drive, position) => sizesIn(drive, directoriesOf(files, position), files.bucket, names),
   )
-  return outcomes.map((sizes) => {
+  return outcomes.map((sizes, position) => {
     if (sizes instanceof DriveError) return 'unknown'
-    const isWhole = version.parts.every(
-      (part, i) => sizes[i] === framedFileSize(part.sizeBytes, version),
-    )
+    const hashes = copies[position]?.wholeFileHashes
+    const isWhole = version.parts.every(({ number, sizeBytes }, i) => {
+      const expected = hashes?.has(number) === true ? shardStreamSize : framedFileSize
+      return sizes[i] === expected(sizeBytes, version)
+    })
     return isWhole ? 'good' : 'bad'
   })
+}
+
+/** Where a drive's parts may be; the first place that has a part counts. Source: disk-format.md 1.6. */
+function directoriesOf({ path, copies }: ShardFiles, position: number): readonly string[] {
+  const dataDir = copies[position]?.dataDir ?? ''
+  if (dataDir === '') return [path]
+  const directory = `${path}/${dataDirName(dataDir)}`
+  return dataDir === LEGACY_DATA_DIR ? [directory, path] : [directory]
+}
+
+async function sizesIn(
+  drive: Drive,
+  directories: readonly string[],
+  bucket: string,
+  names: readonly string[],
+): Promise<DriveResult<readonly (number | undefined)[]>> {
+  let found: readonly (number | undefined)[] = names.map(() => undefined)
+  for (const directory of directories) {
+    const sizes = await drive.statFiles(bucket, directory, names)
+    if (sizes instanceof DriveError) return sizes
+    found = found.map((size, i) => size ?? sizes[i])
+  }
+  return found
 }
 
 /** Reads every block of the files, and answers the positions with one that does not verify. A drive that does not answer is not among them. */
 export async function findRottenFiles(
   set: ErasureSet,
-  files: ShardFiles,
+  shards: ShardFiles,
   signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<number>> {
-  const { version, copies } = files
+  const { bucket, path, version, copies } = shards
   const frameBytes = HASH_SIZE_BYTES + Math.ceil(version.blockSizeBytes / version.dataShards)
   const slotBytes = set.size * (frameBytes + HASH_SIZE_BYTES)
   const rotten = new Set<number>()
   const left = new Set<number>()
   for (const [position, copy] of copies.entries()) if (copy !== undefined) left.add(position)
+  const files = new PartFiles(set, { bucket, path, body: version, copies, keepsOpen: false })
   using slot = await set.context.codec.arena.acquire(slotBytes, signal)
-  for (const part of version.parts) {
+  for (const [partIndex, part] of version.parts.entries()) {
+    await files.prepare(
+      partIndex,
+      copies.map((_, position) => (left.has(position) ? position : -1)),
+    )
+    for (const position of left) {
+      if (files.isUsable(position, partIndex)) continue
+      left.delete(position)
+      rotten.add(position)
+    }
+    if (files.hashBytesOf(partIndex) === 0) continue
     for (let block = 0; block < blockCount(part.sizeBytes, version); block++) {
       if (left.size === 0 || signal?.aborted === true) return rotten
       const shardBytes = blockShardSize(block, part.sizeBytes, version)
@@ -80,9 +122,7 @@ export async function findRottenFiles(
         (drive, position) => {
           const start = position * frameBytes
           const target = slot.bytes.subarray(start, start + HASH_SIZE_BYTES + shardBytes)
-          const directory = dataDirName(copies[position]?.dataDir ?? '')
-          const name = `${files.path}/${directory}/part.${part.number}`
-          return drive.readFile(files.bucket, name, blockOffset(block, version), target)
+          return files.read(drive, position, blockOffset(block, version), target)
         },
       )
       for (const position of left) {

@@ -20,7 +20,7 @@ export interface VersionWork {
         readonly version: ObjectVersion
         readonly isInline: boolean
         /** By position: where shards may be read. */
-        readonly sources: readonly Copy[]
+        readonly sources: readonly (Copy | undefined)[]
         /** Of `sources`, those that look whole. */
         readonly goodSources: readonly (Copy | undefined)[]
         /** Positions whose shard must be written, with the metadata. */
@@ -36,8 +36,6 @@ export interface Survey {
   readonly decision: Decision
   /** Only versions for which something is owed. */
   readonly works: readonly VersionWork[]
-  /** Some drive lacks a version of before 2020, which is not rebuilt. */
-  readonly lacksLegacy: boolean
   /** Some drive did not tell whether it has its files. */
   readonly hasSilentFiles: boolean
 }
@@ -64,16 +62,11 @@ export async function survey(set: ErasureSet, options: SurveyOptions): Promise<S
   const decision = decide(set, answers, await readBackups(set, bucket, path, answers))
   const canTake = answers.map((answer) => mayBeWritten(answer, decision))
   const works: VersionWork[] = []
-  let lacksLegacy = false
   let hasSilentFiles = false
   for (const kept of decision.kept) {
     const isCurrent = kept.holdings.map((_, position) => hasMetadata(kept, position))
     const lacking = positionsOf(canTake, (position) => isCurrent[position] === false)
     const { body, isLegacy } = kept.chosen
-    if (isLegacy) {
-      if (lacking.length > 0) lacksLegacy = true
-      continue
-    }
     if (!isObject(body) || isRemote(body)) {
       if (lacking.length > 0) works.push({ kept, data: undefined, metadataTargets: lacking })
       continue
@@ -87,21 +80,22 @@ export async function survey(set: ErasureSet, options: SurveyOptions): Promise<S
     if (targets.length + metadataTargets.length === 0) continue
     const { copies } = kept.chosen
     // A drive that lost its metadata file may still have the data beside it: its directory's name tells which it is.
-    const sources = copies.map((copy, position) => copy ?? orphanOf(body, position))
+    const sources = copies.map((copy, position) =>
+      copy === undefined && !isLegacy ? orphanOf(body, position) : copy,
+    )
     const goodSources = copies.map((copy, position) =>
       states[position] === 'good' || states[position] === 'elsewhere' ? copy : undefined,
     )
     const data = { version: body, isInline, sources, goodSources, targets }
     works.push({ kept, data, metadataTargets })
   }
-  return { answers, decision, works, lacksLegacy, hasSilentFiles }
+  return { answers, decision, works, hasSilentFiles }
 }
 
 /** A damaged file may name versions that cannot be decided on: it is evidence until all are. */
 function mayBeWritten(answer: Answer, decision: Decision): boolean {
   switch (answer.kind) {
     case 'metadata':
-      return !answer.meta.isV1File
     case 'absent':
       return true
     case 'corrupt':
@@ -123,9 +117,12 @@ function positionsOf(
   return positions
 }
 
-function hasMetadata({ holdings, reference }: KeptVersion, position: number): boolean {
+function hasMetadata(kept: KeptVersion, position: number): boolean {
+  const { holdings, reference } = kept
   const holding = holdings[position]
   if (holding === undefined || holding.isBackup) return false
+  // These never change, but may differ between drives: by the hashes of their files.
+  if (kept.chosen.isLegacy) return true
   const stored = holding.meta.versions[holding.index]
   return stored !== undefined && equalBytes(stored.headerBytes, reference.headerBytes)
 }
@@ -160,7 +157,9 @@ async function lookAtData(
       isGoodInline(set, version, copy?.inline) ? placed(version, copy, position) : 'bad',
     )
   if (kept.chosen.isInline) return { states: inline(), isInline: true }
-  if (version.sizeBytes === 0) return { states: copies.map(() => 'good'), isInline: false }
+  // Objects of before 2020 have a file also for no bytes.
+  if (version.sizeBytes === 0 && !kept.chosen.isLegacy)
+    return { states: copies.map(() => 'good'), isInline: false }
   const files = { bucket: options.bucket, path: options.path, version, copies }
   const looks = await lookAtFiles(set, files)
   const hasFiles = looks.some((look, position) => look !== 'bad' && copies[position] !== undefined)
@@ -178,7 +177,8 @@ async function lookAtData(
     if (copy === undefined) return 'bad'
     if (options.rotten.has(rottenName(kept, position))) return 'bad'
     const look = looks[position] ?? 'bad'
-    return look === 'good' ? placed(version, copy, position) : look
+    if (look !== 'good') return look
+    return kept.chosen.isLegacy ? 'good' : placed(version, copy, position)
   })
   return { states, isInline: false }
 }

@@ -1,11 +1,13 @@
 import { assert } from '#base/assert'
 import { equalBytes } from '#base/bytes'
+import type { Checksum } from '#codec/checksum'
+import type { Codec } from '#codec/codec'
 import { DriveError, type Drive, type DriveResult } from '#drive/drive'
-import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
+import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion } from '#drive/xl-meta'
 import { HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
 import { Gather } from '../quorum/gather.ts'
 import type { ErasureSet } from './erasure-set.ts'
-import type { ChosenVersion, Copy, WholeFileHash } from './set.ts'
+import type { Copy, WholeFileHash } from './set.ts'
 
 /**
  * Where the shard files of one version lie on each drive, opened for one reader.
@@ -26,8 +28,9 @@ const SPARES_LIMIT_MS = 100
 export interface PartFilesOptions {
   readonly bucket: string
   readonly path: string
-  readonly version: ChosenVersion
   readonly body: ObjectVersion
+  /** By position: what the drive has of it; undefined: nothing is read from there. */
+  readonly copies: readonly (Copy | undefined)[]
   /** Whether the reader comes back to a file: then it stays open, readable also after it was replaced. */
   readonly keepsOpen: boolean
 }
@@ -45,13 +48,18 @@ export class PartFiles {
   constructor(set: ErasureSet, options: PartFilesOptions) {
     this.#set = set
     this.#options = options
-    this.#copies = options.version.copies
-    this.#streams = options.version.copies.map(() => 0)
+    this.#copies = options.copies
+    this.#streams = options.copies.map(() => 0)
   }
 
   /** Bytes in front of each shard block of a part's files. */
   hashBytesOf(partIndex: number): number {
-    return this.#wholeFileHashOf(partIndex) === undefined ? HASH_SIZE_BYTES : 0
+    return this.wholeFileAlgorithmOf(partIndex) === undefined ? HASH_SIZE_BYTES : 0
+  }
+
+  /** Undefined: a part with a hash for each block. */
+  wholeFileAlgorithmOf(partIndex: number): WholeFileHash['algorithm'] | undefined {
+    return this.#wholeFileHashOf(partIndex)?.algorithm
   }
 
   /** False after a whole-file check of this file failed. */
@@ -89,7 +97,7 @@ export class PartFiles {
     const stream = this.#streamOf(position)
     const result = await drive.readFile(bucket, this.#pathOf(copy), offset, target, stream)
     if (!isMissing(result)) return result
-    if (copy.dataDir === LEGACY_DIRECTORY) {
+    if (copy.dataDir === LEGACY_DATA_DIR) {
       return drive.readFile(bucket, this.#besidePath(), offset, target, stream)
     }
     // Releases of 2021 kept small data in the metadata without saying so there.
@@ -156,8 +164,7 @@ export class PartFiles {
     if (drive === undefined || expected === undefined) return false
     const { body } = this.#options
     const fileBytes = shardStreamSize(body.parts[partIndex]?.sizeBytes ?? 0, body)
-    const hasher = this.#hasherOf(expected)
-    if (hasher === undefined) return false
+    const hasher = wholeFileHasher(this.#set.context.codec, expected.algorithm)
     const buffer = new Uint8Array(Math.min(CHECK_BYTES, fileBytes))
     for (let offset = 0; offset < fileBytes; offset += buffer.length) {
       const target = buffer.subarray(0, Math.min(buffer.length, fileBytes - offset))
@@ -167,23 +174,22 @@ export class PartFiles {
     }
     return equalBytes(hasher.digest(), expected.hash)
   }
-
-  #hasherOf(
-    expected: WholeFileHash,
-  ): { update(data: Uint8Array): void; digest(): Uint8Array } | undefined {
-    const { codec } = this.#set.context
-    switch (expected.algorithm) {
-      case 'sha256':
-        return codec.checksum('sha256')
-      case 'highwayhash256':
-        return codec.highwayHasher()
-      case 'blake2b':
-        return undefined
-    }
-  }
 }
 
-const LEGACY_DIRECTORY = 'legacy'
+/** Source: disk-format.md 4.1. */
+export function wholeFileHasher(
+  codec: Codec,
+  algorithm: WholeFileHash['algorithm'],
+): Pick<Checksum, 'update' | 'digest'> {
+  switch (algorithm) {
+    case 'sha256':
+      return codec.checksum('sha256')
+    case 'highwayhash256':
+      return codec.highwayHasher()
+    case 'blake2b':
+      return codec.blake2b()
+  }
+}
 
 function checkName(position: number, partNumber: number): string {
   return `${position}/${partNumber}`

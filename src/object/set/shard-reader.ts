@@ -129,8 +129,8 @@ export class ShardReader {
     this.#files = new PartFiles(set, {
       bucket: options.bucket,
       path: options.path,
-      version,
       body,
+      copies: version.copies,
       keepsOpen: this.#spansGroups(),
     })
   }

@@ -86,6 +86,7 @@ export interface RepairFixtureOptions {
   readonly count: number
   readonly parity: number
   readonly clock?: Clock
+  readonly mayHoldV1?: boolean
 }
 
 function digestOf(bytes: Uint8Array): string {
