@@ -5,6 +5,10 @@
 export const S3_ERRORS = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
   AccessDenied: [403, 'Access Denied.'],
+  AccessForbidden: [
+    403,
+    "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+  ],
   AllAccessDisabled: [403, 'All access to this resource has been disabled.'],
   AuthorizationHeaderMalformed: [
     400,
@@ -20,6 +24,7 @@ export const S3_ERRORS = {
   ],
   BadDigest: [400, 'The Content-Md5 you specified did not match what we received.'],
   BadRequest: [400, '400 BadRequest'],
+  BadTableName: [400, 'The table name is not supported'],
   BucketAlreadyExists: [
     409,
     'The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.',
@@ -29,11 +34,36 @@ export const S3_ERRORS = {
     'Your previous request to create the named bucket succeeded and you already own it.',
   ],
   BucketNotEmpty: [409, 'The bucket you tried to delete is not empty'],
+  CastFailed: [
+    400,
+    'Attempt to convert from one data type to another using CAST failed in the SQL expression.',
+  ],
   ClientDisconnected: [499, 'Client disconnected before response was ready'],
+  CSVParsingError: [
+    400,
+    'Encountered an error parsing the CSV file. Check the file and try again.',
+  ],
+  DataSourcePathUnsupported: [400, 'Data source: path not supported'],
   EmptyRequestBody: [400, 'Request body cannot be empty.'],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
   EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
+  EvaluatorInvalidTimestampFormatPattern: [
+    400,
+    'Time stamp format pattern requires additional fields in the SQL expression.',
+  ],
+  EvaluatorInvalidTimestampFormatPatternSymbol: [
+    400,
+    'Time stamp format pattern contains an invalid symbol in the SQL expression.',
+  ],
+  EvaluatorUnterminatedTimestampFormatPatternToken: [
+    400,
+    'Time stamp format pattern contains unterminated token in the SQL expression.',
+  ],
   ExcessData: [400, 'More data provided than indicated content length'],
+  ExpressionTooLong: [
+    400,
+    'The SQL expression is too long: The maximum byte-length for the SQL expression is 256 KB.',
+  ],
   IllegalVersioningConfigurationException: [
     400,
     'Versioning configuration specified in the request is invalid.',
@@ -42,13 +72,35 @@ export const S3_ERRORS = {
     400,
     'You did not provide the number of bytes specified by the Content-Length HTTP header.',
   ],
+  IncorrectSqlFunctionArgumentType: [400, 'Incorrect type of arguments in function call.'],
+  IntegerOverflow: [400, 'Int overflow or underflow in the SQL expression.'],
   InternalError: [500, 'We encountered an internal error, please try again.'],
   InvalidAccessKeyId: [403, 'The Access Key Id you provided does not exist in our records.'],
   InvalidArgument: [400, 'Invalid argument'],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
   InvalidBucketState: [409, 'Object Lock configuration cannot be enabled on existing buckets'],
+  InvalidColumnIndex: [
+    400,
+    'The column index is invalid. Please check the service documentation and try again.',
+  ],
+  InvalidCompressionFormat: [
+    400,
+    'The file is not in a supported compression format. GZIP, BZIP2, ZSTD, LZ4, S2 and SNAPPY are supported.',
+  ],
+  InvalidDataSource: [400, 'Invalid data source type. Only CSV, JSON, and Parquet are supported.'],
+  InvalidDataType: [400, 'The SQL expression contains an invalid data type.'],
   InvalidDigest: [400, 'The Content-Md5 you specified is not valid.'],
   InvalidDuration: [400, 'Duration provided in the request is invalid.'],
+  InvalidExpressionType: [
+    400,
+    'The ExpressionType is invalid. Only SQL expressions are supported.',
+  ],
+  InvalidFileHeaderInfo: [
+    400,
+    'The FileHeaderInfo is invalid. Only NONE, USE, and IGNORE are supported.',
+  ],
+  InvalidJsonType: [400, 'The JsonType is invalid. Only DOCUMENT and LINES are supported.'],
+  InvalidKeyPath: [400, 'Key path in the SQL expression is invalid.'],
   InvalidLifecycleWithObjectLock: [
     400,
     'The lifecycle configuration containing MaxNoncurrentVersions is not supported with object locking',
@@ -68,12 +120,29 @@ export const S3_ERRORS = {
     'The content of the form does not meet the conditions specified in the policy document.',
   ],
   InvalidPrefixMarker: [400, 'Invalid marker prefix combination'],
+  InvalidQuery: [400, 'The SQL expression is invalid.'],
+  InvalidQuoteFields: [400, 'The QuoteFields is invalid. Only ALWAYS and ASNEEDED are supported.'],
   InvalidRange: [416, 'The requested range is not satisfiable'],
+  InvalidRedirectLocation: [
+    400,
+    "The website redirect location must be non-empty and have a prefix of 'http://' or 'https://' or '/'.",
+  ],
   InvalidRegion: [400, 'Region does not match.'],
   InvalidRequest: [400, 'Invalid Request'],
+  InvalidRequestParameter: [
+    400,
+    'The value of a parameter in SelectRequest element is invalid. Check the service API documentation and try again.',
+  ],
+  InvalidRetentionPeriod: [400, 'The retention period must be a positive integer value.'],
   InvalidStorageClass: [400, 'Invalid storage class.'],
   InvalidTag: [400, 'The TagKey you have provided is invalid'],
+  InvalidTargetBucketForLogging: [400, 'The target bucket for logging does not exist'],
+  InvalidTextEncoding: [400, 'UTF-8 encoding is required.'],
   InvalidTokenId: [403, 'The security token included in the request is invalid'],
+  JSONParsingError: [
+    400,
+    'Encountered an error parsing the JSON file. Check the file and try again.',
+  ],
   KeyTooLongError: [400, 'Your key is too long'],
   'KMS.DefaultKeyAlreadyConfiguredException': [
     409,
@@ -88,6 +157,8 @@ export const S3_ERRORS = {
   LambdaARNInvalid: [400, 'The specified lambda ARN is invalid'],
   LambdaARNNotFound: [404, 'The specified lambda ARN does not exist'],
   LambdaFunctionStatusError: [400, 'The lambda function status is not a number.'],
+  LexerInvalidIONLiteral: [400, 'The SQL expression contains an invalid operator.'],
+  LikeInvalidInputs: [400, 'Invalid argument given to the LIKE clause in the SQL expression.'],
   MalformedDate: [
     400,
     'Invalid date format header, expected to be in ISO8601, RFC1123 or RFC1123Z time format.',
@@ -113,17 +184,30 @@ export const S3_ERRORS = {
     'Missing or invalid required header for this request: Content-Md5 or Amz-Content-Checksum',
   ],
   MissingFields: [400, 'Missing fields in request.'],
+  MissingHeaders: [
+    400,
+    'Some headers in the query are missing from the file. Check the file and try again.',
+  ],
   MissingRequestBodyError: [411, 'Request body is empty.'],
+  MissingRequiredParameter: [
+    400,
+    'The SelectRequest entity is missing a required parameter. Check the service documentation and try again.',
+  ],
   MissingSecurityHeader: [400, 'Your request was missing a required header'],
   NoSuchBucket: [404, 'The specified bucket does not exist'],
   NoSuchBucketLifecycle: [404, 'The bucket lifecycle configuration does not exist'],
   NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
+  NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
   NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
   NoSuchObjectLockConfiguration: [
     400,
     'The specified object does not have a ObjectLock configuration',
+  ],
+  NoSuchPublicAccessBlockConfiguration: [
+    404,
+    'The public access block configuration was not found',
   ],
   NoSuchTagSet: [404, 'The TagSet does not exist'],
   NoSuchUpload: [
@@ -138,6 +222,24 @@ export const S3_ERRORS = {
     404,
     'Object Lock configuration does not exist for this bucket',
   ],
+  ObjectSerializationConflict: [
+    400,
+    'InputSerialization specifies more than one format (CSV, JSON, or Parquet), or OutputSerialization specifies more than one format (CSV or JSON). InputSerialization and OutputSerialization can only specify one format each.',
+  ],
+  OverMaxParquetBlockSize: [
+    400,
+    'The amount of uncompressed data in a row group is greater than the maximum allowed.',
+  ],
+  OverMaxRecordSize: [
+    400,
+    'The length of a record in the input or result is greater than maxCharsPerRecord of 1 MB.',
+  ],
+  OwnershipControlsNotFoundError: [404, 'The bucket ownership controls were not found'],
+  ParquetParsingError: [
+    400,
+    'Encountered an error parsing the Parquet file. Check the file and try again.',
+  ],
+  ParseSelectFailure: [400, 'The SQL expression cannot be parsed.'],
   PolicyTooLarge: [400, 'Policy exceeds the maximum allowed document size.'],
   PostPolicyInvalidKeyName: [403, 'Invalid according to Policy: Policy Condition failed'],
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
@@ -175,13 +277,23 @@ export const S3_ERRORS = {
   ],
   SlowDownRead: [503, 'Resource requested is unreadable, please reduce your request rate'],
   SlowDownWrite: [503, 'Resource requested is unwritable, please reduce your request rate'],
+  TooManyConfigurations: [
+    400,
+    'You are attempting to create a new configuration but have already reached the 1,000-configuration limit.',
+  ],
   TooManyRequests: [429, 'Please reduce your request rate'],
   TransitionStorageClassNotFoundError: [404, 'The transition storage class was not found'],
+  TruncatedInput: [
+    400,
+    'Object decompression failed. Check that the object is properly compressed using the format specified in the request.',
+  ],
   UnsupportedNotification: [
     400,
     'MinIO server does not support Topic or Cloud Function based notifications.',
   ],
   UnsupportedRangeHeader: [400, 'Range header is not supported for this operation.'],
+  UnsupportedSqlOperation: [400, 'Encountered an unsupported SQL operation.'],
+  ValueParseFailure: [400, 'Time stamp parse failure in the SQL expression.'],
   XAmzContentChecksumMismatch: [
     400,
     "The provided 'x-amz-checksum' header does not match what was computed.",
@@ -192,6 +304,9 @@ export const S3_ERRORS = {
   ],
   XMinioAdminBucketQuotaExceeded: [400, 'Bucket quota exceeded'],
   XMinioAdminInvalidArgument: [400, 'Invalid arguments specified.'],
+  XMinioAdminRemoteArnInvalid: [400, 'The bucket remote ARN does not have correct format'],
+  XMinioAdminRemoteARNTypeInvalid: [400, 'The bucket remote ARN type is not valid'],
+  XMinioAdminRemoteTargetNotFoundError: [404, 'The remote target does not exist'],
   XMinioBackendDown: [400, 'Remote backend is unreachable'],
   XMinioBucketMetadataNotInitialized: [
     503,

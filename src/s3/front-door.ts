@@ -23,11 +23,13 @@ import {
   type CredentialSource,
 } from './authenticate.ts'
 import { type AuthorizeContext, Authorizer } from './authorize.ts'
+import { CrossOrigin } from './cross-origin.ts'
 import { errorOf } from './errors.ts'
 import { healthReply, isHealthPath } from './health.ts'
 import { ReplyWriter } from './reply.ts'
 import { checkAddress, checkHeaders } from './request-checks.ts'
 import { RequestBody } from './request-body.ts'
+import { ResponseWithHeaders } from './response-with-headers.ts'
 import { type Address, parseAddress, Router } from './router.ts'
 import type { Operation, S3Call, S3Services } from './s3.ts'
 
@@ -45,6 +47,8 @@ export interface FrontDoorOptions {
   readonly log: Log
   /** Base domains of virtual hosts, lower case. */
   readonly domains: readonly string[]
+  /** Origins that browsers may come from, with `*`, to buckets without CORS rules of their own; default: any. */
+  readonly corsOrigins?: readonly string[] | undefined
   /** `Server` header; default `MinIO`, which some clients switch on. */
   readonly serverName?: string | undefined
   /** Names this node in `x-amz-id-2`; empty or undefined while there is only one. */
@@ -74,6 +78,7 @@ class FrontDoor {
   readonly #authenticator: Authenticator
   readonly #authorizer: Authorizer
   readonly #replies: ReplyWriter
+  readonly #crossOrigin: CrossOrigin
 
   constructor(options: FrontDoorOptions) {
     this.#options = options
@@ -85,6 +90,7 @@ class FrontDoor {
       region: services.region,
     })
     this.#authorizer = new Authorizer(services)
+    this.#crossOrigin = new CrossOrigin(services.engine, options.corsOrigins ?? ['*'])
     this.#replies = new ReplyWriter({
       serverName: options.serverName ?? 'MinIO',
       hostId: nodeName === '' ? '' : createHash('sha256').update(nodeName).digest('hex'),
@@ -92,10 +98,18 @@ class FrontDoor {
     })
   }
 
-  async handle(request: HttpRequest, response: HttpResponse): Promise<void> {
+  async handle(request: HttpRequest, plainResponse: HttpResponse): Promise<void> {
+    let response = plainResponse
     let address: Address | undefined
     try {
       address = parseAddress(request, this.#options.domains)
+      if (request.method === 'OPTIONS') {
+        const reply = await this.#crossOrigin.preflight(request, address.bucket)
+        this.#replies.plain(request, response, reply)
+        return
+      }
+      const crossOrigin = await this.#crossOrigin.headers(request, address.bucket)
+      if (crossOrigin.length > 0) response = new ResponseWithHeaders(plainResponse, crossOrigin)
       if (this.#answersOutside(request, response, address)) return
       if (this.#options.admission?.tryEnter() === false) throw new S3Error('TooManyRequests')
       try {
@@ -113,10 +127,6 @@ class FrontDoor {
   #answersOutside(request: HttpRequest, response: HttpResponse, address: Address): boolean {
     const { method } = request
     const { path, virtualHost } = address
-    if (method === 'OPTIONS') {
-      this.#replies.plain(request, response, preflight(request))
-      return true
-    }
     if (virtualHost || (method !== 'GET' && method !== 'HEAD')) return false
     if (isHealthPath(path)) {
       const reply = healthReply(path, address.query ?? Query.EMPTY, this.#options.services.engine)
@@ -327,22 +337,4 @@ function decodeBase64(text: string): Uint8Array | undefined {
   } catch {
     return undefined // malformed is what was asked
   }
-}
-
-const PREFLIGHT_METHODS = new Set(['GET', 'PUT', 'HEAD', 'POST', 'DELETE', 'OPTIONS', 'PATCH'])
-
-/** Any origin may ask; what it may do its credentials decide (4.14.1). */
-function preflight(request: HttpRequest): {
-  readonly status: number
-  readonly headers: readonly (readonly [string, string])[]
-} {
-  const method = request.header('access-control-request-method')
-  if (method === undefined || request.header('origin') === undefined) {
-    return { status: 200, headers: [] }
-  }
-  const headers: (readonly [string, string])[] = []
-  if (PREFLIGHT_METHODS.has(method)) headers.push(['Access-Control-Allow-Methods', method])
-  const asked = request.header('access-control-request-headers')
-  if (asked !== undefined) headers.push(['Access-Control-Allow-Headers', asked])
-  return { status: 204, headers }
 }

@@ -12,20 +12,28 @@ import * as facts from './document-facts.ts'
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acl.ts'
 import { getObjectAttributes } from './operations/attributes.ts'
 import * as config from './operations/bucket-config.ts'
-import { getBucketPolicyStatus, putBucketPolicy } from './operations/bucket-policy.ts'
+import * as cors from './operations/bucket-cors.ts'
+import * as lists from './operations/bucket-lists.ts'
+import * as policy from './operations/bucket-policy.ts'
+import * as settings from './operations/bucket-settings.ts'
+import * as website from './operations/bucket-website.ts'
 import * as buckets from './operations/buckets.ts'
 import { copyObject } from './operations/copy.ts'
 import { deleteObject } from './operations/delete-object.ts'
 import { deleteObjects } from './operations/delete-objects.ts'
+import * as lifecycle from './operations/lifecycle.ts'
 import { listObjects, listObjectsV2 } from './operations/listing.ts'
 import { listObjectVersions } from './operations/listing-versions.ts'
+import * as lock from './operations/lock-config.ts'
 import * as multipart from './operations/multipart.ts'
 import { completeMultipartUpload } from './operations/multipart-complete.ts'
 import { uploadPart, uploadPartCopy } from './operations/multipart-parts.ts'
+import * as notification from './operations/notification.ts'
 import { notImplemented } from './operations/not-implemented.ts'
 import { getObject, headObject } from './operations/object-read.ts'
 import { putObject } from './operations/object-write.ts'
 import { OWNER_ID } from './operations/owner.ts'
+import * as replication from './operations/replication.ts'
 import * as retention from './operations/retention.ts'
 import * as tagging from './operations/tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts'
@@ -155,32 +163,132 @@ const SUB_RESOURCES = [
 
 /** Those that a GET must not take for a list of objects. */
 const READ_REFUSED: readonly string[] = [
-  'analytics',
-  'intelligent-tiering',
-  'inventory',
   'metadataConfiguration',
   'metadataInventoryTable',
   'metadataJournalTable',
   'metadataTable',
-  'metrics',
   'minio-inventory',
-  'ownershipControls',
-  'publicAccessBlock',
   'qos',
   'replication-reset',
   'session',
 ]
 
+/** Reads and changes of a setting that MinIO has no place for. */
+function settingRows(
+  key: string,
+  names: readonly [get: string, put: string, remove?: string],
+  handlers: readonly [get: Handler, put: Handler, remove?: Handler],
+  actions: readonly [get: string, put: string, remove?: string],
+): readonly Operation[] {
+  const [get, put, remove] = handlers
+  const keys = [key]
+  const [mayGet, mayPut, mayRemove = mayPut] = actions
+  return [
+    bucket(names[0], 'GET', get, { keys, action: mayGet }),
+    bucket(names[1], 'PUT', put, { keys, action: mayPut, body: document(128 * KIB) }),
+    ...(remove === undefined
+      ? []
+      : [bucket(names[2] ?? '', 'DELETE', remove, { keys, action: mayRemove })]),
+  ]
+}
+
+/** The configurations of a kind that a bucket may have many of: one of them has an id. */
+function listRows(
+  key: string,
+  name: string,
+  handlers: typeof lists.metrics,
+  action: string,
+): readonly Operation[] {
+  const one = [key, 'id']
+  return [
+    bucket(`Get${name}`, 'GET', handlers.get, { keys: one, action: `s3:Get${action}` }),
+    bucket(`List${name}s`, 'GET', handlers.list, { keys: [key], action: `s3:Get${action}` }),
+    bucket(`Put${name}`, 'PUT', handlers.put, {
+      keys: [key],
+      action: `s3:Put${action}`,
+      body: document(lists.CONFIGURATION_MAX_BYTES),
+    }),
+    bucket(`Delete${name}`, 'DELETE', handlers.remove, { keys: [key], action: `s3:Put${action}` }),
+  ]
+}
+
+const SETTING_ROWS: readonly Operation[] = [
+  ...settingRows(
+    'publicAccessBlock',
+    ['GetPublicAccessBlock', 'PutPublicAccessBlock', 'DeletePublicAccessBlock'],
+    [
+      settings.getPublicAccessBlock,
+      settings.putPublicAccessBlock,
+      settings.deletePublicAccessBlock,
+    ],
+    ['s3:GetBucketPublicAccessBlock', 's3:PutBucketPublicAccessBlock'],
+  ),
+  ...settingRows(
+    'ownershipControls',
+    ['GetBucketOwnershipControls', 'PutBucketOwnershipControls', 'DeleteBucketOwnershipControls'],
+    [
+      settings.getOwnershipControls,
+      settings.putOwnershipControls,
+      settings.deleteOwnershipControls,
+    ],
+    ['s3:GetBucketOwnershipControls', 's3:PutBucketOwnershipControls'],
+  ),
+  ...settingRows(
+    'accelerate',
+    ['GetBucketAccelerateConfiguration', 'PutBucketAccelerateConfiguration'],
+    [settings.getBucketAccelerate, settings.putBucketAccelerate],
+    ['s3:GetBucketPolicy', 's3:PutAccelerateConfiguration'],
+  ),
+  ...settingRows(
+    'requestPayment',
+    ['GetBucketRequestPayment', 'PutBucketRequestPayment'],
+    [settings.getBucketRequestPayment, settings.putBucketRequestPayment],
+    ['s3:GetBucketPolicy', 's3:PutBucketRequestPayment'],
+  ),
+  ...settingRows(
+    'logging',
+    ['GetBucketLogging', 'PutBucketLogging'],
+    [settings.getBucketLogging, settings.putBucketLogging],
+    ['s3:GetBucketPolicy', 's3:PutBucketLogging'],
+  ),
+  ...settingRows(
+    'website',
+    ['GetBucketWebsite', 'PutBucketWebsite', 'DeleteBucketWebsite'],
+    [website.getBucketWebsite, website.putBucketWebsite, website.deleteBucketWebsite],
+    ['s3:GetBucketWebsite', 's3:PutBucketWebsite', 's3:DeleteBucketWebsite'],
+  ),
+  ...listRows(
+    'analytics',
+    'BucketAnalyticsConfiguration',
+    lists.analytics,
+    'AnalyticsConfiguration',
+  ),
+  ...listRows(
+    'intelligent-tiering',
+    'BucketIntelligentTieringConfiguration',
+    lists.intelligentTiering,
+    'IntelligentTieringConfiguration',
+  ),
+  ...listRows(
+    'inventory',
+    'BucketInventoryConfiguration',
+    lists.inventory,
+    'InventoryConfiguration',
+  ),
+  ...listRows('metrics', 'BucketMetricsConfiguration', lists.metrics, 'MetricsConfiguration'),
+]
+
 const BUCKET_ROWS: readonly Operation[] = [
+  ...SETTING_ROWS,
   bucket('GetBucketLocation', 'GET', buckets.getBucketLocation, {
     keys: ['location'],
     action: 's3:GetBucketLocation',
   }),
-  bucket('GetBucketPolicy', 'GET', config.getBucketPolicy, {
+  bucket('GetBucketPolicy', 'GET', policy.getBucketPolicy, {
     keys: ['policy'],
     action: 's3:GetBucketPolicy',
   }),
-  bucket('GetBucketLifecycleConfiguration', 'GET', config.getBucketLifecycle, {
+  bucket('GetBucketLifecycleConfiguration', 'GET', lifecycle.getBucketLifecycle, {
     keys: ['lifecycle'],
     action: 's3:GetLifecycleConfiguration',
   }),
@@ -188,11 +296,11 @@ const BUCKET_ROWS: readonly Operation[] = [
     keys: ['encryption'],
     action: 's3:GetEncryptionConfiguration',
   }),
-  bucket('GetObjectLockConfiguration', 'GET', config.getObjectLockConfiguration, {
+  bucket('GetObjectLockConfiguration', 'GET', lock.getObjectLockConfiguration, {
     keys: ['object-lock'],
     action: 's3:GetBucketObjectLockConfiguration',
   }),
-  bucket('GetBucketReplication', 'GET', config.getBucketReplication, {
+  bucket('GetBucketReplication', 'GET', replication.getBucketReplication, {
     keys: ['replication'],
     action: 's3:GetReplicationConfiguration',
   }),
@@ -200,7 +308,7 @@ const BUCKET_ROWS: readonly Operation[] = [
     keys: ['versioning'],
     action: 's3:GetBucketVersioning',
   }),
-  bucket('GetBucketNotificationConfiguration', 'GET', config.getBucketNotification, {
+  bucket('GetBucketNotificationConfiguration', 'GET', notification.getBucketNotification, {
     keys: ['notification'],
     action: 's3:GetBucketNotification',
   }),
@@ -218,38 +326,22 @@ const BUCKET_ROWS: readonly Operation[] = [
     action: 's3:PutBucketPolicy',
     body: document(MIB),
   }),
-  bucket('GetBucketCors', 'GET', config.getBucketCors, {
+  bucket('GetBucketCors', 'GET', cors.getBucketCors, {
     keys: ['cors'],
     action: 's3:GetBucketCors',
   }),
-  bucket('PutBucketCors', 'PUT', notImplemented, { keys: ['cors'], action: 's3:PutBucketCors' }),
-  bucket('DeleteBucketCors', 'DELETE', notImplemented, {
+  bucket('PutBucketCors', 'PUT', cors.putBucketCors, {
+    keys: ['cors'],
+    action: 's3:PutBucketCors',
+    body: document(64 * KIB),
+  }),
+  bucket('DeleteBucketCors', 'DELETE', cors.deleteBucketCors, {
     keys: ['cors'],
     action: 's3:DeleteBucketCors',
-  }),
-  bucket('GetBucketWebsite', 'GET', config.getBucketWebsite, {
-    keys: ['website'],
-    action: 's3:GetBucketWebsite',
-  }),
-  bucket('GetBucketAccelerateConfiguration', 'GET', config.getBucketAccelerate, {
-    keys: ['accelerate'],
-    action: 's3:GetBucketPolicy',
-  }),
-  bucket('GetBucketRequestPayment', 'GET', config.getBucketRequestPayment, {
-    keys: ['requestPayment'],
-    action: 's3:GetBucketPolicy',
-  }),
-  bucket('GetBucketLogging', 'GET', config.getBucketLogging, {
-    keys: ['logging'],
-    action: 's3:GetBucketPolicy',
   }),
   bucket('GetBucketTagging', 'GET', tagging.getBucketTagging, {
     keys: ['tagging'],
     action: 's3:GetBucketTagging',
-  }),
-  bucket('DeleteBucketWebsite', 'DELETE', notImplemented, {
-    keys: ['website'],
-    action: 's3:DeleteBucketWebsite',
   }),
   bucket('DeleteBucketTagging', 'DELETE', tagging.deleteBucketTagging, {
     keys: ['tagging'],
@@ -272,30 +364,33 @@ const BUCKET_ROWS: readonly Operation[] = [
     values: { metadata: 'true' },
   }),
   bucket('ListObjectVersions', 'GET', listObjectVersions, { keys: ['versions'] }),
-  bucket('GetBucketPolicyStatus', 'GET', getBucketPolicyStatus, {
+  bucket('GetBucketPolicyStatus', 'GET', policy.getBucketPolicyStatus, {
     keys: ['policyStatus'],
     action: 's3:GetBucketPolicyStatus',
   }),
-  bucket('PutBucketLifecycleConfiguration', 'PUT', notImplemented, {
+  bucket('PutBucketLifecycleConfiguration', 'PUT', lifecycle.putBucketLifecycle, {
     keys: ['lifecycle'],
     action: 's3:PutLifecycleConfiguration',
+    body: document(2 * MIB),
   }),
-  bucket('PutBucketReplication', 'PUT', notImplemented, {
+  bucket('PutBucketReplication', 'PUT', replication.putBucketReplication, {
     keys: ['replication'],
     action: 's3:PutReplicationConfiguration',
+    body: document(2 * MIB),
   }),
   bucket('PutBucketEncryption', 'PUT', notImplemented, {
     keys: ['encryption'],
     action: 's3:PutEncryptionConfiguration',
   }),
-  bucket('PutBucketPolicy', 'PUT', putBucketPolicy, {
+  bucket('PutBucketPolicy', 'PUT', policy.putBucketPolicy, {
     keys: ['policy'],
     action: 's3:PutBucketPolicy',
     body: document(20 * KIB, 'PolicyTooLarge'),
   }),
-  bucket('PutObjectLockConfiguration', 'PUT', notImplemented, {
+  bucket('PutObjectLockConfiguration', 'PUT', lock.putObjectLockConfiguration, {
     keys: ['object-lock'],
     action: 's3:PutBucketObjectLockConfiguration',
+    body: document(64 * KIB),
   }),
   bucket('PutBucketTagging', 'PUT', tagging.putBucketTagging, {
     keys: ['tagging'],
@@ -308,9 +403,10 @@ const BUCKET_ROWS: readonly Operation[] = [
     action: 's3:PutBucketVersioning',
     body: document(MIB),
   }),
-  bucket('PutBucketNotificationConfiguration', 'PUT', notImplemented, {
+  bucket('PutBucketNotificationConfiguration', 'PUT', notification.putBucketNotification, {
     keys: ['notification'],
     action: 's3:PutBucketNotification',
+    body: document(MIB),
   }),
   bucket('ResetBucketReplicationStart', 'PUT', notImplemented, {
     keys: ['replication-reset'],
@@ -332,15 +428,15 @@ const BUCKET_ROWS: readonly Operation[] = [
     keys: ['delete'],
     body: document(8 * MIB, 'EntityTooLarge'),
   }),
-  bucket('DeleteBucketPolicy', 'DELETE', config.deleteBucketPolicy, {
+  bucket('DeleteBucketPolicy', 'DELETE', policy.deleteBucketPolicy, {
     keys: ['policy'],
     action: 's3:DeleteBucketPolicy',
   }),
-  bucket('DeleteBucketReplication', 'DELETE', notImplemented, {
+  bucket('DeleteBucketReplication', 'DELETE', replication.deleteBucketReplication, {
     keys: ['replication'],
     action: 's3:PutReplicationConfiguration',
   }),
-  bucket('DeleteBucketLifecycle', 'DELETE', notImplemented, {
+  bucket('DeleteBucketLifecycle', 'DELETE', lifecycle.deleteBucketLifecycle, {
     keys: ['lifecycle'],
     action: 's3:PutLifecycleConfiguration',
   }),

@@ -1,10 +1,10 @@
 /** Replies on the wire: common headers, documents, streams and errors (s3-api.md 3.6, 5.1). */
 import { utf8 } from '#base/bytes'
 import type { HttpRequest, HttpResponse } from '#http/http'
-import type { DataChunk, ObjectReader } from '#object/object'
+import type { DataChunk } from '#object/object'
 import type { S3Error } from '#s3-protocol/s3-error'
 import { escapeXml, XML_DECLARATION } from '#s3-protocol/xml-writer'
-import type { S3Reply } from './s3.ts'
+import type { ReplyStream, S3Reply } from './s3.ts'
 
 type Header = readonly [string, string]
 
@@ -37,15 +37,7 @@ export class ReplyWriter {
 
   #headers(request: HttpRequest): Header[] {
     const headers: Header[] = [...this.#common, ['x-amz-request-id', request.id]]
-    const origin = request.header('origin')
     headers.push(['Vary', 'Origin'])
-    if (origin !== undefined) {
-      headers.push(
-        ['Access-Control-Allow-Origin', origin],
-        ['Access-Control-Allow-Credentials', 'true'],
-        ['Access-Control-Expose-Headers', EXPOSED],
-      )
-    }
     return headers
   }
 
@@ -60,7 +52,7 @@ export class ReplyWriter {
     },
   ): void {
     const headers = this.#headers(request)
-    headers.push(...reply.headers)
+    for (const header of reply.headers) pushOnce(headers, header)
     if (hasBody(reply.status)) headers.push(['Content-Length', String(reply.body?.length ?? 0)])
     response.head(reply.status, headers)
     response.end(request.method === 'HEAD' ? undefined : reply.body)
@@ -126,7 +118,7 @@ export class ReplyWriter {
   async #stream(
     request: HttpRequest,
     response: HttpResponse,
-    { reply, reader }: { readonly reply: S3Reply; readonly reader: ObjectReader },
+    { reply, reader }: { readonly reply: S3Reply; readonly reader: ReplyStream },
   ): Promise<void> {
     try {
       const chunks = reader.chunks()[Symbol.asyncIterator]()
@@ -135,13 +127,15 @@ export class ReplyWriter {
       try {
         const headers = this.#headers(request)
         const given = addHeaders(headers, reply.headers)
-        if (!given.length) headers.push(['Content-Length', String(reader.sizeBytes)])
+        if (!given.length && reader.sizeBytes !== undefined) {
+          headers.push(['Content-Length', String(reader.sizeBytes)])
+        }
         response.head(reply.status, headers)
       } catch (error) {
         if (next.done !== true) next.value.release()
         throw error
       }
-      let left = reader.sizeBytes
+      let left = reader.sizeBytes ?? Number.POSITIVE_INFINITY
       while (next.done !== true) {
         left -= next.value.bytes.length
         await writeChunk(response, next.value)
@@ -149,7 +143,8 @@ export class ReplyWriter {
         next = await chunks.next()
       }
       // Fewer bytes than promised would leave the client waiting for the next reply's.
-      if (left !== 0) throw new Error(`Reader ended ${left} bytes early`)
+      if (left !== 0 && reader.sizeBytes !== undefined)
+        throw new Error(`Reader ended ${left} bytes early`)
       await chunks.return?.()
       response.end()
     } catch (error) {
@@ -169,9 +164,6 @@ async function writeChunk(response: HttpResponse, chunk: DataChunk): Promise<voi
     chunk.release()
   }
 }
-
-const EXPOSED =
-  'Date, Etag, Server, Connection, Accept-Ranges, Content-Range, Content-Encoding, Content-Length, Content-Type, Content-Disposition, Last-Modified, Content-Language, Cache-Control, Retry-After, X-Amz-Bucket-Region, Expires, X-Amz*, X-Amz*, *'
 
 function hasBody(status: number): boolean {
   return status !== 204 && status !== 304

@@ -1,6 +1,9 @@
 /** Access control lists as far as they exist: the owner has everything (s3-api.md 4.16). */
+import { textOf } from '#base/bytes'
+import type { BucketMetadata } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
+import { publicAccessBlockOf } from '../public-access.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { ownerField } from './listing.ts'
 import { OWNER_ID, OWNER_NAME } from './owner.ts'
@@ -18,6 +21,9 @@ const CANNED = new Set([
   'log-delivery-write',
 ])
 const ACCEPTED = new Set(['private', 'bucket-owner-full-control'])
+/** Canned lists that would open something to everybody or to every account. */
+const PUBLIC = new Set(['public-read', 'public-read-write', 'authenticated-read'])
+const PUBLIC_GROUP = /groups\/global\/(?:AllUsers|AuthenticatedUsers)/
 
 /** `GET ?acl` of a bucket. */
 export async function getBucketAcl(call: S3Call): Promise<S3Reply> {
@@ -33,15 +39,14 @@ export async function getObjectAcl(call: S3Call): Promise<S3Reply> {
 
 /** `PUT ?acl` of a bucket: accepted where it changes nothing. */
 export async function putBucketAcl(call: S3Call): Promise<S3Reply> {
-  await call.services.engine.getBucket(call.bucket)
-  checkAcl(call)
+  await checkAcl(call)
   return { status: 200 }
 }
 
 /** `PUT key?acl`. */
 export async function putObjectAcl(call: S3Call): Promise<S3Reply> {
   await requireObject(call, 's3:PutBucketPolicy')
-  checkAcl(call)
+  await checkAcl(call)
   return { status: 200 }
 }
 
@@ -54,7 +59,26 @@ async function requireObject(call: S3Call, action: string): Promise<void> {
   })
 }
 
-function checkAcl(call: S3Call): void {
+/** Refuses a write that asks for public access where `BlockPublicAcls` forbids it: 403. */
+export function refusePublicAcl(call: S3Call, metadata: Pick<BucketMetadata, 'document'>): void {
+  if (!asksForPublic(call)) return
+  if (publicAccessBlockOf(metadata).blockPublicAcls) throw new S3Error('AccessDenied')
+}
+
+function asksForPublic(call: S3Call): boolean {
+  return (
+    PUBLIC.has(call.request.header('x-amz-acl') ?? '') ||
+    call.request.rawHeaders.some(
+      ([name, value]) => /^x-amz-grant-/i.test(name) && PUBLIC_GROUP.test(value),
+    )
+  )
+}
+
+async function checkAcl(call: S3Call): Promise<void> {
+  const metadata = await call.services.engine.bucketMetadata(call.bucket)
+  refusePublicAcl(call, metadata)
+  const opensToAll = PUBLIC_GROUP.test(textOf(call.document))
+  if (opensToAll && publicAccessBlockOf(metadata).blockPublicAcls) throw new S3Error('AccessDenied')
   const canned = call.request.header('x-amz-acl')
   if (canned !== undefined && !CANNED.has(canned)) {
     throw new S3Error('InvalidArgument', { message: 'Invalid argument' })

@@ -1,99 +1,52 @@
-/** Configuration documents of a bucket that are stored but not yet acted upon, and the fixed replies. */
-import { textOf } from '#base/bytes'
+/** Configuration documents of a bucket: the form that most of them share. */
+import { utf8 } from '#base/bytes'
 import type { BucketDocument } from '#object/object'
 import { S3Error, type S3ErrorCode } from '#s3-protocol/s3-error'
-import type { Handler, S3Call, S3Reply } from '../s3.ts'
-import { booleanQuery } from './request-values.ts'
-import { xmlDocument } from './xml-document.ts'
+import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
+import { documentText } from '#s3-protocol/xml-shape'
+import type { Handler, S3Call } from '../s3.ts'
 
-/** Answers a stored document as it is, or the error of its absence. */
-function storedDocument(document: BucketDocument, absent: S3ErrorCode): Handler {
+/** Answers a stored document as it is, or what `absent` gives: an error, or the document that stands for none. */
+export function storedDocument(
+  document: BucketDocument,
+  absent: { readonly code: S3ErrorCode } | { readonly body: string },
+): Handler {
   return async (call) => {
     const metadata = await call.services.engine.bucketMetadata(call.bucket)
     const content = metadata.document(document)
-    if (content === undefined) throw new S3Error(absent)
-    return { status: 200, body: content, contentType: 'application/xml' }
+    if (content === undefined && 'code' in absent) throw new S3Error(absent.code)
+    const body = content ?? ('body' in absent ? absent.body : '')
+    return { status: 200, body, contentType: 'application/xml' }
   }
 }
 
-/** Answers a fixed document for an existing bucket. */
-function fixedDocument(body: string): Handler {
+/** Stores a document after `check`, which throws for one that is not allowed. Only elements and their texts are kept. */
+export function putDocument(
+  document: BucketDocument,
+  check: (root: XmlElement, call: S3Call) => void | Promise<void>,
+): Handler {
   return async (call) => {
-    await call.services.engine.getBucket(call.bucket)
-    return { status: 200, body }
+    const { engine } = call.services
+    await engine.getBucket(call.bucket)
+    const root = parseXml(call.document)
+    await check(root, call)
+    await engine.setBucketDocument(call.bucket, document, utf8(documentText(root)))
+    return { status: 200 }
   }
 }
 
-/** Answers a fixed error for an existing bucket. */
-function fixedError(code: S3ErrorCode): Handler {
+/** Removes a document, also when there is none. */
+export function deleteDocument(document: BucketDocument): Handler {
   return async (call) => {
-    await call.services.engine.getBucket(call.bucket)
-    throw new S3Error(code)
+    const { engine } = call.services
+    const metadata = await engine.bucketMetadata(call.bucket)
+    if (metadata.document(document) !== undefined) {
+      await engine.setBucketDocument(call.bucket, document, undefined)
+    }
+    return { status: 204 }
   }
 }
 
-export const getBucketEncryption = storedDocument(
-  'EncryptionConfigXML',
-  'ServerSideEncryptionConfigurationNotFoundError',
-)
-export const getBucketReplication = storedDocument(
-  'ReplicationConfigXML',
-  'ReplicationConfigurationNotFoundError',
-)
-export const getObjectLockConfiguration = storedDocument(
-  'ObjectLockConfigXML',
-  'ObjectLockConfigurationNotFoundError',
-)
-export const getBucketCors = fixedError('NoSuchCORSConfiguration')
-export const getBucketWebsite = fixedError('NoSuchWebsiteConfiguration')
-export const getBucketAccelerate = fixedDocument(xmlDocument('AccelerateConfiguration', []))
-export const getBucketLogging = fixedDocument(xmlDocument('BucketLoggingStatus', []))
-export const getBucketRequestPayment = fixedDocument(
-  xmlDocument('RequestPaymentConfiguration', [['Payer', 'BucketOwner']]),
-)
-
-/** `GET ?lifecycle`, with the time of the last change on request. */
-export async function getBucketLifecycle(call: S3Call): Promise<S3Reply> {
-  const withTime = booleanQuery(call, 'withUpdatedAt')
-  if (withTime === 'invalid') throw new S3Error('XMinioInvalidLifecycleParameter')
-  const metadata = await call.services.engine.bucketMetadata(call.bucket)
-  const content = metadata.document('LifecycleConfigXML')
-  if (content === undefined) throw new S3Error('NoSuchLifecycleConfiguration')
-  const updated = new Date(Number(metadata.updatedNs('LifecycleConfigXML') / 1_000_000n))
-  return {
-    status: 200,
-    headers:
-      withTime === true
-        ? [['X-Minio-LifecycleConfig-UpdatedAt', updated.toISOString().replace(/[-:]|\.\d+/g, '')]]
-        : [],
-    // An element that MinIO keeps in the document for its own use.
-    body: textOf(content).replace(/<ExpiryUpdatedAt>[^<]*<\/ExpiryUpdatedAt>/g, ''),
-  }
-}
-
-/** `GET ?notification`: empty when none is set. */
-export async function getBucketNotification(call: S3Call): Promise<S3Reply> {
-  const metadata = await call.services.engine.bucketMetadata(call.bucket)
-  const content = metadata.document('NotificationConfigXML')
-  return {
-    status: 200,
-    body: content ?? xmlDocument('NotificationConfiguration', []),
-    contentType: 'application/xml',
-  }
-}
-
-/** `GET ?policy`: the stored text. */
-export async function getBucketPolicy(call: S3Call): Promise<S3Reply> {
-  const metadata = await call.services.engine.bucketMetadata(call.bucket)
-  const content = metadata.document('PolicyConfigJSON')
-  if (content === undefined) throw new S3Error('NoSuchBucketPolicy')
-  return { status: 200, body: content, contentType: 'application/json' }
-}
-
-/** `DELETE ?policy`, also when none is set. */
-export async function deleteBucketPolicy(call: S3Call): Promise<S3Reply> {
-  const { engine } = call.services
-  await engine.getBucket(call.bucket)
-  await engine.setBucketDocument(call.bucket, 'PolicyConfigJSON', undefined)
-  return { status: 204 }
-}
+export const getBucketEncryption = storedDocument('EncryptionConfigXML', {
+  code: 'ServerSideEncryptionConfigurationNotFoundError',
+})

@@ -1,9 +1,21 @@
 /** Bucket policies: stored after validation, and what they mean for the public (s3-api.md 4.17). */
 import { strictTextOf } from '#base/bytes'
-import { isPublicPolicy, parseBucketPolicy, PolicyError } from '#iam/policy'
+import { isPublicPolicy, parseBucketPolicy, type Policy, PolicyError } from '#iam/policy'
 import { S3Error } from '#s3-protocol/s3-error'
+import { publicAccessBlockOf } from '../public-access.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
+import { deleteDocument } from './bucket-config.ts'
 import { xmlDocument } from './xml-document.ts'
+
+/** `GET ?policy`: the stored text. */
+export async function getBucketPolicy(call: S3Call): Promise<S3Reply> {
+  const metadata = await call.services.engine.bucketMetadata(call.bucket)
+  const content = metadata.document('PolicyConfigJSON')
+  if (content === undefined) throw new S3Error('NoSuchBucketPolicy')
+  return { status: 200, body: content, contentType: 'application/json' }
+}
+
+export const deleteBucketPolicy = deleteDocument('PolicyConfigJSON')
 
 /** `PUT ?policy`: kept verbatim. */
 export async function putBucketPolicy(call: S3Call): Promise<S3Reply> {
@@ -12,14 +24,23 @@ export async function putBucketPolicy(call: S3Call): Promise<S3Reply> {
   if (call.request.contentLength === undefined) throw new S3Error('MissingContentLength')
   const text = strictTextOf(call.document)
   if (text === undefined) throw new S3Error('MalformedPolicy', { message: 'Policy is not UTF-8' })
+  const policy = parsePolicy(text, call.bucket)
+  await engine.setBucketDocument(call.bucket, 'PolicyConfigJSON', (current) => {
+    if (publicAccessBlockOf(current).blockPublicPolicy && isPublicPolicy(policy)) {
+      throw new S3Error('AccessDenied')
+    }
+    return call.document
+  })
+  return { status: 204 }
+}
+
+function parsePolicy(text: string, bucket: string): Policy {
   try {
-    parseBucketPolicy(text, call.bucket)
+    return parseBucketPolicy(text, bucket)
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error
     throw new S3Error('MalformedPolicy', { message: error.message })
   }
-  await engine.setBucketDocument(call.bucket, 'PolicyConfigJSON', call.document)
-  return { status: 204 }
 }
 
 /** `GET ?policyStatus`: public when anybody is allowed something without a restricting condition. */
@@ -27,6 +48,6 @@ export async function getBucketPolicyStatus(call: S3Call): Promise<S3Reply> {
   const metadata = await call.services.engine.bucketMetadata(call.bucket)
   const document = metadata.document('PolicyConfigJSON')
   const text = document === undefined ? undefined : strictTextOf(document)
-  const isPublic = text !== undefined && isPublicPolicy(parseBucketPolicy(text, call.bucket))
+  const isPublic = text !== undefined && isPublicPolicy(parsePolicy(text, call.bucket))
   return { status: 200, body: xmlDocument('PolicyStatus', [['IsPublic', isPublic]]) }
 }

@@ -1,9 +1,10 @@
 /** Buckets as such: list, create, head, delete, location (s3-api.md 4.1). */
-import { compareUtf8 } from '#base/bytes'
+import { compareUtf8, utf8 } from '#base/bytes'
 import { ObjectError } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
+import { ownershipOfNewBucket } from './bucket-settings.ts'
 import { ownerField } from './listing.ts'
 import { isoDate } from './object-headers.ts'
 import { booleanHeader } from './request-values.ts'
@@ -88,6 +89,7 @@ export async function createBucket(call: S3Call): Promise<S3Reply> {
   checkLocation(call)
   const objectLock = booleanHeader(call, 'x-amz-bucket-object-lock-enabled') === true
   const force = booleanHeader(call, 'x-minio-force-create') === true
+  const ownership = ownershipOfNewBucket(call)
   if (objectLock) {
     for (const action of ['s3:PutBucketObjectLockConfiguration', 's3:PutBucketVersioning']) {
       if (!(await call.isAllowed(action, call.bucket, ''))) throw new S3Error('AccessDenied')
@@ -95,6 +97,10 @@ export async function createBucket(call: S3Call): Promise<S3Reply> {
   }
   try {
     await call.services.engine.makeBucket(call.bucket, { objectLock, versioning: objectLock })
+    if (ownership !== undefined) {
+      const { engine } = call.services
+      await engine.setBucketDocument(call.bucket, 'OwnershipControlsXML', utf8(ownership))
+    }
   } catch (error) {
     const exists = error instanceof ObjectError && error.code === 'BucketExists'
     if (!exists || !force) throw error

@@ -11,6 +11,7 @@ import { versioningStateFor } from '#object/bucket-metadata'
 import { writePreconditions } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
+import { refusePublicAcl } from './acl.ts'
 import {
   algorithmNamed,
   CHECKSUM_KEY,
@@ -77,6 +78,7 @@ export async function copyObject(call: S3Call): Promise<S3Reply> {
   const { engine, clock } = call.services
   const directives = directivesOf(call)
   const metadata = await engine.bucketMetadata(call.bucket)
+  refusePublicAcl(call, metadata)
   refuseEncryption(call, metadata.document('EncryptionConfigXML'))
   const source = await copySourceOf(call)
   const request = await copyRequestOf(call, { directives, source, metadata })
