@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 
-for (const name of ['checksum', 'erasure', 'hash']) {
+for (const name of ['checksum', 'erasure', 'hash', 's2']) {
   test(`the ${name} benchmark runs`, () => {
     const program = new URL(`./${name}.bench.ts`, import.meta.url).pathname
     const run = spawnSync(process.execPath, [program], {

@@ -16,6 +16,7 @@ export const WASM_PAGE_SIZE = 65_536
 export const SHARED_LAYOUT = {
   highwayKey: 64,
   xxh3Secret: 128,
+  s2Tags: 2048,
   md5Constants: 1024,
   crc32Table: 4096,
   crc32cTable: 4096 + 16_384,
@@ -31,6 +32,12 @@ export const MD5_LANES_MAX = 12
 export const MD5_LANE_WINDOW_SIZE = 16_384
 export const COPY_WINDOW_SIZE = 131_072
 export const CODING_TABLES_SIZE = 65_536
+/** The largest block of an S2 stream, and of its compressed form: 32 bytes and a sixth more. */
+export const S2_BLOCK_SIZE_MAX = 4_194_304
+export const S2_ENCODED_SIZE_MAX = S2_BLOCK_SIZE_MAX + S2_BLOCK_SIZE_MAX / 4
+const S2_TABLE_SIZE = 65_536
+/** Behind each window of S2: its kernels read and write a little more than they use. */
+const S2_GAP_SIZE = 64
 
 /** Offsets inside the workspace of a thread. */
 export const WORKSPACE_LAYOUT = {
@@ -55,9 +62,21 @@ export const WORKSPACE_LAYOUT = {
   crcTail: 4096 + CODING_TABLES_SIZE + COPY_WINDOW_SIZE,
   crcHistory: 4096 + CODING_TABLES_SIZE + COPY_WINDOW_SIZE + 8192,
   md5LaneWindows: 4096 + CODING_TABLES_SIZE + COPY_WINDOW_SIZE + 8192 + 49_152,
+  ...s2Layout(
+    4096 +
+      CODING_TABLES_SIZE +
+      COPY_WINDOW_SIZE +
+      8192 +
+      49_152 +
+      MD5_LANES_MAX * MD5_LANE_WINDOW_SIZE,
+  ),
 } as const
 
+function s2Layout(start: number): Readonly<Record<'s2Table' | 's2Plain' | 's2Encoded', number>> {
+  const s2Plain = start + S2_TABLE_SIZE
+  return { s2Table: start, s2Plain, s2Encoded: s2Plain + S2_BLOCK_SIZE_MAX + S2_GAP_SIZE }
+}
+
 export const WORKSPACE_SIZE =
-  Math.ceil(
-    (WORKSPACE_LAYOUT.md5LaneWindows + MD5_LANES_MAX * MD5_LANE_WINDOW_SIZE) / WASM_PAGE_SIZE,
-  ) * WASM_PAGE_SIZE
+  Math.ceil((WORKSPACE_LAYOUT.s2Encoded + S2_ENCODED_SIZE_MAX + S2_GAP_SIZE) / WASM_PAGE_SIZE) *
+  WASM_PAGE_SIZE

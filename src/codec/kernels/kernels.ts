@@ -4,6 +4,7 @@ import { crcKernels } from './crc.ts'
 import { highwayHashKernels } from './highway-hash.ts'
 import { md5Kernels } from './md5.ts'
 import { reedSolomonKernels, relaxedProbe } from './reed-solomon.ts'
+import { s2Kernels } from './s2.ts'
 import { sipHashKernel } from './siphash.ts'
 import { xxh3Kernels } from './xxh3.ts'
 import { xxh64Kernels } from './xxh64.ts'
@@ -83,6 +84,20 @@ export interface Kernels {
   readonly crc32FoldTail: CrcFoldTail
   readonly crc32cFoldTail: CrcFoldTail
   readonly crc64nvmeFoldTail: CrcFoldTail
+  readonly s2Decode: (
+    source: number,
+    sourceEnd: number,
+    target: number,
+    targetEnd: number,
+  ) => number
+  readonly s2Encode: (
+    source: number,
+    size: number,
+    target: number,
+    limit: number,
+    table: number,
+    tableBits: number,
+  ) => number
   readonly sipHash24: (key: number, address: number, size: number) => bigint
   readonly xxh64: (address: number, size: number, seed: bigint) => bigint
   readonly xxh64Start: (state: number, seed: bigint) => void
@@ -112,6 +127,7 @@ export function compileKernels(options: { readonly relaxedSimd: boolean }): WebA
       ...highwayHashKernels(),
       ...md5Kernels(),
       ...crcKernels(),
+      ...s2Kernels(),
       sipHashKernel(),
       ...xxh64Kernels(),
       ...xxh3Kernels(),

@@ -81,6 +81,7 @@ export class FunctionBuilder {
   readonly results: readonly ValueType[]
   readonly #locals: ValueType[] = []
   readonly #body: number[] = []
+  #depth = 0
 
   constructor(name: string, parameters: readonly ValueType[], results: readonly ValueType[] = []) {
     this.name = name
@@ -138,11 +139,13 @@ export class FunctionBuilder {
   if(condition: Operand, then: () => void, otherwise?: () => void): void {
     this.push(condition)
     this.#body.push(0x04, EMPTY_BLOCK_TYPE)
+    this.#depth++
     then()
     if (otherwise !== undefined) {
       this.#body.push(0x05)
       otherwise()
     }
+    this.#depth--
     this.#body.push(0x0b)
   }
 
@@ -154,6 +157,22 @@ export class FunctionBuilder {
   branchIf(condition: Operand, depth = 0): void {
     this.push(condition)
     this.#body.push(0x0d, depth)
+  }
+
+  /** How many structures surround the next instruction; noted inside one, it names that one for `branchTo`. */
+  get depth(): number {
+    return this.#depth
+  }
+
+  /** Branches to a surrounding structure, named by its depth. */
+  branchTo(depth: number): void {
+    assert(depth > 0 && depth <= this.#depth)
+    this.branch(this.#depth - depth)
+  }
+
+  branchToIf(depth: number, condition: Operand): void {
+    assert(depth > 0 && depth <= this.#depth)
+    this.branchIf(condition, this.#depth - depth)
   }
 
   /** Repeats `body` until `leave` holds; tests first. */
@@ -177,7 +196,9 @@ export class FunctionBuilder {
 
   #structure(opcode: number, body: () => void): void {
     this.#body.push(opcode, EMPTY_BLOCK_TYPE)
+    this.#depth++
     body()
+    this.#depth--
     this.#body.push(0x0b)
   }
 

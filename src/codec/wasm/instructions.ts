@@ -75,12 +75,15 @@ export const i32 = {
   const: i32Const,
   load: load(0x28),
   load8: load(0x2d),
+  load16: load(0x2f),
   store: store(0x36),
   store8: store(0x3a),
+  store16: store(0x3b),
   isZero: unary(0x45),
   equal: binary(0x46),
   notEqual: binary(0x47),
   lessUnsigned: binary(0x49),
+  greaterUnsigned: binary(0x4b),
   lessOrEqualUnsigned: binary(0x4d),
   greaterOrEqualUnsigned: binary(0x4f),
   add: binary(0x6a),
@@ -101,6 +104,9 @@ export const i64 = {
   const: i64Const,
   load: load(0x29),
   store: store(0x37),
+  isZero: unary(0x50),
+  leadingZeros: unary(0x79),
+  trailingZeros: unary(0x7a),
   add: binary(0x7c),
   subtract: binary(0x7d),
   multiply: binary(0x7e),
@@ -111,9 +117,32 @@ export const i64 = {
   /** Left by a computed i64 number of bits. */
   shiftLeftBy: binary(0x86),
   shiftRightUnsigned: shift64(0x88),
+  /** Right by a computed i64 number of bits. */
+  shiftRightUnsignedBy: binary(0x88),
   rotateLeft: shift64(0x89),
   /** An i32, zero-extended. */
   extend: unary(0xad),
+}
+
+/** Whole memory ranges, which may overlap in a copy. */
+export const memory = {
+  copy: (target: Operand, source: Operand, size: Operand): Code => [
+    ...codeOf(target),
+    ...codeOf(source),
+    ...codeOf(size),
+    0xfc,
+    10,
+    0,
+    0,
+  ],
+  fill: (target: Operand, value: Operand, size: Operand): Code => [
+    ...codeOf(target),
+    ...codeOf(value),
+    ...codeOf(size),
+    0xfc,
+    11,
+    0,
+  ],
 }
 
 export const v128 = {
