@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {
+  closeSync,
   constants,
   mkdirSync,
   mkdtempSync,
@@ -363,6 +364,66 @@ test('a call given up is never begun, and one that copies into the arena is wait
   assert.equal(codeOf(await copying), 'ok')
   client.close()
   port2.close()
+})
+
+test('a call taken back is never begun, and tells by its deadline that the drive hangs', async () => {
+  const { port1, port2 } = new MessageChannel()
+  const states = createDriveStates(1)
+  const state = new DriveStateCell(states, 0)
+  state.set('online')
+  const client = new DriveClient({
+    endpoint: '/none',
+    clock,
+    log: createLog(clock, { format: 'text', level: 'error', print: () => undefined }),
+    states,
+    driveIndex: 0,
+    arena: codec.memory.buffer,
+    timeoutMs: 500,
+  })
+  const claims = new Int32Array(new SharedArrayBuffer(4 * 8))
+  client.connect({ port: port1, claims: claims.buffer })
+  const first = client.makeVolume('a')
+  const begun = client.makeVolume('b')
+  const last = client.makeVolume('c')
+  Atomics.store(claims, 1, CLAIM.running)
+  assert.equal(client.withdraw(first), true)
+  assert.equal(client.withdraw(begun), false)
+  assert.equal(client.withdraw(last), true)
+  const { cancelled, running } = CLAIM
+  assert.deepEqual([...claims.subarray(0, 3)], [cancelled, running, cancelled])
+  assert.equal(client.isOnline(), true)
+  // The host gives back the slot of a call that it could not claim.
+  const items = [0, 1].map((slot) => [slot, undefined])
+  port2.postMessage({ items, bytes: undefined })
+  assert.equal(codeOf(await first), 'DriveTimeout')
+  assert.equal(codeOf(await begun), 'ok')
+  assert.equal(state.get(), 'online')
+  assert.equal(codeOf(await last), 'DriveTimeout')
+  assert.equal(state.get(), 'faulty')
+  assert.equal(client.withdraw(last), false)
+  client.close()
+  port2.close()
+})
+
+test('a drive thread passes over calls that were taken back', async (context) => {
+  const { client, root } = await startDrive(context)
+  const fifo = join(root, 'bucket/fifo')
+  mkdirSync(join(root, 'bucket'))
+  execFileSync('mkfifo', [fifo])
+  // Opening a pipe that nobody reads blocks the thread.
+  const stuck = client.appendSmallFile('bucket', 'fifo', utf8('x'))
+  const behind = client.makeVolume('behind')
+  const kept = client.makeVolume('kept')
+  await delay(300)
+  assert.equal(client.withdraw(stuck), false)
+  assert.equal(client.withdraw(behind), true)
+  const reader = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
+  assert.equal(codeOf(await behind), 'DriveTimeout')
+  assert.equal(codeOf(await kept), 'ok')
+  assert.equal(codeOf(await client.statVolume('behind')), 'VolumeNotFound')
+  assert.equal(client.isOnline(), true)
+  await stuck
+  closeSync(reader)
 })
 
 test('a thread stuck in a system call is replaced, other drives go on', async (context) => {

@@ -58,6 +58,9 @@ interface Pending {
   readonly deadlineMs: number
   /** Of `readFile`, when it is not in the arena. */
   readonly target: Uint8Array | undefined
+  /** As the caller has it. */
+  reply: Promise<unknown> | undefined
+  isWithdrawn: boolean
 }
 
 const METHOD_NUMBERS: ReadonlyMap<DriveMethod, number> = new Map(
@@ -73,6 +76,7 @@ const COPYING_RETRY_MS = 1
  * - A call that misses its deadline answers `DriveTimeout` and takes the drive offline. From then on its memory is the
  *   caller's again: a read that was given up is not copied into the arena (see `drive-messages.ts`); an append that
  *   had begun may still read the memory, and what it writes then is a staged file whose writer gave it up.
+ * - A call taken back with `withdraw` still tells, by its deadline, that the drive hangs.
  * - Given-up calls count as in flight until the drive's thread has seen them, so a hung drive holds a bounded number.
  */
 export class DriveClient implements Drive {
@@ -131,6 +135,18 @@ export class DriveClient implements Drive {
 
   isOnline(): boolean {
     return this.#state.isOnline()
+  }
+
+  withdraw(reply: DriveReply<unknown>): boolean {
+    for (const [slot, pending] of this.#pending) {
+      if (pending.reply !== reply) continue
+      // The host runs only what it can claim.
+      pending.isWithdrawn =
+        Atomics.compareExchange(this.#claims, slot, CLAIM.waiting, CLAIM.cancelled) ===
+        CLAIM.waiting
+      return pending.isWithdrawn
+    }
+    return false // answered
   }
 
   info(): DriveReply<DriveInfo> {
@@ -278,6 +294,7 @@ export class DriveClient implements Drive {
   ): ReturnType<Drive[M]> {
     const refusal = this.#refusalOf(method)
     const slot = refusal === undefined ? this.#freeSlots.pop() : undefined
+    let pending: Pending | undefined
     const reply = new Promise<unknown>((resolve) => {
       if (slot === undefined) {
         resolve(refusal ?? new DriveError('DriveTimeout', 'Too many calls wait for the drive'))
@@ -285,11 +302,13 @@ export class DriveClient implements Drive {
       }
       const target = method === 'readFile' ? this.#ownTarget(values[3]) : undefined
       const deadlineMs = this.#clock.monotonicMs() + this.#timeoutMs
-      this.#pending.set(slot, { resolve, method, deadlineMs, target })
+      pending = { resolve, method, deadlineMs, target, reply: undefined, isWithdrawn: false }
+      this.#pending.set(slot, pending)
       Atomics.store(this.#claims, slot, CLAIM.waiting)
       this.#outbox.push([slot, numberOf(method), this.#packed(method, values)])
       this.#planFlush()
     })
+    if (pending !== undefined) pending.reply = reply
     // The border to untyped messages: the host answers each method with that method's result.
     return reply as ReturnType<Drive[M]>
   }
@@ -397,6 +416,7 @@ function numberOf(method: DriveMethod): number {
 }
 
 function resultOf(pending: Pending, value: unknown, bytes: Uint8Array | undefined): unknown {
+  if (pending.isWithdrawn) return new DriveError('DriveTimeout', 'The call was taken back')
   const isPage = typeof value === 'object' && value !== null && 'names' in value
   // The border to untyped messages: only the host's `packWalk` makes such a value.
   if (pending.method === 'walk' && isPage) return unpackWalk(value as WireWalk, bytes)

@@ -178,6 +178,12 @@ export interface Drive {
   readonly endpoint: string
   /** Cheap and synchronous: whether calls are worth trying now. */
   isOnline(): boolean
+  /**
+   * Takes back a call that has not begun. True: it never happens, its memory is the caller's again, and `reply` becomes
+   * `DriveTimeout` when the drive is heard of. False: it has begun, and is finished before any later call about the same
+   * key begins. `reply` is what a call of this drive returned. Drives that begin every call at once lack this.
+   */
+  withdraw?(reply: DriveReply<unknown>): boolean
 
   info(): DriveReply<DriveInfo>
 

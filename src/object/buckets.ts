@@ -2,6 +2,7 @@ import {
   DriveError,
   META_VOLUME,
   type Drive,
+  type DriveReply,
   type DriveResult,
   type VolumeInfo,
 } from '#drive/drive'
@@ -15,6 +16,9 @@ import { ObjectError } from './object.ts'
 import type { BucketDocument, BucketInfo, BucketMetadata, DocumentChange } from './object.ts'
 import type { Pools } from './pools.ts'
 import { fanOut, type SetDrives } from './quorum/fan-out.ts'
+import type { Late } from './quorum/patience.ts'
+import { isSilent } from './quorum/reduce.ts'
+import type { ErasureSet } from './set/erasure-set.ts'
 
 /**
  * Buckets: a directory on every drive of every pool, and a metadata object. Source: disk-format.md 1.3, s3-api.md 4.1.
@@ -49,15 +53,16 @@ export function checkBucketName(name: string): void {
 
 /** What one pool's drives say about a bucket. */
 interface PoolAnswer {
-  readonly pool: number
-  readonly drives: SetDrives
+  readonly sets: readonly ErasureSet[]
+  /** By drive, set after set. */
   readonly outcomes: readonly DriveResult<VolumeInfo>[]
   readonly isPresent: boolean
 }
 
 export class Buckets {
   readonly #context: EngineContext
-  readonly #pools: readonly SetDrives[]
+  /** By pool. */
+  readonly #pools: readonly (readonly ErasureSet[])[]
   readonly #all: Pools
   readonly #options: BucketsOptions
 
@@ -66,10 +71,7 @@ export class Buckets {
     this.#all = pools
     this.#options = options
     this.#pools = Array.from({ length: pools.poolCount }, (_, pool) =>
-      pools
-        .allSets()
-        .filter((set) => set.pool === pool)
-        .flatMap((set) => set.drives),
+      pools.allSets().filter((set) => set.pool === pool),
     )
   }
 
@@ -101,11 +103,11 @@ export class Buckets {
   /** By name. Errors: `ReadQuorum`. */
   async list(): Promise<readonly BucketInfo[]> {
     const names = new Map<string, bigint>()
-    for (const drives of this.#pools) {
-      const outcomes = await fanOut(drives, (drive) => drive.listVolumes())
+    for (const sets of this.#pools) {
+      const outcomes = await askPool(sets, (drive) => drive.listVolumes())
       const answers: (readonly VolumeInfo[])[] = []
       for (const outcome of outcomes) if (!(outcome instanceof DriveError)) answers.push(outcome)
-      if (answers.length * 2 < drives.length) throw noReadQuorum({})
+      if (answers.length * 2 < outcomes.length) throw noReadQuorum({})
       const counts = new Map<string, number>()
       for (const volumes of answers) {
         for (const { name, createdNs } of volumes) {
@@ -158,7 +160,7 @@ export class Buckets {
       // The bucket is gone already; what could not be dropped now expires.
       if (!(error instanceof ObjectError)) throw error
     }
-    await fanOut(this.#all.allDrives(), (drive) => drive.trash(META_VOLUME, `buckets/${name}`))
+    await askPool(this.#all.allSets(), (drive) => drive.trash(META_VOLUME, `buckets/${name}`))
     this.#options.metadata.announceChange()
   }
 
@@ -166,7 +168,7 @@ export class Buckets {
   async heal(name: string): Promise<number> {
     using _lock = await this.#lock(name)
     await this.#require(name)
-    const outcomes = await fanOut(this.#all.allDrives(), (drive) => drive.makeVolume(name))
+    const outcomes = await askPool(this.#all.allSets(), (drive) => drive.makeVolume(name))
     return outcomes.filter((outcome) => !(outcome instanceof DriveError)).length
   }
 
@@ -198,14 +200,13 @@ export class Buckets {
   /** Errors: `ReadQuorum` when fewer than half of a pool's drives answer. */
   async #ask(name: string): Promise<readonly PoolAnswer[]> {
     const answers: PoolAnswer[] = []
-    for (const [pool, drives] of this.#pools.entries()) {
-      const outcomes = await fanOut(drives, (drive) => drive.statVolume(name))
+    for (const sets of this.#pools) {
+      const outcomes = await askPool(sets, (drive) => drive.statVolume(name))
       const present = outcomes.filter((outcome) => !(outcome instanceof DriveError)).length
       const absent = outcomes.filter((outcome) => isCode(outcome, 'VolumeNotFound')).length
-      if ((present + absent) * 2 < drives.length) throw noReadQuorum({ bucket: name })
+      if ((present + absent) * 2 < outcomes.length) throw noReadQuorum({ bucket: name })
       answers.push({
-        pool,
-        drives,
+        sets,
         outcomes,
         isPresent: present * 2 >= present + absent && present > 0,
       })
@@ -214,20 +215,12 @@ export class Buckets {
   }
 
   #reportMissing(name: string, answer: PoolAnswer): void {
-    if (!answer.outcomes.some((outcome) => isCode(outcome, 'VolumeNotFound'))) return
-    for (const set of this.#all.allSets()) {
-      if (set.pool !== answer.pool) continue
-      const isMissing = set.drives.some((drive) =>
-        isCode(answer.outcomes[answer.drives.indexOf(drive)], 'VolumeNotFound'),
-      )
-      if (!isMissing) continue
-      void this.#context.repairs.report({
-        pool: set.pool,
-        set: set.index,
-        bucket: name,
-        path: '',
-        reason: 'missing',
-      })
+    let first = 0
+    for (const set of answer.sets) {
+      const outcomes = answer.outcomes.slice(first, first + set.size)
+      first += set.size
+      if (!outcomes.some((outcome) => isCode(outcome, 'VolumeNotFound'))) continue
+      void set.report({ bucket: name, path: '' }, 'missing')
     }
   }
 
@@ -235,8 +228,13 @@ export class Buckets {
   async #makeDirectories(name: string): Promise<ReadonlySet<Drive>> {
     const made = new Set<Drive>()
     let isEnough = true
-    for (const drives of this.#pools) {
-      const outcomes = await fanOut(drives, (drive) => drive.makeVolume(name))
+    for (const sets of this.#pools) {
+      const drives = drivesOf(sets)
+      const outcomes = await askPool(
+        sets,
+        (drive) => drive.makeVolume(name),
+        (set, late) => set.reportAfter(late, { bucket: name, path: '' }, 'missing'),
+      )
       let count = 0
       for (const [i, outcome] of outcomes.entries()) {
         const drive = drives[i]
@@ -279,8 +277,9 @@ export class Buckets {
     const removed: Drive[] = []
     let isEnough = true
     let isFilled = false
-    for (const drives of this.#pools) {
-      const outcomes = await fanOut(drives, (drive) => drive.deleteVolume(name, { force }))
+    for (const sets of this.#pools) {
+      const drives = drivesOf(sets)
+      const outcomes = await askPool(sets, (drive) => drive.deleteVolume(name, { force }))
       let count = 0
       for (const [i, outcome] of outcomes.entries()) {
         const drive = drives[i]
@@ -299,6 +298,33 @@ export class Buckets {
 
 function notEmpty(name: string): ObjectError {
   return new ObjectError('BucketNotEmpty', `Bucket "${name}" is not empty`, { bucket: name })
+}
+
+/**
+ * Calls every drive of some sets; outcomes set after set. A drive that hangs is not waited for when most of its set have
+ * answered: every key's write quorum has one of those.
+ */
+async function askPool<T>(
+  sets: readonly ErasureSet[],
+  call: (drive: Drive) => DriveReply<T>,
+  onLate?: (set: ErasureSet, late: Late<T>) => void,
+): Promise<readonly DriveResult<T>[]> {
+  const answers = await Promise.all(
+    sets.map((set) => set.patience.ask({ quorum: majorityOf(set.drives), counts: isAnswer }, call)),
+  )
+  return answers.flatMap(({ outcomes, late }, index) => {
+    const set = sets[index]
+    if (late !== undefined && set !== undefined) onLate?.(set, late)
+    return outcomes
+  })
+}
+
+function isAnswer(outcome: unknown): boolean {
+  return !(outcome instanceof DriveError) || !isSilent(outcome.code)
+}
+
+function drivesOf(sets: readonly ErasureSet[]): SetDrives {
+  return sets.flatMap((set) => set.drives)
 }
 
 function majorityOf(drives: SetDrives): number {

@@ -1,5 +1,5 @@
 import { assert, AssertionError } from '#base/assert'
-import { DriveError, type DeleteRequest } from '#drive/drive'
+import { DriveError, type DeleteRequest, type DriveResult } from '#drive/drive'
 import { encodeDeleteMarker } from '#drive/xl-meta'
 import { checkDeleteConditions } from './conditions.ts'
 import { DELETE_LOCK_MS, type EngineContext } from './context.ts'
@@ -9,7 +9,6 @@ import { ObjectError, type DeleteOptions, type DeleteOutcome, type ObjectInfo } 
 import { checkKey, deleteQuorumOf, encodeKey } from './placement.ts'
 import { newestOf, type Located, type Pools } from './pools.ts'
 import { newId } from './put.ts'
-import { fanOut } from './quorum/fan-out.ts'
 import { reduceOutcomes } from './quorum/reduce.ts'
 import { checkVersionId } from './read.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
@@ -95,15 +94,19 @@ export async function removePrefix(
   using _lock = await context.locks.write(`${bucket}/${path}`, { timeoutMs: DELETE_LOCK_MS })
   const paths = [path, encodeKey(`${path}/`)]
   for (const set of pools.allSets()) {
-    const outcomes = await fanOut(set.drives, async (drive) => {
-      for (const one of paths) {
-        const result = await drive.trash(bucket, one)
-        if (result instanceof DriveError && result.code !== 'FileNotFound') return result
-      }
-      return undefined
-    })
-    checkWrite(reduceOutcomes(outcomes, deleteQuorumOf(set.size)), { bucket, key: prefix })
+    const quorum = deleteQuorumOf(set.size)
+    for (const one of paths) {
+      const { outcomes } = await set.patience.ask({ quorum, counts: isGone }, (drive) =>
+        drive.trash(bucket, one),
+      )
+      const gone = outcomes.map((outcome) => (isGone(outcome) ? undefined : outcome))
+      checkWrite(reduceOutcomes(gone, quorum), { bucket, key: prefix })
+    }
   }
+}
+
+function isGone(outcome: DriveResult<void>): boolean {
+  return !(outcome instanceof DriveError) || outcome.code === 'FileNotFound'
 }
 
 /** What one request comes to: its outcome, and what the drives are asked for. */

@@ -189,3 +189,53 @@ test('beyond the limit a set is marked instead, once, until it was looked throug
   await queue.markClean(later)
   assert.deepEqual(queue.dirtySets, [])
 })
+
+test('a drive that hangs keeps no journal, and is asked again when it has answered', async () => {
+  const drives = drivesOf(codec, 3)
+  const queue = queueOver(drives)
+  await queue.load()
+  await queue.report(itemOf('a'))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  drives[0]?.hangCall('appendSmallFile', promise)
+  drives[0]?.hangCall('writeSmallFile', promise)
+  await queue.report(itemOf('b'))
+  await queue.report(itemOf('c'))
+  assert.deepEqual(
+    drives.map((drive) => journalOf(drive).length),
+    [1, 3, 3],
+  )
+  resolve()
+  await promise
+  await new Promise((done) => setImmediate(done))
+  await queue.report(itemOf('d'))
+  assert.equal(journalOf(drives[0]).length, 4)
+})
+
+test('when all drives are slow, a report waits for one of them', async () => {
+  const drives = drivesOf(codec, 2)
+  const queue = queueOver(drives)
+  await queue.load()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const drive of drives) drive.hangCall('writeSmallFile', promise)
+  let isKept = false
+  const reported = queue.report(itemOf('a')).then(() => (isKept = true))
+  for (let i = 0; i < 20; i++) await new Promise((done) => setImmediate(done))
+  assert.equal(isKept, false)
+  resolve()
+  await reported
+  assert.equal(journalOf(drives[0]).length, 1)
+})
+
+test('a late write is repaired when its drive has answered', async () => {
+  const queue = queueOver(drivesOf(codec, 2))
+  await queue.load()
+  await queue.report(itemOf('a', { reason: 'late' }))
+  const item = await queue.take(1, never)
+  assert.equal(item?.reason, 'late')
+  assert.ok(item !== undefined)
+  queue.retry(item, 1_000_000_000)
+  await queue.report(itemOf('a', { reason: 'missing' }))
+  assert.deepEqual(await taken(queue), [])
+  await queue.report(itemOf('a'))
+  assert.deepEqual(await taken(queue), ['a'])
+})

@@ -1,6 +1,6 @@
 import { textOf, utf8 } from '#base/bytes'
 import type { Clock } from '#base/clock'
-import { CAIRN_VOLUME, DriveError, type Drive } from '#drive/drive'
+import { CAIRN_VOLUME, DriveError, type Drive, type DriveReply } from '#drive/drive'
 import type { Log } from '#observe/log'
 import type { RepairItem, RepairReason, RepairSink } from './repair-sink.ts'
 
@@ -25,6 +25,9 @@ const ITEMS_MAX = 100_000
 const BYTES_MAX = 12 * 1_048_576
 /** A journal with this many lines more than items is written anew. */
 const DONE_LINES_MAX = 2000
+/** A drive that takes longer keeps no journal until it has answered: writers wait for this. */
+const JOURNAL_MS_MAX = 1000
+const SLOW = new DriveError('DriveTimeout', 'Drive did not answer in time')
 const RETRY_FIRST_MS = 5000
 const RETRY_LAST_MS = 300_000
 /** How often waiting items are looked through. */
@@ -75,6 +78,8 @@ export class RepairQueue implements RepairSink {
   readonly #dirty = new Map<string, MarkedSet>()
   /** Drives whose journal has every item. */
   readonly #journals = new Set<Drive>()
+  /** Drives that owe the answer to a write of their journal. */
+  readonly #slow = new Set<Drive>()
   #unwritten: string[] = []
   #writing: Promise<void> | undefined
   #journalLines = 0
@@ -253,6 +258,7 @@ export class RepairQueue implements RepairSink {
     known.isAgain = true
     const merged = merge(known.item, item)
     if (merged === known.item) return false
+    if (isAnswered(known.item, item) && known.state === 'waiting') this.#makeReady(name, known)
     known.item = merged
     this.#unwritten.push(JSON.stringify(merged))
     return true
@@ -297,22 +303,38 @@ export class RepairQueue implements RepairSink {
   /** Appends to journals that are complete; gives other drives the whole list. */
   async #append(lines: readonly string[]): Promise<void> {
     const written: Drive[] = []
+    const late: DriveReply<void>[] = []
     // As it is now: what is added while this waits follows in the next append.
     const isCovered = this.#journals.size === JOURNAL_COPIES
     const whole = isCovered ? undefined : bytesOf(this.#allLines())
     for (const drive of this.#drives) {
       if (written.length === JOURNAL_COPIES) break
-      if (!drive.isOnline()) continue
-      const result = this.#journals.has(drive)
-        ? await drive.appendSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytesOf(lines))
-        : await drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, whole ?? bytesOf(this.#allLines()))
+      if (!drive.isOnline() || this.#slow.has(drive)) continue
+      const reply = this.#journals.has(drive)
+        ? drive.appendSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytesOf(lines))
+        : drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, whole ?? bytesOf(this.#allLines()))
+      const result = await this.#inTime(drive, reply)
+      if (result === SLOW) late.push(reply)
       if (result instanceof DriveError)
         this.#log.warn('Cannot write the list of repairs', { error: result })
       else written.push(drive)
     }
     this.#journals.clear()
     for (const drive of written) this.#journals.add(drive)
-    if (written.length === 0) this.#log.error('Cannot keep the list of repairs on any drive')
+    const isKept = written.length > 0 || (await Promise.all(late)).includes(undefined)
+    if (!isKept) this.#log.error('Cannot keep the list of repairs on any drive')
+  }
+
+  async #inTime(drive: Drive, reply: DriveReply<void>): DriveReply<void> {
+    const { promise, resolve } = Promise.withResolvers<DriveError>()
+    const timer = this.#clock.setTimer(JOURNAL_MS_MAX, () => resolve(SLOW))
+    const result = await Promise.race([reply, promise])
+    timer.cancel()
+    if (result !== SLOW) return result
+    this.#slow.add(drive)
+    // What it writes late is the journal of before: its items may be repaired once more.
+    void reply.then(() => this.#slow.delete(drive))
+    return result
   }
 
   #allLines(): string[] {
@@ -329,13 +351,19 @@ function bytesOf(lines: readonly string[]): Uint8Array {
 /** One item that asks for everything that the two ask for; `known` itself when it does already. */
 function merge(known: RepairItem, added: RepairItem): RepairItem {
   const isWider = known.versionId !== undefined && known.versionId !== added.versionId
-  const isDeeper = added.reason === 'corrupt' && known.reason !== 'corrupt'
+  const isDeeper =
+    (added.reason === 'corrupt' && known.reason !== 'corrupt') || isAnswered(known, added)
   if (!isWider && !isDeeper) return known
   return {
     ...known,
     versionId: isWider ? undefined : known.versionId,
     reason: isDeeper ? added.reason : known.reason,
   }
+}
+
+/** A drive was late with a write, and has answered now. */
+function isAnswered(known: RepairItem, added: RepairItem): boolean {
+  return known.reason === 'late' && added.reason === 'missed'
 }
 
 function nameOf({ pool, set, bucket, path }: RepairItem): string {
@@ -346,7 +374,7 @@ function dirtyName({ pool, set }: DirtySet): string {
   return `${pool}/${set}`
 }
 
-const REASONS: readonly RepairReason[] = ['missed', 'missing', 'corrupt', 'disagreement']
+const REASONS: readonly RepairReason[] = ['missed', 'late', 'missing', 'corrupt', 'disagreement']
 
 /** A line that a crash cut, or that another release wrote, is skipped. */
 function parseLine(line: string): RepairItem | DirtySet | undefined {

@@ -1,5 +1,6 @@
 import { FormatError } from '#codec/msgpack'
 import { CAIRN_VOLUME, DriveError, META_VOLUME, type Drive } from '#drive/drive'
+import { DRIVE_TIMEOUT_MS } from '#drive/drive-messages'
 import { parseRepairList } from '#drive/repair-list'
 import type { EngineContext } from './context.ts'
 import { isVersionId, storedVersionId } from './object-info.ts'
@@ -34,6 +35,8 @@ const TRASH_LIMIT = 1000
 const QUARANTINE_NAMES_MAX = 100_000
 /** Drives were away at the report: they may be back soon. */
 const MISSED_WAIT_MS = 60_000
+/** A drive hangs: by then it has answered or is offline. */
+const LATE_WAIT_MS = DRIVE_TIMEOUT_MS + 5000
 /** Everything is done but on drives that are away; their return brings the item up at once. */
 const AWAY_WAIT_MS = 3_600_000
 /** Tries of what cannot be mended; after that, reads of it will report it again. */
@@ -121,8 +124,14 @@ export class RepairService {
       await this.#healBucket(item.bucket)
       return queue.done(item)
     }
-    if (item.reason === 'missed' && item.attempts === 0 && set.offlineCount() > 0) {
+    const isMissed = item.reason === 'missed' || item.reason === 'late'
+    if (isMissed && item.attempts === 0 && set.offlineCount() > 0) {
       queue.retry(item, MISSED_WAIT_MS)
+      return undefined
+    }
+    if (item.reason === 'late' && item.attempts === 0) {
+      // The repair would wait for the same drive, with the key locked. The writer tells when it has answered.
+      queue.retry(item, LATE_WAIT_MS)
       return undefined
     }
     const { danglingAgeMs } = this.#options

@@ -5,6 +5,7 @@
 
 export type RepairReason =
   | 'missed' // a drive did not take a write, delete or metadata update
+  | 'late' // the same, and it has not answered: it may still take it, or be offline soon
   | 'missing' // a read found a drive without the version, or with an older one
   | 'corrupt' // a read found a shard or metadata file that does not verify
   | 'disagreement' // drives hold different version lists (D4.10), or a commit was half taken back (D4.3)

@@ -7,7 +7,7 @@ import { objectInfoOf, storedVersionId } from './object-info.ts'
 import { ObjectError, type ObjectInfo, type VersionId } from './object.ts'
 import { checkKey, encodeKey, writeQuorumOf } from './placement.ts'
 import type { Pools } from './pools.ts'
-import { fanOutTo } from './quorum/fan-out.ts'
+import { NOT_IN_TIME } from './quorum/patience.ts'
 import { reduceOutcomes } from './quorum/reduce.ts'
 import { checkVersionId, readableOf, type Readable } from './read.ts'
 
@@ -61,7 +61,7 @@ export async function updateMetadata(
   })
 }
 
-/** Writes `changed` over the version on every drive that has it. The caller holds the write lock. Below quorum some drives may have it: the repair settles that. */
+/** Writes `changed` over the version on every drive that has it. The caller holds the write lock. Below quorum some drives may have it: the repair settles that, as it does for drives that hang. */
 export async function rewriteVersion(
   target: { readonly bucket: string; readonly key: string },
   path: string,
@@ -71,9 +71,9 @@ export async function rewriteVersion(
   const { set, version, body } = readable
   assert(changed.versionId === body.versionId && changed.dataDir === body.dataDir)
   const encoded = encodeObjectVersion(changed, set.context.codec)
-  const outcomes = await fanOutTo(
-    set.drives,
-    (position) => version.copies[position] !== undefined,
+  const quorum = writeQuorumOf(changed.dataShards, changed.parityShards)
+  const { outcomes, late } = await set.patience.ask(
+    { quorum, select: (position) => version.copies[position] !== undefined },
     (drive, position) => {
       const copy = version.copies[position]
       assert(copy !== undefined)
@@ -84,16 +84,14 @@ export async function rewriteVersion(
       return drive.updateVersion(target.bucket, path, withShardIndex(own, copy.shardIndex))
     },
   )
-  const reduced = reduceOutcomes(outcomes, writeQuorumOf(changed.dataShards, changed.parityShards))
+  const reduced = reduceOutcomes(outcomes, quorum)
+  const place = { bucket: target.bucket, path }
   if (outcomes.some((outcome) => outcome instanceof DriveError)) {
-    await set.context.repairs.report({
-      pool: set.pool,
-      set: set.index,
-      bucket: target.bucket,
-      path,
-      versionId: changed.versionId,
-      reason: reduced === undefined ? 'missed' : 'disagreement',
-    })
+    const missed = outcomes.includes(NOT_IN_TIME) ? 'late' : 'missed'
+    await set.report(place, reduced === undefined ? missed : 'disagreement', changed.versionId)
+  }
+  if (late !== undefined) {
+    set.reportAfter(late, place, reduced === undefined ? 'missed' : 'disagreement')
   }
   checkWrite(reduced, target)
 }

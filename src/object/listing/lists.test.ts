@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom, type Random } from '#base/random'
+import { systemClock } from '#base/clock'
 import { Codec } from '#codec/codec'
 import { createCodecSeed } from '#codec/arena'
 import {
@@ -16,6 +17,7 @@ import {
 import { MemoryDrive } from '#testing/memory-drive'
 import { ObjectError } from '../object.ts'
 import { encodeKey } from '../placement.ts'
+import { Patience } from '../quorum/patience.ts'
 import type { RepairItem } from '../repair-sink.ts'
 import { listObjects, listVersions } from './lists.ts'
 import type { ListedSet } from './set-names.ts'
@@ -43,7 +45,7 @@ function clusterOf(pools: number, setsPerPool: number, drivesPerSet: number): Cl
         own.push(drive)
         drives.push(drive)
       }
-      sets.push({ pool, index, drives: own })
+      sets.push({ pool, index, drives: own, patience: new Patience(systemClock(), own) })
     }
   }
   const reports: RepairItem[] = []

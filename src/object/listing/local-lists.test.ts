@@ -19,6 +19,7 @@ import {
   type Model,
 } from '#testing/list-model'
 import { encodeKey } from '../placement.ts'
+import { Patience } from '../quorum/patience.ts'
 import { listObjects, listVersions } from './lists.ts'
 import { WalkSource } from './walk-source.ts'
 
@@ -42,7 +43,7 @@ const drives = Array.from({ length: 4 }, (_, i) => {
 })
 const source = new WalkSource(
   { codec, repairs: { report: () => undefined }, storage: { standardParity: 2 } },
-  [{ pool: 0, index: 0, drives }],
+  [{ pool: 0, index: 0, drives, patience: new Patience(systemClock(), drives) }],
 )
 
 async function store(bucket: string, model: Model): Promise<void> {

@@ -5,7 +5,8 @@ import type { EngineContext, StorageClasses } from '../context.ts'
 import { objectErrorOf, noReadQuorum } from '../errors.ts'
 import { ObjectError } from '../object.ts'
 import { encodeKey, sureCountOf } from '../placement.ts'
-import { fanOutTo, type SetDrives } from '../quorum/fan-out.ts'
+import type { SetDrives } from '../quorum/fan-out.ts'
+import type { Patience } from '../quorum/patience.ts'
 import type { RepairReason } from '../repair-sink.ts'
 import { DrivePages } from './drive-pages.ts'
 import type { ListedName, ListedVersion, NameCursor, NameRequest } from './name-source.ts'
@@ -17,6 +18,7 @@ export interface ListedSet {
   readonly index: number
   /** By position. */
   readonly drives: SetDrives
+  readonly patience: Patience
   /** A drive that is being refilled is not asked: what it lacks says nothing. */
   isHealing?(position: number): boolean
 }
@@ -37,7 +39,8 @@ const DISAGREEMENTS_MAX = 8
  * Quorum is floor((asked + 1) / 2) of the drives asked, which are all but healing ones (distributed.md 4.7). All of them
  * send names, but only as many send metadata as are needed for one of them to know (`sureCountOf`): of any acknowledged
  * write or delete, and of what an interrupted one left that readers take. While these agree on every version they know
- * it all. Where they differ, the metadata of the other drives is read for that key.
+ * it all. Where they differ, the metadata of the other drives is read for that key. A drive that keeps enough others waiting
+ * is left out of the list like one that failed.
  */
 export class SetNames implements NameCursor {
   readonly #context: ListContext
@@ -47,6 +50,7 @@ export class SetNames implements NameCursor {
   readonly #pages: (DrivePages | undefined)[]
   readonly #asked: number
   readonly #quorum: number
+  readonly #sureCount: number
   #failure: DriveError | undefined
   #volumeMissing = 0
   #reports = 0
@@ -60,6 +64,7 @@ export class SetNames implements NameCursor {
     this.#asked = healing.filter((isHealing) => !isHealing).length
     this.#quorum = Math.floor((this.#asked + 1) / 2)
     const senders = sureCountOf(set.drives.length, context.storage.standardParity)
+    this.#sureCount = senders
     let withMetadata = 0
     this.#pages = set.drives.map((drive, position) => {
       if (drive?.isOnline() !== true || healing[position] === true) return undefined
@@ -94,9 +99,9 @@ export class SetNames implements NameCursor {
 
   async #fetch(): Promise<void> {
     const isWanted = (position: number): boolean => this.#pages[position]?.isReady === false
-    const outcomes = await fanOutTo(
-      this.#set.drives,
-      isWanted,
+    const ready = this.#pages.filter((pages) => pages?.isReady === true).length
+    const { outcomes } = await this.#set.patience.ask(
+      { quorum: this.#sureCount - ready, select: isWanted },
       (_, position) => this.#pages[position]?.fetch() ?? Promise.resolve(undefined),
     )
     for (const [position, outcome] of outcomes.entries()) {
@@ -190,9 +195,8 @@ export class SetNames implements NameCursor {
       for (const pages of this.#pages) if (pages !== undefined) pages.metadata = true
     }
     const path = encodeKey(name)
-    const outcomes = await fanOutTo(
-      this.#set.drives,
-      (position) => this.#pages[position] !== undefined,
+    const { outcomes } = await this.#set.patience.ask(
+      { quorum: this.#sureCount, select: (position) => this.#pages[position] !== undefined },
       (drive: Drive) => drive.readMetadata(this.#request.bucket, path, { inline: false }),
     )
     const copies: Uint8Array[] = []

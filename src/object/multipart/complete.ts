@@ -1,5 +1,5 @@
 import { concatBytes, equalBytes, utf8 } from '#base/bytes'
-import { DriveError, MULTIPART_VOLUME, type Drive } from '#drive/drive'
+import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
 import type { ObjectVersion } from '#drive/xl-meta'
 import type { EngineContext } from '../context.ts'
 import { noReadQuorum, noWriteQuorum } from '../errors.ts'
@@ -11,9 +11,8 @@ import {
   type ObjectInfo,
   type PartInfo,
 } from '../object.ts'
-import { encodeKey, writeQuorumOf } from '../placement.ts'
+import { deleteQuorumOf, encodeKey, writeQuorumOf } from '../placement.ts'
 import { commitUnderLock, newId } from '../put.ts'
-import { fanOut } from '../quorum/fan-out.ts'
 import { NULL_VERSION, type CommitPlan } from '../set/set.ts'
 import { partInfoOf, readParts, type StoredPart } from './part-store.ts'
 import { COMPLETED_KEY, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
@@ -33,6 +32,8 @@ const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
 const CHECKSUM_KEY = 'x-minio-multipart-checksum'
 const CHECKSUM_TYPE_KEY = 'x-minio-multipart-checksum-type'
 const REQUEST_DIGEST_BYTES = 16
+/** The object is there: what is left of the upload matters to nobody but the disk. */
+const DROP_GRACE_MS = 100
 
 export interface CompleteRequest {
   readonly bucket: string
@@ -223,22 +224,28 @@ async function settleDrives(
   upload: Upload,
   parts: readonly StoredPart[],
 ): Promise<readonly boolean[]> {
+  const { set } = upload
   const { directory } = partQueryOf(upload)
-  const outcomes = await fanOut(upload.set.drives, async (drive: Drive, position) => {
-    let hasAny = false
-    for (const part of parts) {
-      const state = part.states[position]
-      if (state === 'current') hasAny = true
-      if (state !== 'stale') continue
-      const file = `${directory}/part.${part.meta.number}`
-      const removed = await drive.trash(MULTIPART_VOLUME, `${file}.meta`)
-      if (removed instanceof DriveError) return removed
-      const removedData = await drive.trash(MULTIPART_VOLUME, file)
-      if (removedData instanceof DriveError) return removedData
+  const failed = new Set<number>()
+  for (const { meta, states } of parts) {
+    if (!states.includes('stale')) continue
+    // A removal must not happen late, when there is a new part of that number.
+    const select = (position: number): boolean =>
+      states[position] === 'stale' && !failed.has(position)
+    const file = `${directory}/part.${meta.number}`
+    for (const path of [`${file}.meta`, file]) {
+      const { outcomes } = await set.patience.ask({ quorum: 0, select }, (drive) =>
+        drive.trash(MULTIPART_VOLUME, path),
+      )
+      outcomes.forEach((outcome, position) => {
+        if (states[position] === 'stale' && outcome instanceof DriveError) failed.add(position)
+      })
     }
-    return hasAny
-  })
-  return outcomes.map((outcome) => outcome === true)
+  }
+  return set.drives.map(
+    (_, position) =>
+      !failed.has(position) && parts.some(({ states }) => states[position] === 'current'),
+  )
 }
 
 /**
@@ -291,7 +298,8 @@ function digestOf(store: UploadStore, folder: string, parts: readonly CompletePa
   return hasher.digest().slice(0, REQUEST_DIGEST_BYTES)
 }
 
-/** What a drive that does not answer keeps of it expires later. */
+/** What a drive that does not answer keeps of it expires later. No other upload ever has this folder: a straggler may drop it whenever it can. */
 async function drop({ set, folder }: Upload): Promise<void> {
-  await fanOut(set.drives, (drive) => drive.trash(MULTIPART_VOLUME, folder))
+  const options = { quorum: deleteQuorumOf(set.size), graceMs: DROP_GRACE_MS, isTimeless: true }
+  await set.patience.ask(options, (drive) => drive.trash(MULTIPART_VOLUME, folder))
 }

@@ -1,9 +1,8 @@
 import { compareUtf8 } from '#base/bytes'
-import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
+import { DriveError, MULTIPART_VOLUME, type Drive, type DriveReply } from '#drive/drive'
 import { noReadQuorum } from '../errors.ts'
 import type { ListUploadsRequest, ListUploadsResult, UploadInfo } from '../object.ts'
 import { encodeKey } from '../placement.ts'
-import { fanOut } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import { isUpload, isKeyFolder, keyFolder } from './upload-path.ts'
 import { namedIn, uploadInfoOf, type UploadStore } from './upload-store.ts'
@@ -122,7 +121,8 @@ function uploadIn(folder: string): string {
 
 /** Folders of uploads that a read quorum of the set's drives has. Errors: `ReadQuorum`. */
 async function foldersIn(set: ErasureSet): Promise<readonly string[]> {
-  const answers = await fanOut(set.drives, async (drive) => {
+  const quorum = Math.floor((set.size + 1) / 2)
+  const namesOn = async (drive: Drive): DriveReply<readonly string[]> => {
     const folders: string[] = []
     const keys = await namesIn(drive, '')
     if (keys instanceof DriveError) return keys
@@ -133,8 +133,9 @@ async function foldersIn(set: ErasureSet): Promise<readonly string[]> {
       for (const upload of uploads) if (isUpload(upload)) folders.push(`${key}/${upload}`)
     }
     return folders
-  })
-  const quorum = Math.floor((set.size + 1) / 2)
+  }
+  const options = { quorum: set.size - quorum + 1, isTimeless: true }
+  const { outcomes: answers } = await set.patience.ask(options, namesOn)
   const counts = new Map<string, number>()
   let answered = 0
   for (const answer of answers) {
@@ -146,10 +147,7 @@ async function foldersIn(set: ErasureSet): Promise<readonly string[]> {
   return [...counts].filter(([, count]) => count >= quorum).map(([folder]) => folder)
 }
 
-async function namesIn(
-  drive: Parameters<Parameters<typeof fanOut>[1]>[0],
-  path: string,
-): Promise<readonly string[] | DriveError> {
+async function namesIn(drive: Drive, path: string): Promise<readonly string[] | DriveError> {
   const names = await drive.listDirectory(MULTIPART_VOLUME, path, FOLDERS_MAX)
   if (!(names instanceof DriveError)) {
     return names.filter((name) => name.endsWith('/')).map((name) => name.slice(0, -1))

@@ -1,9 +1,8 @@
 import { equalBytes } from '#base/bytes'
-import { DriveError, MULTIPART_VOLUME, type Drive, type DriveReply } from '#drive/drive'
+import { DriveError, MULTIPART_VOLUME, type Drive, type DriveResult } from '#drive/drive'
 import { parsePartMeta, type PartMeta } from '#drive/part-meta'
 import { noReadQuorum } from '../errors.ts'
-import type { ObjectErrorDetails, PartInfo } from '../object.ts'
-import { fanOut } from '../quorum/fan-out.ts'
+import { ObjectError, type ObjectErrorDetails, type PartInfo } from '../object.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 
 /**
@@ -38,12 +37,29 @@ export interface PartQuery {
   readonly details: ObjectErrorDetails
 }
 
-/** Parts by number. Errors: `ReadQuorum` when drives that do not answer may hold one that is asked for. */
+type PartsOfDrive = DriveResult<ReadonlyMap<number, Uint8Array>>
+
+/** Parts by number. A drive that hangs is waited for only if the others do not tell enough. Errors: `ReadQuorum` when drives that do not answer may hold one that is asked for. */
 export async function readParts(
   set: ErasureSet,
   query: PartQuery,
 ): Promise<ReadonlyMap<number, StoredPart>> {
-  const answers = await fanOut(set.drives, (drive) => partsOn(drive, query))
+  const options = { quorum: query.writeQuorum, isTimeless: true }
+  const { outcomes, late } = await set.patience.ask(options, (drive) => partsOn(drive, query))
+  if (late === undefined) return partsIn(set, query, outcomes)
+  try {
+    return partsIn(set, query, outcomes)
+  } catch (error) {
+    if (!(error instanceof ObjectError)) throw error
+    return partsIn(set, query, await late.outcomes)
+  }
+}
+
+function partsIn(
+  set: ErasureSet,
+  query: PartQuery,
+  answers: readonly PartsOfDrive[],
+): ReadonlyMap<number, StoredPart> {
   const silent = answers.filter((answer) => answer instanceof DriveError).length
   if (set.size - silent < query.readQuorum) throw noReadQuorum(query.details)
   const numbers = new Set<number>()
@@ -91,10 +107,7 @@ function choosePart(
 }
 
 /** Metadata of the parts of which a drive has both files. */
-async function partsOn(
-  drive: Drive,
-  query: PartQuery,
-): Promise<Awaited<DriveReply<ReadonlyMap<number, Uint8Array>>>> {
+async function partsOn(drive: Drive, query: PartQuery): Promise<PartsOfDrive> {
   const names = await drive.listDirectory(MULTIPART_VOLUME, query.directory, NAMES_MAX)
   const found = new Map<number, Uint8Array>()
   if (names instanceof DriveError) return isAbsent(names) ? found : names

@@ -10,7 +10,6 @@ import type { UploadInfo } from '../object.ts'
 import { deleteQuorumOf, encodeKey, writeQuorumOf } from '../placement.ts'
 import type { Pools } from '../pools.ts'
 import { uuidText } from '../put.ts'
-import { fanOut } from '../quorum/fan-out.ts'
 import { reduceOutcomes } from '../quorum/reduce.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import type { PartQuery } from './part-store.ts'
@@ -111,15 +110,17 @@ export class UploadStore {
     return this.context.locks.write(name, { timeoutMs: OPERATION_LOCK_MS }, 'part')
   }
 
-  /** Drops an upload folder on all drives. The caller holds its whole lock. Errors: `WriteQuorum`. */
+  /** Drops an upload folder on all drives; what a drive that hangs keeps of it expires later. The caller holds its whole lock. Errors: `WriteQuorum`. */
   async drop(
     set: ErasureSet,
     folder: string,
     details: { bucket?: string; key?: string },
   ): Promise<void> {
     assert(folder.includes('/'))
-    const outcomes = await fanOut(set.drives, (drive) => drive.trash(MULTIPART_VOLUME, folder))
     const quorum = deleteQuorumOf(set.size)
+    const { outcomes } = await set.patience.ask({ quorum }, (drive) =>
+      drive.trash(MULTIPART_VOLUME, folder),
+    )
     const reduced = reduceOutcomes(outcomes, quorum)
     if (reduced === undefined && outcomes.filter(isSuccess).length < quorum) {
       throw noWriteQuorum(details)

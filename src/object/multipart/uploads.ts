@@ -16,7 +16,6 @@ import type {
 } from '../object.ts'
 import { checkKey, encodeKey, writeQuorumOf } from '../placement.ts'
 import { chooseParity, etagOf, newId } from '../put.ts'
-import { fanOutTo } from '../quorum/fan-out.ts'
 import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
 import { NULL_VERSION } from '../set/set.ts'
 import { stageContent, type StagedContent } from '../transform/stage-content.ts'
@@ -215,12 +214,11 @@ async function placePart(
   }
   const metadata = encodePartMeta(meta)
   const { directory } = partQueryOf(upload)
-  const outcomes = await fanOutTo(
-    set.drives,
-    (position) => staged.isComplete[position] === true,
+  const quorum = writeQuorumOf(version.dataShards, version.parityShards)
+  const { outcomes } = await set.patience.ask(
+    { quorum, select: (position) => staged.isComplete[position] === true },
     (drive) => drive.commitPart({ staged: ready.stagedPath, directory, partNumber, metadata }),
   )
-  const quorum = writeQuorumOf(version.dataShards, version.parityShards)
   const reduced = reduceOutcomes(outcomes, quorum)
   if (reduced === undefined && successCountOf(outcomes) >= quorum) return meta
   // Nothing is taken back: drives that did not get the new part still have the old one, and it counts while enough do.

@@ -10,7 +10,9 @@ import { encodeObjectVersion, withShardIndex, type ObjectVersion } from '#drive/
 import { writeErrorOf, noWriteQuorum } from '../errors.ts'
 import { decodeKey, writeQuorumOf } from '../placement.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
+import { NOT_IN_TIME, type AskOptions, type Late } from '../quorum/patience.ts'
 import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
+import type { RepairReason } from '../repair-sink.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import type { CommitPlan } from './set.ts'
 
@@ -30,7 +32,8 @@ const ATTEMPTS = 2
  *
  * Order: all drives commit at once; below quorum every drive that did is undone. Above it, what the version replaced is
  * purged without being waited for (D4.4), and drives that missed it are handed to the repair queue before the caller
- * answers its client.
+ * answers its client. A drive that hangs is such a drive, after a grace. What it does in the end, taking the version late
+ * or not, is reported again then, for nobody else may look at it.
  */
 export async function commitVersion(set: ErasureSet, plan: CommitPlan): Promise<Committed> {
   const { version } = plan
@@ -40,20 +43,26 @@ export async function commitVersion(set: ErasureSet, plan: CommitPlan): Promise<
   const reduced = reduceOutcomes(commit.outcomes, quorum)
   if (reduced !== undefined || successCountOf(commit.outcomes) < quorum) {
     await commit.undo()
+    commit.followUp({ isCommitted: false })
     const details = { bucket: plan.bucket, key: decodeKey(plan.path) }
     throw reduced === undefined ? noWriteQuorum(details) : writeErrorOf(reduced, details)
   }
   commit.purgeReplaced()
   await commit.reportMissed()
+  commit.followUp({ isCommitted: true })
   return { version: commit.version, isWhole: successCountOf(commit.outcomes) === set.size }
 }
 
 class Commit {
   version: ObjectVersion
   /** By position. */
-  outcomes: DriveResult<CommitReply>[] = []
+  outcomes: readonly DriveResult<CommitReply>[] = []
   /** By position: the reply of the commit on a drive that has the version, whatever happened to it later. */
   readonly #held: (CommitReply | undefined)[] = []
+  readonly #late: Late<CommitReply>[] = []
+  /** Some drive may have done what is not known of it. */
+  #isUncertain = false
+  readonly #quorum: number
   readonly #set: ErasureSet
   readonly #plan: CommitPlan
   readonly #backup: boolean
@@ -63,6 +72,7 @@ class Commit {
     this.#set = set
     this.#plan = plan
     this.#backup = needsBackup(plan)
+    this.#quorum = writeQuorumOf(plan.version.dataShards, plan.version.parityShards)
     this.version =
       plan.mode === 'write'
         ? { ...plan.version, modifiedNs: this.#chooseTime(plan.newerThanNs ?? 0n) }
@@ -71,8 +81,9 @@ class Commit {
   }
 
   async run(): Promise<void> {
-    this.outcomes = await fanOutTo(this.#set.drives, this.#takesPart, this.#commit)
-    this.#noteHeld(this.outcomes)
+    // Drives that hold something newer are asked again: with them there may be a quorum.
+    const counts = this.#plan.mode === 'write' ? isHeldOrStale : undefined
+    await this.#ask({ quorum: this.#quorum, select: this.#takesPart, counts }, this.#commit)
     for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
       const newestNs = newestOf(this.outcomes)
       if (newestNs === undefined || this.#plan.mode !== 'write') return
@@ -81,23 +92,27 @@ class Commit {
       this.version = { ...this.version, modifiedNs: this.#chooseTime(newestNs) }
       this.#encoded = encodeObjectVersion(this.version, this.#set.context.codec)
       const before = this.outcomes
-      this.outcomes = await fanOutTo(
-        this.#set.drives,
-        (position) => this.#held[position] !== undefined || isStale(before[position]),
-        (drive, position) =>
-          isStale(before[position]) ? this.#commit(drive, position) : this.#bump(drive, position),
+      const select = (position: number): boolean =>
+        this.#held[position] !== undefined || isStale(before[position])
+      await this.#ask({ quorum: this.#quorum, select }, (drive, position) =>
+        isStale(before[position]) ? this.#commit(drive, position) : this.#bump(drive, position),
       )
-      this.#noteHeld(this.outcomes)
     }
   }
 
-  #noteHeld(outcomes: readonly DriveResult<CommitReply>[]): void {
+  async #ask(
+    options: AskOptions<CommitReply>,
+    call: (drive: Drive, position: number) => DriveReply<CommitReply>,
+  ): Promise<void> {
+    const { outcomes, late } = await this.#set.patience.ask(options, call)
+    this.outcomes = outcomes
+    if (late !== undefined) this.#late.push(late)
     for (let position = 0; position < outcomes.length; position++) {
       const outcome = outcomes[position]
-      if (outcome !== undefined && !(outcome instanceof DriveError)) {
+      if (outcome instanceof DriveError) {
+        if (mayHaveHappened(outcome)) this.#isUncertain = true
         // A later reply does not know what the first one replaced.
-        this.#held[position] ??= outcome
-      }
+      } else if (outcome !== undefined) this.#held[position] ??= outcome
     }
   }
 
@@ -110,12 +125,10 @@ class Commit {
       (drive, position) =>
         drive.undoCommit(bucket, path, version.versionId, this.#held[position]?.oldDataDir),
     )
-    const isUncertain = this.outcomes.some(
-      (outcome, position) =>
-        (outcome instanceof DriveError && mayHaveHappened(outcome)) ||
-        (this.#held[position] !== undefined && undone[position] instanceof DriveError),
+    const isLeft = undone.some(
+      (outcome, position) => this.#held[position] !== undefined && outcome instanceof DriveError,
     )
-    if (isUncertain) await this.#report('disagreement', undefined)
+    if (this.#isUncertain || isLeft) await this.#report('disagreement', undefined)
   }
 
   /** What was replaced is unreferenced now; it is removed behind the answer. */
@@ -132,17 +145,39 @@ class Commit {
   async reportMissed(): Promise<void> {
     let hash: string | undefined
     let isMissed = false
+    let isLate = false
     let isDifferent = false
     for (const outcome of this.outcomes) {
       if (outcome instanceof DriveError) {
         isMissed = true
+        if (outcome === NOT_IN_TIME) isLate = true
         continue
       }
       hash ??= outcome.versionsHash
       if (outcome.versionsHash !== hash) isDifferent = true
     }
-    if (isMissed) await this.#report('missed', this.version.versionId)
+    if (isMissed) await this.#report(isLate ? 'late' : 'missed', this.version.versionId)
     if (isDifferent) await this.#report('disagreement', undefined)
+  }
+
+  /** Stragglers are looked after when they have answered; nobody waits for that. */
+  followUp(options: { readonly isCommitted: boolean }): void {
+    for (const late of this.#late) void this.#settleLate(late, options.isCommitted)
+  }
+
+  async #settleLate(late: Late<CommitReply>, isCommitted: boolean): Promise<void> {
+    const { bucket, path } = this.#plan
+    const outcomes = await late.outcomes
+    if (isCommitted) {
+      for (const position of late.positions) {
+        const outcome = outcomes[position]
+        // A bump of what is held replaces nothing: only the reply to the commit itself names a directory.
+        if (outcome === undefined || outcome instanceof DriveError) continue
+        if (outcome.oldDataDir === undefined) continue
+        await this.#set.drives[position]?.purgeDataDir(bucket, path, outcome.oldDataDir)
+      }
+    }
+    await this.#report(isCommitted ? 'missed' : 'disagreement', undefined)
   }
 
   readonly #takesPart = (position: number): boolean => this.#plan.isComplete[position] === true
@@ -176,15 +211,8 @@ class Commit {
     return nowNs > newestNs ? nowNs : newestNs + 1n
   }
 
-  async #report(reason: 'missed' | 'disagreement', versionId: string | undefined): Promise<void> {
-    await this.#set.context.repairs.report({
-      pool: this.#set.pool,
-      set: this.#set.index,
-      bucket: this.#plan.bucket,
-      path: this.#plan.path,
-      versionId,
-      reason,
-    })
+  #report(reason: RepairReason, versionId: string | undefined): Promise<void> {
+    return this.#set.report(this.#plan, reason, versionId)
   }
 }
 
@@ -206,6 +234,10 @@ function needsBackup(plan: CommitPlan): boolean {
 
 function isStale(outcome: DriveResult<CommitReply> | undefined): boolean {
   return outcome instanceof DriveError && outcome.code === 'StaleCommit'
+}
+
+function isHeldOrStale(outcome: DriveResult<CommitReply>): boolean {
+  return !(outcome instanceof DriveError) || outcome.code === 'StaleCommit'
 }
 
 function newestOf(outcomes: readonly DriveResult<CommitReply>[]): bigint | undefined {

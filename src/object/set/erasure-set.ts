@@ -3,6 +3,8 @@ import type { EngineContext } from '../context.ts'
 import type { BodySource } from '../object.ts'
 import { distributionOf } from '../placement.ts'
 import { offlineCountOf, type SetDrives } from '../quorum/fan-out.ts'
+import { Patience, type Late } from '../quorum/patience.ts'
+import type { RepairReason } from '../repair-sink.ts'
 import { commitVersion, type Committed } from './commit.ts'
 import { lookUp, lookUpMany } from './lookup.ts'
 import type { CommitPlan, Lookup, LookupRequest, StagedBody, StageRequest } from './set.ts'
@@ -28,6 +30,8 @@ export class ErasureSet {
   readonly drives: SetDrives
   /** Whether a replaced drive is being refilled: what it lacks says nothing. */
   readonly isHealing: (position: number) => boolean
+  /** Calls by writers. */
+  readonly patience: Patience
   #nextStream: number
 
   constructor(context: EngineContext, place: SetPlace) {
@@ -37,6 +41,7 @@ export class ErasureSet {
     this.index = place.index
     this.drives = place.drives
     this.isHealing = place.isHealing
+    this.patience = new Patience(context.clock, place.drives)
     // Other threads talk to the same drives: a random beginning keeps their numbers apart.
     this.#nextStream = context.random.below(2 ** 31) * 2 ** 22 + 1
   }
@@ -64,6 +69,32 @@ export class ErasureSet {
     versionIds: readonly (string | undefined)[],
   ): Promise<readonly Lookup[]> {
     return lookUpMany(this, target, versionIds)
+  }
+
+  /** Hands a key to the repair. */
+  async report(
+    key: { readonly bucket: string; readonly path: string },
+    reason: RepairReason,
+    versionId?: string,
+  ): Promise<void> {
+    const { bucket, path } = key
+    await this.context.repairs.report({
+      pool: this.pool,
+      set: this.index,
+      bucket,
+      path,
+      versionId,
+      reason,
+    })
+  }
+
+  /** The same when stragglers have answered: what they did may need it. Nobody waits for that. */
+  reportAfter(
+    late: Late<unknown>,
+    key: { readonly bucket: string; readonly path: string },
+    reason: RepairReason,
+  ): void {
+    void late.outcomes.then(() => this.report(key, reason))
   }
 
   /** A number for `Drive.readFile` that no other reader of these drives uses. */

@@ -1,6 +1,6 @@
 import { DriveError, type DeleteReply, type DeleteRequest, type DriveResult } from '#drive/drive'
 import { deleteQuorumOf } from '../placement.ts'
-import { fanOut } from '../quorum/fan-out.ts'
+import { NOT_IN_TIME } from '../quorum/patience.ts'
 import { reduceOutcomes, type Reduced } from '../quorum/reduce.ts'
 import type { ErasureSet } from './erasure-set.ts'
 
@@ -8,7 +8,8 @@ import type { ErasureSet } from './erasure-set.ts'
  * Removes versions of one key and adds delete markers, with one rewrite of the metadata on each drive. Results in request
  * order; a version that a drive does not have counts as removed there. The caller holds the write lock of the key.
  *
- * There is no undo: below quorum the removal may have happened on some drives, which the repair settles.
+ * There is no undo: below quorum the removal may have happened on some drives, which the repair settles. A drive that hangs
+ * is not waited for beyond a grace: it is repaired too.
  */
 export async function removeVersions(
   set: ErasureSet,
@@ -16,8 +17,10 @@ export async function removeVersions(
   requests: readonly DeleteRequest[],
 ): Promise<readonly Reduced[]> {
   const { bucket, path } = target
-  const replies = await fanOut(set.drives, (drive) => drive.deleteVersions(bucket, path, requests))
   const quorum = deleteQuorumOf(set.size)
+  const { outcomes: replies, late } = await set.patience.ask({ quorum, counts: isDone }, (drive) =>
+    drive.deleteVersions(bucket, path, requests),
+  )
   const results: Reduced[] = []
   let isMissed = false
   let isTorn = false
@@ -30,15 +33,17 @@ export async function removeVersions(
     else if (outcomes.some((outcome) => !(outcome instanceof DriveError))) isTorn = true
   }
   if (isMissed || isTorn) {
-    await set.context.repairs.report({
-      pool: set.pool,
-      set: set.index,
-      bucket,
-      path,
-      reason: isTorn ? 'disagreement' : 'missed',
-    })
+    const missed = replies.includes(NOT_IN_TIME) ? 'late' : 'missed'
+    await set.report(target, isTorn ? 'disagreement' : missed)
   }
+  if (late !== undefined) set.reportAfter(late, target, isTorn ? 'disagreement' : 'missed')
   return results
+}
+
+/** Whether a drive did all that was asked of it. */
+function isDone(reply: DriveResult<readonly DriveResult<DeleteReply>[]>): boolean {
+  if (reply instanceof DriveError) return false
+  return reply.every((_, index) => !(outcomeOf(reply, index) instanceof DriveError))
 }
 
 const NOTHING: DeleteReply = { found: false, versionsLeft: 0 }

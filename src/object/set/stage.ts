@@ -6,7 +6,7 @@ import { framedFileSize, HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-l
 import { noWriteQuorum, writeErrorOf } from '../errors.ts'
 import { ObjectError, type BodySource, type DigestName, type Digests } from '../object.ts'
 import { writeQuorumOf } from '../placement.ts'
-import { fanOut, fanOutTo } from '../quorum/fan-out.ts'
+import type { Answers, Late } from '../quorum/patience.ts'
 import { reduceOutcomes } from '../quorum/reduce.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import type { StagedBody, StageRequest } from './set.ts'
@@ -19,7 +19,12 @@ import type { StagedBody, StageRequest } from './set.ts'
  * Layout of a slot, for N shards of S bytes:   | N hashes | d data shards | p parity shards |
  *
  * At most two slots are held: while the drives take one block the next is filled. A drive gets the next block when all
- * drives have answered for the last one, so a slow drive slows the client and no queue grows.
+ * drives have answered for the last one, so a slow drive slows the client and no queue grows. A drive that keeps a write
+ * quorum waiting beyond a grace is dropped from this write.
+ *
+ * The slot of a block that such a drive was given is lent to it as long as it may read it: not at all when its call has
+ * not begun, else until it answers or is given up. Such a drive gets no more blocks while much is lent to it, and nothing
+ * is lent when memory is short: then the write waits as for a slow drive.
  */
 export async function stageBody(
   set: ErasureSet,
@@ -43,8 +48,16 @@ export async function stageBody(
 /** Drops a folder below TMP_VOLUME on all drives. Failures are left to the clean-up of the staging area. */
 export async function discardStaged(set: ErasureSet, folder: string): Promise<void> {
   assert(folder.length > 0 && !folder.includes('/'))
-  await fanOut(set.drives, (drive) => drive.discardStaged(folder))
+  const options = { quorum: 1, graceMs: DISCARD_GRACE_MS, isTimeless: true }
+  await set.patience.ask(options, (drive) => drive.discardStaged(folder))
 }
+
+/** Nobody needs to see the folder gone. */
+const DISCARD_GRACE_MS = 100
+/** With so much lent, drives that hang get no more blocks. One that is stuck in a write holds one slot, one that is stuck in flushes a slot for each body. */
+const LENT_BYTES_MAX = 8 * 1_048_576
+/** Memory left to others, or a writer does not lend but waits. */
+const FREE_BYTES_MIN = 8 * 1_048_576
 
 type Hasher = ReturnType<Codec['checksum']>
 
@@ -70,7 +83,7 @@ class Stager {
   /** Slots whose bytes the drives may still read. */
   #filling: Slot | undefined
   #sending: Slot | undefined
-  #sent: Promise<DriveResult<void>[]> | undefined
+  #sent: Promise<Answers<void>> | undefined
   #digested: Promise<void> | undefined
   /** Arguments of the append in flight, by position. */
   readonly #chunks: (readonly Uint8Array[])[]
@@ -149,8 +162,7 @@ class Stager {
 
   /** Waits for what is in flight and leaves nothing behind. */
   async abandon(): Promise<void> {
-    await this.#sent
-    this.#sent = undefined
+    await this.#taken()
     this.#md5?.abandon()
     // An update in flight still reads the slot; its failure is the one being handled.
     await Promise.resolve(this.#digested).catch(() => undefined)
@@ -245,19 +257,23 @@ class Stager {
 
   #send(): void {
     this.#isStaged = true
-    this.#sent = fanOutTo(this.#set.drives, this.#isTaking, this.#append)
+    const options = { quorum: this.#writeQuorum, select: this.#isTaking }
+    this.#sent = this.#set.patience.ask(options, this.#append)
   }
 
-  readonly #isTaking = (position: number): boolean => this.#isComplete[position] === true
+  readonly #isTaking = (position: number): boolean => {
+    const { patience } = this.#set
+    if (patience.lentBytes > LENT_BYTES_MAX && patience.isLaggard(position)) return false
+    return this.#isComplete[position] === true
+  }
 
   readonly #append = (drive: Drive, position: number): DriveReply<void> =>
     drive.appendStaged(this.#request.path, this.#chunks[position] ?? [], { last: this.#isLast })
 
-  /** Waits for the block in flight, drops drives that failed, frees its slot. */
+  /** Waits for the block in flight, drops drives that failed or hang. */
   async #settle(): Promise<void> {
-    if (this.#sent === undefined) return
-    const outcomes = await this.#sent
-    this.#sent = undefined
+    const outcomes = await this.#taken()
+    if (outcomes === undefined) return
     for (let position = 0; position < outcomes.length; position++) {
       const outcome = outcomes[position]
       if (this.#isComplete[position] === true && outcome instanceof DriveError) {
@@ -265,9 +281,33 @@ class Stager {
         this.#failures[position] = outcome
       }
     }
-    this.#sending?.release()
-    this.#sending = undefined
     this.#checkQuorum()
+  }
+
+  /** Waits for the block in flight, and frees its slot or lends it to stragglers; undefined: there was none. */
+  async #taken(): Promise<readonly DriveResult<void>[] | undefined> {
+    if (this.#sent === undefined) return undefined
+    const { outcomes, late } = await this.#sent
+    this.#sent = undefined
+    const slot = this.#sending
+    this.#sending = undefined
+    if (slot === undefined) return outcomes
+    if (late?.mayRun !== true) {
+      slot.release()
+      return outcomes
+    }
+    if (this.#lend(late, slot)) return outcomes
+    const all = await late.outcomes
+    slot.release()
+    return all
+  }
+
+  #lend(late: Late<void>, slot: Slot): boolean {
+    const { patience } = this.#set
+    const sizeBytes = slot.bytes.length
+    if (this.#codec.arena.freeBytes < FREE_BYTES_MIN) return false
+    patience.lend(late, sizeBytes, () => slot.release())
+    return true
   }
 
   /** Frees a slot that no drive reads: an inline block, or nothing was left in the body. */
