@@ -42,6 +42,10 @@ export interface Settings {
   /** True: nobody chose credentials. */
   readonly defaultCredentials: boolean
   readonly domains: readonly string[]
+  /** Base domains of websites: `bucket.domain`. With one, buckets called like a host serve that host too. */
+  readonly websiteDomains: readonly string[]
+  /** Origins of browsers for buckets without CORS rules of their own; `*` inside is a wildcard. */
+  readonly corsOrigins: readonly string[]
   readonly region: string
   readonly certsDir: string
   readonly storageClass: StorageClassSettings

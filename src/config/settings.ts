@@ -22,6 +22,7 @@ import {
 const KNOWN_NAMES = [
   'ACCESS_KEY',
   'ADDRESS',
+  'API_CORS_ALLOW_ORIGIN',
   'API_REQUESTS_MAX',
   'API_STALE_UPLOADS_CLEANUP_INTERVAL',
   'API_STALE_UPLOADS_EXPIRY',
@@ -53,6 +54,7 @@ const KNOWN_NAMES = [
   'STORAGE_CLASS_STANDARD',
   'TEST',
   'VOLUMES',
+  'WEBSITE_DOMAIN',
   ...KMS_NAMES,
 ] as const
 type KnownName = (typeof KNOWN_NAMES)[number]
@@ -96,6 +98,8 @@ export function loadSettings(
     rootPassword: credentials.password,
     defaultCredentials: credentials.isDefault,
     domains: domainsOf(read('DOMAIN')),
+    websiteDomains: domainsOf(read('WEBSITE_DOMAIN')),
+    corsOrigins: originsOf(read('API_CORS_ALLOW_ORIGIN')),
     region: (read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'))?.value ?? '',
     certsDir: flags.certsDir ?? read('CERTS_DIR')?.value ?? join(homedir(), '.minio', 'certs'),
     storageClass: storageClassOf(read),
@@ -133,6 +137,12 @@ export function loadSettings(
   }
   if (settings.address.port !== 0 && settings.address.port === settings.consoleAddress.port) {
     throw new ConfigError('Invalid --console-address: its port must differ from that of --address')
+  }
+  const shared = settings.websiteDomains.find((domain) => settings.domains.includes(domain))
+  if (shared !== undefined) {
+    throw new ConfigError(
+      `Invalid CAIRN_WEBSITE_DOMAIN: "${shared}" is also the domain of the S3 API`,
+    )
   }
   return { settings, warnings }
 }
@@ -229,6 +239,12 @@ function domainsOf(named: Named | undefined): readonly string[] {
     }
   }
   return domains
+}
+
+/** Patterns separated by commas; any origin when there are none. */
+function originsOf(named: Named | undefined): readonly string[] {
+  const origins = (named?.value ?? '*').split(',').map((origin) => origin.trim())
+  return origins.filter((origin) => origin !== '')
 }
 
 function storageClassOf(read: Read): StorageClassSettings {

@@ -1,5 +1,10 @@
 /** The metadata that a write request carries (s3-api.md 3.4), as it is stored. */
 import { headerValueText } from './percent.ts'
+import { S3Error } from './s3-error.ts'
+
+/** Where a website sends those who ask for the object. */
+export const REDIRECT_LOCATION = 'x-amz-website-redirect-location'
+const REDIRECT_MAX = 2048
 
 const STANDARD = new Set([
   'content-type',
@@ -34,8 +39,30 @@ export function requestMetadata(
   const encoding = withoutAwsChunked(metadata.get('content-encoding') ?? '')
   if (encoding === '') metadata.delete('content-encoding')
   else metadata.set('content-encoding', encoding)
+  const location = redirectLocation(request, query)
+  if (location !== undefined) metadata.set(REDIRECT_LOCATION, location)
   if ((metadata.get('content-type') ?? '') === '') metadata.set('content-type', DEFAULT_TYPE)
   return metadata
+}
+
+/** `x-amz-website-redirect-location`, undefined when not sent. `InvalidRedirectLocation`. */
+export function redirectLocation(
+  request: MetadataSource,
+  query: { readonly entries: readonly (readonly [string, string])[] },
+): string | undefined {
+  const isNamed = ([name]: readonly [string, string]): boolean =>
+    name.length === REDIRECT_LOCATION.length && name.toLowerCase() === REDIRECT_LOCATION
+  const header = request.rawHeaders.find(isNamed)
+  const location =
+    header === undefined ? query.entries.find(isNamed)?.[1] : headerValueText(header[1])
+  if (location === undefined) return undefined
+  // It is sent as a header again: no characters that would break one.
+  // oxlint-disable-next-line no-control-regex -- these are what must not be there
+  const isSound = /^(?:\/|https?:\/\/)[^\x00-\x1f\x7f]*$/.test(location)
+  if (!isSound || Buffer.byteLength(location) > REDIRECT_MAX) {
+    throw new S3Error('InvalidRedirectLocation')
+  }
+  return location.replace(/[^\x20-\x7e]+/g, (run) => encodeURI(run.toWellFormed()))
 }
 
 function collect(

@@ -6,6 +6,7 @@
  * - No handler runs before signature and permission are checked, and none sees a body that is not verified while read.
  */
 import { createHash } from 'node:crypto'
+import { assert } from '#base/assert'
 import { equalBytes, utf8 } from '#base/bytes'
 import type { HttpHandler, HttpRequest, HttpResponse } from '#http/http'
 import { ObjectError } from '#object/object'
@@ -31,7 +32,9 @@ import { checkAddress, checkHeaders } from './request-checks.ts'
 import { RequestBody } from './request-body.ts'
 import { ResponseWithHeaders } from './response-with-headers.ts'
 import { type Address, parseAddress, Router } from './router.ts'
-import type { Operation, S3Call, S3Services } from './s3.ts'
+import type { Operation, S3Call, S3Reply, S3Services } from './s3.ts'
+import { Websites } from './website.ts'
+import { SiteRequest } from './website/site-request.ts'
 
 /** How many requests are served at a time, over all threads of the node. Health checks do not count. */
 export interface Admission {
@@ -49,6 +52,8 @@ export interface FrontDoorOptions {
   readonly domains: readonly string[]
   /** Origins that browsers may come from, with `*`, to buckets without CORS rules of their own; default: any. */
   readonly corsOrigins?: readonly string[] | undefined
+  /** Base domains of websites, lower case; default: no websites. */
+  readonly websiteDomains?: readonly string[] | undefined
   /** `Server` header; default `MinIO`, which some clients switch on. */
   readonly serverName?: string | undefined
   /** Names this node in `x-amz-id-2`; empty or undefined while there is only one. */
@@ -69,6 +74,12 @@ const CROSS_DOMAIN = utf8(
   '<?xml version="1.0"?><!DOCTYPE cross-domain-policy SYSTEM "http://www.adobe.com/xml/dtds/cross-domain-policy.dtd"><cross-domain-policy><allow-access-from domain="*" secure="false" /></cross-domain-policy>',
 )
 const NO_DOCUMENT = new Uint8Array(0)
+/** Whoever asks a website. */
+const ANYBODY: Authentication = {
+  identity: { accessKey: '', isOwner: false },
+  scheme: 'anonymous',
+  payload: { kind: 'unchecked' },
+}
 /** Clients learn the region by these. */
 const ANY_REGION = new Set(['GetBucketLocation', 'ListBuckets'])
 
@@ -79,6 +90,7 @@ class FrontDoor {
   readonly #authorizer: Authorizer
   readonly #replies: ReplyWriter
   readonly #crossOrigin: CrossOrigin
+  readonly #websites: Websites
 
   constructor(options: FrontDoorOptions) {
     this.#options = options
@@ -91,10 +103,20 @@ class FrontDoor {
     })
     this.#authorizer = new Authorizer(services)
     this.#crossOrigin = new CrossOrigin(services.engine, options.corsOrigins ?? ['*'])
-    this.#replies = new ReplyWriter({
+    const replyOptions = {
       serverName: options.serverName ?? 'MinIO',
       hostId: nodeName === '' ? '' : createHash('sha256').update(nodeName).digest('hex'),
       region: services.region,
+    }
+    this.#replies = new ReplyWriter({ ...replyOptions, strictTransport: true })
+    this.#websites = new Websites({
+      engine: services.engine,
+      clock: services.clock,
+      // Of the hosts of others this server promises nothing.
+      replies: new ReplyWriter({ ...replyOptions, strictTransport: false }),
+      reader: { read: (request, at) => this.#readPage(request, at) },
+      domains: options.websiteDomains ?? [],
+      apiDomains: options.domains,
     })
   }
 
@@ -102,6 +124,11 @@ class FrontDoor {
     let response = plainResponse
     let address: Address | undefined
     try {
+      const site = await this.#websites.bucketOf(request)
+      if (site !== undefined) {
+        await this.#serveSite(request, response, site)
+        return
+      }
       address = parseAddress(request, this.#options.domains)
       if (request.method === 'OPTIONS') {
         const reply = await this.#crossOrigin.preflight(request, address.bucket)
@@ -111,15 +138,69 @@ class FrontDoor {
       const crossOrigin = await this.#crossOrigin.headers(request, address.bucket)
       if (crossOrigin.length > 0) response = new ResponseWithHeaders(plainResponse, crossOrigin)
       if (this.#answersOutside(request, response, address)) return
-      if (this.#options.admission?.tryEnter() === false) throw new S3Error('TooManyRequests')
-      try {
-        const call = await this.#admit(request, address)
+      const admitted = address
+      await this.#within(async () => {
+        const call = await this.#admit(request, admitted)
         await this.#replies.send(request, response, await call.operation.handler(call))
-      } finally {
-        this.#options.admission?.leave()
-      }
+      })
     } catch (error) {
       this.#fail(request, response, { thrown: error, address })
+    }
+  }
+
+  async #within(work: () => Promise<void>): Promise<void> {
+    if (this.#options.admission?.tryEnter() === false) throw new S3Error('TooManyRequests')
+    try {
+      await work()
+    } finally {
+      this.#options.admission?.leave()
+    }
+  }
+
+  async #serveSite(request: HttpRequest, response: HttpResponse, site: string): Promise<void> {
+    if (request.method === 'OPTIONS') {
+      this.#replies.plain(request, response, await this.#crossOrigin.preflight(request, site))
+      return
+    }
+    const headers = await this.#crossOrigin.headers(request, site)
+    const reply = headers.length === 0 ? response : new ResponseWithHeaders(response, headers)
+    await this.#within(() => this.#websites.serve(request, reply, site))
+  }
+
+  /** One object with the rights of anybody, by the handlers of the S3 API. */
+  async #readPage(
+    original: HttpRequest,
+    { bucket, key, plain }: { bucket: string; key: string; plain: boolean },
+  ): Promise<S3Reply> {
+    const name = original.method === 'HEAD' ? 'HeadObject' : 'GetObject'
+    const operation = this.#options.operations.find((row) => row.name === name)
+    assert(operation !== undefined)
+    const request = new SiteRequest(original, plain)
+    const context = { request, query: Query.EMPTY, authentication: ANYBODY }
+    await this.#authorize(context, { address: { bucket, key }, operation })
+    const call: S3Call = {
+      operation,
+      services: this.#options.services,
+      request,
+      identity: ANYBODY.identity,
+      bucket,
+      key,
+      query: Query.EMPTY,
+      virtualHost: true,
+      body: new RequestBody(request, ANYBODY.payload),
+      trailers: () => new Map(),
+      announcedTrailers: [],
+      document: NO_DOCUMENT,
+      isAllowed: this.#question(context),
+      signerOfForm: () => Promise.reject(new S3Error('AccessDenied')),
+    }
+    try {
+      return await operation.handler(call)
+    } catch (error) {
+      const isAbsent = error instanceof ObjectError && error.code === 'ObjectNotFound'
+      // As with Amazon: who may not list learns nothing about what is not there.
+      if (!isAbsent || (await this.#authorizer.mayLearnAbsence(context, bucket, key))) throw error
+      throw new S3Error('AccessDenied')
     }
   }
 
@@ -191,19 +272,33 @@ class FrontDoor {
       trailers: () => body.trailers,
       announcedTrailers: body.announcedTrailers,
       document,
-      isAllowed: (action, bucket, key, about) =>
-        this.#authorizer.isAllowed(
-          about === undefined ? asked : { ...asked, ...about },
-          action,
-          bucket,
-          key,
-        ),
+      isAllowed: this.#question(asked),
+      signerOfForm: async (fields) => {
+        const signed = await this.#authenticator.authenticateForm(fields)
+        return {
+          identity: signed.identity,
+          isAllowed: this.#question({ ...asked, authentication: signed }),
+        }
+      },
     }
+  }
+
+  #question(asked: AuthorizeContext): S3Call['isAllowed'] {
+    return (action, bucket, key, about) =>
+      this.#authorizer.isAllowed(
+        about === undefined ? asked : { ...asked, ...about },
+        action,
+        bucket,
+        key,
+      )
   }
 
   async #authorize(
     context: AuthorizeContext,
-    { address, operation }: { readonly address: Address; readonly operation: Operation },
+    {
+      address,
+      operation,
+    }: { readonly address: Pick<Address, 'bucket' | 'key'>; readonly operation: Operation },
   ): Promise<void> {
     const { identity } = context.authentication
     if (identity.isOwner) return

@@ -14,6 +14,8 @@ export interface ReplyOptions {
   /** 64 hex digits that name the node, empty when there is only one. */
   readonly hostId: string
   readonly region: string
+  /** Whether browsers are told to come by TLS only, for a year. */
+  readonly strictTransport: boolean
 }
 
 /** Writes replies of one front door. */
@@ -23,13 +25,15 @@ export class ReplyWriter {
 
   constructor(options: ReplyOptions) {
     this.#options = options
-    const { serverName, hostId, region } = options
+    const { serverName, hostId, region, strictTransport } = options
     this.#common = [
       ['Server', serverName],
       ['Accept-Ranges', 'bytes'],
       ['X-Content-Type-Options', 'nosniff'],
       ['X-XSS-Protection', '1; mode=block'],
-      ['Strict-Transport-Security', 'max-age=31536000; includeSubDomains'],
+      ...(strictTransport
+        ? [['Strict-Transport-Security', 'max-age=31536000; includeSubDomains'] as const]
+        : []),
       ...(hostId === '' ? [] : [['x-amz-id-2', hostId] as const]),
       ...(region === '' ? [] : [['x-amz-bucket-region', region] as const]),
     ]

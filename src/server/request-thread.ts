@@ -79,6 +79,8 @@ class RequestThread {
         },
         log: this.#log,
         domains: settings.domains,
+        websiteDomains: settings.websiteDomains,
+        corsOrigins: settings.corsOrigins,
         admission: new SharedAdmission(this.#seed.running, settings.requestsMax),
       })
       this.#server = await startHttpServer({

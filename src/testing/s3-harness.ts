@@ -46,6 +46,8 @@ export interface HarnessOptions {
   /** Default: one set of four empty drives. */
   readonly layouts?: (codec: Codec) => Promise<readonly PoolLayout[]> | readonly PoolLayout[]
   readonly deploymentId?: string
+  readonly websiteDomains?: readonly string[]
+  readonly corsOrigins?: readonly string[]
 }
 
 export interface S3Harness {
@@ -83,6 +85,8 @@ export async function startS3(options: HarnessOptions = {}): Promise<S3Harness> 
       },
       log: SILENT_LOG,
       domains: [],
+      websiteDomains: options.websiteDomains,
+      corsOrigins: options.corsOrigins,
     }),
     clock: services.clock,
     log: SILENT_LOG,

@@ -9,6 +9,7 @@ import {
 } from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { writePreconditions } from '#s3-protocol/conditions'
+import { REDIRECT_LOCATION, redirectLocation } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { refusePublicAcl } from './acl.ts'
@@ -46,7 +47,7 @@ const NOT_COPIED = new Set([
   'x-amz-restore',
   'x-amz-restore-expiry-days',
   'x-amz-restore-request-date',
-  'x-amz-website-redirect-location',
+  REDIRECT_LOCATION,
   LOCK_MODE,
   LOCK_UNTIL,
   LEGAL_HOLD,
@@ -71,6 +72,7 @@ interface CopyRequest {
   /** Metadata of the request; undefined: that of the source is kept. */
   readonly replacement: ReadonlyMap<string, string> | undefined
   readonly lock: readonly (readonly [string, string])[]
+  readonly redirect: string | undefined
 }
 
 /** `PUT` of an object with a copy source. */
@@ -133,6 +135,7 @@ async function copyRequestOf(
     storageClass: requestStorageClass(call) ?? 'STANDARD',
     replacement: written?.userMetadata,
     lock: await lockMetadata(call, metadata),
+    redirect: redirectLocation(call.request, call.query),
   }
 }
 
@@ -149,6 +152,7 @@ function decide(
   const isSelf = found.bucket === call.bucket && found.key === call.key
   if (isSelf) refuseUselessCopy(call, found, request)
   const userMetadata = new Map(request.replacement ?? keptMetadata(found))
+  if (request.redirect !== undefined) userMetadata.set(REDIRECT_LOCATION, request.redirect)
   setTags(call, { userMetadata, found, directives: request.directives })
   if (storageClass === 'STANDARD') userMetadata.delete('x-amz-storage-class')
   else userMetadata.set('x-amz-storage-class', storageClass)
@@ -218,10 +222,10 @@ function directivesOf(call: S3Call): Directives {
 function refuseUselessCopy(
   call: S3Call,
   found: ObjectInfo,
-  options: { readonly source: CopySource; readonly directives: Directives },
+  options: Pick<CopyRequest, 'source' | 'directives' | 'redirect'>,
 ): void {
-  const { source, directives } = options
-  if (directives.replaceMetadata || directives.replaceTags) return
+  const { source, directives, redirect } = options
+  if (directives.replaceMetadata || directives.replaceTags || redirect !== undefined) return
   if (source.versionId !== undefined) return
   const storageClass = requestStorageClass(call)
   if (storageClass !== undefined && storageClass !== storageClassOf(found.userMetadata)) return

@@ -1,6 +1,7 @@
 /** Reply headers that tell about a version (s3-api.md 3.6), and what keeps it from being read. */
 import { textOf, utf8 } from '#base/bytes'
 import type { BucketMetadata, ObjectInfo } from '#object/object'
+import { REDIRECT_LOCATION } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
 import { LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, objectLockOf } from './object-lock.ts'
@@ -131,6 +132,10 @@ export async function readHeaders(
     if (call.request.header('x-amz-tagging-directive') === 'ACCESS') {
       headers.push(['X-Amz-Tagging', tags])
     }
+  }
+  const redirect = info.userMetadata.get(REDIRECT_LOCATION)
+  if (redirect !== undefined && redirect !== '') {
+    headers.push([REDIRECT_LOCATION, headerText(redirect)])
   }
   const replication = replicationStatus(info)
   if (replication !== undefined) headers.push(['x-amz-replication-status', replication])
