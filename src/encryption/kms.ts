@@ -3,7 +3,7 @@ import type { Random } from '#base/random'
 import { ConfigError } from '#config/config'
 import type { KmsSettings, ServiceSettings } from '#config/kms-settings'
 import { EncryptionError, type Kms, NO_CONTEXT } from './encryption.ts'
-import { KesKms } from './kms/kes.ts'
+import { LazyKms } from './kms/lazy.ts'
 import { parseStaticKey, type StaticKey, StaticKeyKms } from './kms/static-key.ts'
 
 /**
@@ -26,17 +26,26 @@ export interface KmsPorts {
   readCertificates(path: string): readonly string[]
 }
 
-/** Errors: `ConfigError`, which never shows a key. */
-export function kmsSeedOf(settings: KmsSettings): KmsSeed {
-  const { service, oldSecret, cachesDataKeys } = settings
+/** `authorities`: where the certificates of servers are, unless the settings say. Errors: `ConfigError`, which never shows a key. */
+export function kmsSeedOf(settings: KmsSettings, authorities: string): KmsSeed {
+  const { oldSecret, cachesDataKeys } = settings
   return {
-    service:
-      service.family === 'static'
-        ? { family: 'static', key: staticKeyOf('MINIO_KMS_SECRET_KEY', service.secret) }
-        : service,
+    service: serviceOf(settings.service, authorities),
     oldKey:
       oldSecret === undefined ? undefined : staticKeyOf('CAIRN_KMS_OLD_SECRET_KEY', oldSecret),
     cachesDataKeys,
+  }
+}
+
+function serviceOf(service: ServiceSettings, authorities: string): KmsSeed['service'] {
+  switch (service.family) {
+    case 'static':
+      return { family: 'static', key: staticKeyOf('MINIO_KMS_SECRET_KEY', service.secret) }
+    case 'kes':
+    case 'vault':
+      return { ...service, caPath: service.caPath ?? authorities }
+    case 'aws':
+      return service
   }
 }
 
@@ -48,13 +57,19 @@ function staticKeyOf(name: string, text: string): StaticKey {
   return key
 }
 
-/** Opens no connection yet. Errors: `EncryptionError` for credentials that are none. */
+/** Opens no connection yet, and loads clients when they are needed first. */
 export function openKms(seed: KmsSeed, ports: KmsPorts): Kms {
-  switch (seed.service.family) {
+  const { service } = seed
+  switch (service.family) {
     case 'static':
-      return new StaticKeyKms(seed.service.key, ports.random)
+      return new StaticKeyKms(service.key, ports.random)
     case 'kes':
-      return new KesKms(seed.service, ports)
+      return new LazyKms('MinIO KES', service.keyName, async () => {
+        const { KesKms } = await import('./kms/kes.ts')
+        const kms = new KesKms(service, ports)
+        kms.keepWarm()
+        return kms
+      })
     case 'vault':
     case 'aws':
       throw new EncryptionError('KmsNotSupported', 'Not built yet')

@@ -1,6 +1,7 @@
 import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import type { Codec } from '#codec/codec'
+import type { ObjectEncryption } from '#encryption/object-encryption'
 import type { Log } from '#observe/log'
 import type { NamespaceLocks } from './locks.ts'
 import type { RepairSink } from './repair-sink.ts'
@@ -23,6 +24,7 @@ export interface EngineContext {
   readonly deploymentId: string
   readonly storage: StorageClasses
   readonly repairs: RepairSink
+  readonly encryption: ObjectEncryption
   readonly log: Log
 }
 

@@ -14,6 +14,7 @@ import {
 } from './object.ts'
 import { checkKey, encodeKey, parityOf } from './placement.ts'
 import type { Pools } from './pools.ts'
+import { comparableInfo, shownInfo } from './shown-etag.ts'
 import { newId, putObject } from './put.ts'
 import { checkVersionId, openObject, readableOf, type Readable } from './read.ts'
 import { NULL_VERSION } from './set/set.ts'
@@ -142,20 +143,21 @@ async function copyInPlace(
     allDrives: true,
   })
   const readable = readableOf(target, source.versionId, located)
-  checkSourceConditions(source.preconditions, readable.info)
+  const compared = await comparableInfo(context, readable.info, source.preconditions)
+  checkSourceConditions(source.preconditions, compared)
   const decided = options.metadata(readable.info)
   if (!decided.allowMetadataOnly || decided.digests.length > 0) return undefined
   if (!canShare(context, readable, options.storageClass)) return undefined
-  await checkCurrent(pools, target, path, readable, options)
+  await checkCurrent(context, pools, { ...target, path }, readable, options)
   const changed = withMetadata(readable.body, decided, options)
   const info = await commitInPlace(context, target, path, readable, changed, options)
   return { info, source: readable.info }
 }
 
 async function checkCurrent(
+  context: EngineContext,
   pools: Pools,
-  target: { readonly bucket: string; readonly key: string },
-  path: string,
+  target: { readonly bucket: string; readonly key: string; readonly path: string },
   readable: Readable,
   options: CopyOptions,
 ): Promise<void> {
@@ -164,7 +166,7 @@ async function checkCurrent(
   if (!current.isLatest) {
     const request = {
       bucket: target.bucket,
-      path,
+      path: target.path,
       versionId: undefined,
       inline: false,
       allDrives: false,
@@ -173,7 +175,9 @@ async function checkCurrent(
     current =
       lookup.kind === 'found' ? infoOf(target.bucket, target.key, lookup.version) : undefined
   }
-  checkWriteConditions(options.preconditions, current, target)
+  const { preconditions } = options
+  const compared = await comparableInfo(context, current, preconditions)
+  checkWriteConditions(preconditions, compared, target)
   options.guard?.(current)
 }
 
@@ -226,7 +230,8 @@ async function commitInPlace(
     const nowNs = context.clock.nowNs()
     const touched = { ...changed, modifiedNs: nowNs > newestNs ? nowNs : newestNs + 1n }
     await rewriteVersion(target, path, readable, touched)
-    return objectInfoOf(target.bucket, target.key, touched, { isLatest: true })
+    const info = objectInfoOf(target.bucket, target.key, touched, { isLatest: true })
+    return shownInfo(context, info)
   }
   const isComplete = version.copies.map(
     (copy, position) =>
@@ -241,5 +246,6 @@ async function commitInPlace(
     isComplete,
     newerThanNs: newestNs,
   })
-  return objectInfoOf(target.bucket, target.key, committed.version, { isLatest: true })
+  const info = objectInfoOf(target.bucket, target.key, committed.version, { isLatest: true })
+  return shownInfo(context, info)
 }

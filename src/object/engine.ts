@@ -47,6 +47,7 @@ import { putObject } from './put.ts'
 import { headObject, openObject } from './read.ts'
 import { removeObject, removeObjects, removePrefix } from './remove.ts'
 import { SystemObjects } from './system-objects.ts'
+import { shownInfos } from './shown-etag.ts'
 import { updateMetadata, type MetadataChange } from './update.ts'
 
 /**
@@ -198,11 +199,13 @@ export class Engine implements ObjectEngine {
   // Lists --------------------------------------------------------------------------------------
 
   async listObjects(bucket: string, request: ListRequest): Promise<ListResult> {
-    return listObjects(this.#names, bucket, request, await this.#listOptions(bucket))
+    const list = await listObjects(this.#names, bucket, request, await this.#listOptions(bucket))
+    return { ...list, objects: await shownInfos(this.#context, list.objects) }
   }
 
   async listVersions(bucket: string, request: ListVersionsRequest): Promise<ListVersionsResult> {
-    return listVersions(this.#names, bucket, request, await this.#listOptions(bucket))
+    const list = await listVersions(this.#names, bucket, request, await this.#listOptions(bucket))
+    return { ...list, versions: await shownInfos(this.#context, list.versions) }
   }
 
   async #listOptions(bucket: string): Promise<{ readonly isUnversioned: boolean }> {

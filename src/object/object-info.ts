@@ -1,5 +1,7 @@
 import { textOf } from '#base/bytes'
 import { formatUuid } from '#base/uuid'
+import { plainSize as plainStreamSize, tampered } from '#encryption/dare'
+import { encryptionKindOf, hasMultipartMark } from '#encryption/key-metadata'
 import type { DeleteMarker, ObjectVersion } from '#drive/xl-meta'
 import type { ObjectInfo, PartInfo, VersionId } from './object.ts'
 import { NULL_VERSION, type ChosenVersion } from './set/set.ts'
@@ -12,6 +14,9 @@ const ETAG_KEY = 'etag'
 const OLD_ETAG_KEY = 'md5Sum'
 const ACTUAL_SIZE_KEY = 'x-minio-internal-actual-size'
 const COMPRESSION_KEY = 'x-minio-internal-compression'
+
+/** Hex digits of an MD5. */
+const SIMPLE_ETAG_LENGTH = 32
 
 const NO_USER_METADATA: ReadonlyMap<string, string> = new Map()
 const NO_SYSTEM_METADATA: ReadonlyMap<string, Uint8Array> = new Map()
@@ -71,7 +76,7 @@ export function objectInfoOf(
     etag,
     userMetadata,
     systemMetadata: version.systemMetadata,
-    parts: version.parts,
+    parts: shownPartsOf(version),
     dataShards: version.dataShards,
     parityShards: version.parityShards,
     successorModifiedNs: options.successorModifiedNs,
@@ -113,7 +118,13 @@ export function plainPartSize(
   info: Pick<ObjectInfo, 'systemMetadata' | 'parts' | 'actualSizeBytes'>,
   part: PartInfo,
 ): number {
-  if (compressionOf(info.systemMetadata) === undefined) return part.sizeBytes
+  if (compressionOf(info.systemMetadata) === undefined) {
+    if (encryptionKindOf(info.systemMetadata) === undefined) return part.sizeBytes
+    // The sizes noted beside it are those of the stored bytes in some versions.
+    const sizeBytes = plainStreamSize(part.sizeBytes)
+    if (sizeBytes === undefined) throw tampered('the stored size is no size of a stream')
+    return sizeBytes
+  }
   if (part.actualSizeBytes >= 0) return part.actualSizeBytes
   return info.parts.length === 1 ? info.actualSizeBytes : part.sizeBytes
 }
@@ -124,12 +135,35 @@ export function plainSize(info: ObjectInfo): number {
   return info.parts.reduce((sum, part) => sum + plainPartSize(info, part), 0)
 }
 
+/** True when each part was encrypted by itself. `info`: as stored. Source: encryption.md 2.3. */
+export function isSealedInParts(info: ObjectInfo): boolean {
+  if (!hasMultipartMark(info.systemMetadata) || info.etag.length === SIMPLE_ETAG_LENGTH)
+    return false
+  return info.parts.every(({ sizeBytes }) => plainStreamSize(sizeBytes) !== undefined)
+}
+
 /** Name of the scheme by which the data is compressed. */
 export function compressionOf(systemMetadata: ReadonlyMap<string, Uint8Array>): string | undefined {
   for (const [name, value] of systemMetadata) {
     if (name.toLowerCase() === COMPRESSION_KEY) return textOf(value)
   }
   return undefined
+}
+
+/** The sizes noted beside encrypted parts are not always those of the content: they are computed. */
+function shownPartsOf(version: ObjectVersion): readonly PartInfo[] {
+  if (!isSealedOnly(version)) return version.parts
+  return version.parts.map((part) => ({
+    ...part,
+    actualSizeBytes: plainStreamSize(part.sizeBytes) ?? -1,
+  }))
+}
+
+/** Encrypted, and not compressed before. */
+function isSealedOnly({ systemMetadata }: ObjectVersion): boolean {
+  return (
+    encryptionKindOf(systemMetadata) !== undefined && compressionOf(systemMetadata) === undefined
+  )
 }
 
 /** The size that the client sent: noted for compressed and multipart objects, else the sum over the parts. */
@@ -139,8 +173,15 @@ function actualSizeOf(version: ObjectVersion): number {
     const noted = Number(textOf(value))
     if (Number.isSafeInteger(noted) && noted >= 0) return noted
   }
+  const isSealed = isSealedOnly(version)
   let sizeBytes = 0
   for (const part of version.parts) {
+    if (isSealed) {
+      const partBytes = plainStreamSize(part.sizeBytes)
+      if (partBytes === undefined) return -1
+      sizeBytes += partBytes
+      continue
+    }
     if (part.actualSizeBytes < 0) return version.sizeBytes
     sizeBytes += part.actualSizeBytes
   }

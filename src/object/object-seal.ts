@@ -9,23 +9,49 @@ import {
   sealedSize,
   tampered,
 } from '#encryption/dare'
-import { EncryptionError } from '#encryption/encryption'
-import { sealEtag } from '#encryption/etags'
-import { openLabelled, partKey, sealLabelled } from '#encryption/object-keys'
+import { EncryptionError, type EncryptionKind } from '#encryption/encryption'
+import { keylessEtag, sealEtag, unsealEtag } from '#encryption/etags'
+import { encryptionKindOf } from '#encryption/key-metadata'
+import type { ObjectEncryption } from '#encryption/object-encryption'
+import { openLabelled, partKey, type SealLabel, sealLabelled } from '#encryption/object-keys'
 import { StreamOpener, StreamSealer } from '#encryption/sealed-stream'
-import type { BodySource, DataChunk, PartInfo } from './object.ts'
+import { isSealedInParts } from './object-info.ts'
+import type { BodySource, DataChunk, ObjectInfo, PartInfo, UploadInfo } from './object.ts'
 import type { LayerBody, LayerRead, Seal } from './transform.ts'
+
+/**
+ * What decrypts a version (as stored) or an upload in progress; undefined when it is not encrypted. `clientKey`: for
+ * SSE-C. Errors: `EncryptionError`.
+ */
+export async function openSeal(
+  encryption: ObjectEncryption,
+  version: ObjectInfo | UploadInfo,
+  clientKey: Uint8Array | undefined,
+): Promise<ObjectSeal | undefined> {
+  const { bucket, key, systemMetadata } = version
+  const kind = encryptionKindOf(systemMetadata)
+  const objectKey = await encryption.open(systemMetadata, { bucket, key }, clientKey)
+  if (objectKey === undefined || kind === undefined || kind === 'unknown') return undefined
+  const isInParts = 'parts' in version ? isSealedInParts(version) : true
+  return new ObjectSeal(objectKey, encryption.random, { kind, isInParts })
+}
 
 /** Encrypts and decrypts the content of one version. Errors while reading: `EncryptionError` with `Tampered`. */
 export class ObjectSeal implements Seal {
   readonly #objectKey: Uint8Array
   readonly #random: Random
+  readonly #kind: EncryptionKind
   readonly #isInParts: boolean
 
   /** Owns `objectKey` and wipes it with `close`. `isInParts`: each part has a key of its own. */
-  constructor(objectKey: Uint8Array, random: Random, options: { readonly isInParts: boolean }) {
+  constructor(
+    objectKey: Uint8Array,
+    random: Random,
+    options: { readonly kind: EncryptionKind; readonly isInParts: boolean },
+  ) {
     this.#objectKey = objectKey
     this.#random = random
+    this.#kind = options.kind
     this.#isInParts = options.isInParts
   }
 
@@ -98,26 +124,37 @@ export class ObjectSeal implements Seal {
     return sealEtag(this.#objectKey, md5, this.#random)
   }
 
+  shownEtag(stored: string): string {
+    return this.#kind === 'sse-s3' ? unsealEtag(this.#objectKey, stored) : keylessEtag(stored)
+  }
+
   sealIndex(index: Uint8Array): Uint8Array {
-    return sealLabelled(this.#objectKey, 'compression-index', index, this.#random)
+    return this.#sealed('compression-index', index)
   }
 
   openIndex(index: Uint8Array): Uint8Array | undefined {
+    return this.#opened('compression-index', index)
+  }
+
+  sealChecksums(blob: Uint8Array): Uint8Array {
+    return this.#sealed('object-checksum', blob)
+  }
+
+  openChecksums(blob: Uint8Array): Uint8Array | undefined {
+    return this.#opened('object-checksum', blob)
+  }
+
+  #sealed(label: SealLabel, plain: Uint8Array): Uint8Array {
+    return sealLabelled(this.#objectKey, label, plain, this.#random)
+  }
+
+  #opened(label: SealLabel, sealed: Uint8Array): Uint8Array | undefined {
     try {
-      return openLabelled(this.#objectKey, 'compression-index', index)
+      return openLabelled(this.#objectKey, label, sealed)
     } catch (error) {
       if (error instanceof EncryptionError) return undefined
       throw error
     }
-  }
-
-  sealChecksums(blob: Uint8Array): Uint8Array {
-    return sealLabelled(this.#objectKey, 'object-checksum', blob, this.#random)
-  }
-
-  /** Errors: `EncryptionError`. */
-  openChecksums(blob: Uint8Array): Uint8Array {
-    return openLabelled(this.#objectKey, 'object-checksum', blob)
   }
 
   close(): void {

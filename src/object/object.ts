@@ -10,7 +10,6 @@
  */
 
 import type { ExtraDocument } from './bucket-extras.ts'
-
 import type { Seal } from './transform.ts'
 
 export type ObjectErrorCode =
@@ -115,7 +114,7 @@ export interface ObjectInfo {
   readonly sizeBytes: number
   /** Size the client sent. */
   readonly actualSizeBytes: number
-  /** As stored, unquoted. */
+  /** Unquoted, as clients see it; where something is called with a version as stored: that of the drives. */
   readonly etag: string
   /** MetaUsr: `content-type`, `X-Amz-Meta-...`, `x-amz-storage-class` ..., without `etag`; keys as stored. */
   readonly userMetadata: ReadonlyMap<string, string>
@@ -333,6 +332,8 @@ export interface CompletePart {
 }
 
 export interface CompleteOptions {
+  /** What encrypts this upload, undefined when it is not encrypted or nothing needs its key. */
+  readonly seal?: ((upload: UploadInfo) => Promise<Seal | undefined>) | undefined
   readonly versioning: VersioningState
   readonly preconditions?: WritePreconditions | undefined
   readonly guard?: ((current: ObjectInfo | undefined) => void) | undefined

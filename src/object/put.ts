@@ -4,7 +4,7 @@ import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { checkWriteConditions } from './conditions.ts'
 import { BLOCK_SIZE_BYTES, OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, noWriteQuorum } from './errors.ts'
-import { infoOf, isObject, objectInfoOf } from './object-info.ts'
+import { compressionOf, infoOf, isObject, objectInfoOf } from './object-info.ts'
 import type {
   BodySource,
   Digests,
@@ -18,6 +18,7 @@ import type { Pools } from './pools.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import { NULL_VERSION, type CommitPlan, type Shape } from './set/set.ts'
 import { sourceOf } from './set/stage.ts'
+import { comparableInfo, sealedMetadata, shownInfo } from './shown-etag.ts'
 import type { Seal } from './transform.ts'
 import { stageContent, type StagedContent } from './transform/stage-content.ts'
 
@@ -27,6 +28,7 @@ import { stageContent, type StagedContent } from './transform/stage-content.ts'
 
 const INLINE_KEY = 'x-minio-internal-inline-data'
 const UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
+const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
 const STORAGE_CLASS_KEY = 'x-amz-storage-class'
 const ETAG_KEY = 'etag'
 const TRUE = utf8('true')
@@ -70,12 +72,13 @@ export async function putObject(
       signal: options.signal,
     },
     body,
-    { seal: options.seal, partNumber: 1 },
+    { systemMetadata: options.systemMetadata, seal: options.seal, partNumber: 1 },
   )
   const { staged } = content
   let isWhole = false
   try {
-    const added = await options.verify?.(content.digests, content.plainSizeBytes)
+    const verified = await options.verify?.(content.digests, content.plainSizeBytes)
+    const added = sealedMetadata(verified ?? new Map(), options.seal)
     const version = versionOf(context, { shape, dataDir, parity, content, added }, options)
     const plan: CommitPlan = {
       bucket,
@@ -88,7 +91,8 @@ export async function putObject(
     }
     const committed = await commitUnderLock(context, pools, { set, key, plan }, options)
     isWhole = committed.isWhole
-    return objectInfoOf(bucket, key, committed.version, { isLatest: true })
+    const stored = objectInfoOf(bucket, key, committed.version, { isLatest: true })
+    return await shownInfo(context, stored, options.seal)
   } finally {
     // Drives that took the commit have nothing left there.
     if (staged.isStaged && !isWhole) void set.discardStaged(folder)
@@ -126,7 +130,9 @@ export async function commitUnderLock(
   })
   if (lookup.kind === 'unreadable') throw noReadQuorum({ bucket, key }, lookup.cause)
   const current = lookup.kind === 'found' ? infoOf(bucket, key, lookup.version) : undefined
-  checkWriteConditions(options.preconditions, current, { bucket, key })
+  const { preconditions } = options
+  const compared = await comparableInfo(context, current, preconditions)
+  checkWriteConditions(preconditions, compared, { bucket, key })
   options.guard?.(current)
   const newest = lookup.kind === 'found' ? lookup.version.body : undefined
   const isReplaced = newest?.versionId === plan.version.versionId
@@ -189,15 +195,18 @@ function versionOf(
     readonly dataDir: string
     readonly parity: ParityChoice
     readonly content: StagedContent
-    readonly added: ReadonlyMap<string, Uint8Array> | undefined
+    readonly added: ReadonlyMap<string, Uint8Array>
   },
   options: PutRequest,
 ): ObjectVersion {
   const { shape, content, parity } = made
   const { staged, plainSizeBytes } = content
   const systemMetadata = new Map(options.systemMetadata)
-  for (const [name, value] of made.added ?? []) systemMetadata.set(name, value)
+  for (const [name, value] of made.added) systemMetadata.set(name, value)
   if (staged.inline !== undefined) systemMetadata.set(INLINE_KEY, TRUE)
+  if (compressionOf(systemMetadata) !== undefined) {
+    systemMetadata.set(ACTUAL_SIZE_KEY, utf8(String(plainSizeBytes)))
+  }
   if (parity.upgradedFrom !== undefined) {
     systemMetadata.set(UPGRADED_KEY, utf8(`${parity.upgradedFrom}->${parity.parityShards}`))
   }

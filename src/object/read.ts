@@ -1,5 +1,7 @@
 import { textOf } from '#base/bytes'
 import type { ObjectVersion } from '#drive/xl-meta'
+import { EncryptionError } from '#encryption/encryption'
+import { encryptionKindOf } from '#encryption/key-metadata'
 import { checkReadConditions } from './conditions.ts'
 import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, objectNotFound } from './errors.ts'
@@ -19,7 +21,8 @@ import { resolveRange, type ResolvedRange } from './range.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import type { ChosenVersion, LookupRequest } from './set/set.ts'
 import { ShardReader } from './set/shard-reader.ts'
-import { planRead, type ReadPlan } from './transform.ts'
+import { shownInfo } from './shown-etag.ts'
+import { planRead, type ReadPlan, type Seal } from './transform.ts'
 
 /**
  * Reading an object.
@@ -60,7 +63,7 @@ export async function openObject(
   try {
     const request = requestOf(target, path, options.versionId, true)
     const readable = readableOf(target, options.versionId, await pools.locate(request))
-    checkReadConditions(options.preconditions, readable.info)
+    await checkConditions(context, readable.info, options)
     let opened: Opened
     try {
       opened = await openReadable(context, target, path, readable, options)
@@ -71,10 +74,14 @@ export async function openObject(
       const other = readableOf(target, options.versionId, again)
       opened = await openReadable(context, target, path, other, options)
     }
-    const { info, range, shards, plan } = opened
-    if (shards === undefined) return new EmptyReader(info, range)
+    const { info, range, shards, plan, seal } = opened
+    if (shards === undefined) {
+      seal?.close()
+      return new EmptyReader(info, range)
+    }
     keepsLock = opened.needsLock
-    return new OpenReader(info, range, { shards, plan, lock: keepsLock ? lock : undefined })
+    const held = keepsLock ? lock : undefined
+    return new OpenReader(info, range, { shards, plan, seal, lock: held })
   } finally {
     if (!keepsLock) lock.release()
   }
@@ -86,7 +93,18 @@ interface Opened {
   /** Undefined: no bytes are wanted. */
   readonly shards: ShardReader | undefined
   readonly plan: ReadPlan | undefined
+  readonly seal: Seal | undefined
   readonly needsLock: boolean
+}
+
+/** Errors: as `checkReadConditions`, and `EncryptionError`. */
+async function checkConditions(
+  context: EngineContext,
+  info: ObjectInfo,
+  { preconditions }: ReadOptions,
+): Promise<void> {
+  if (preconditions === undefined) return
+  checkReadConditions(preconditions, await shownInfo(context, info))
 }
 
 async function openReadable(
@@ -96,16 +114,25 @@ async function openReadable(
   readable: Readable,
   options: ReadOptions,
 ): Promise<Opened> {
-  const { info } = readable
-  const range = resolveRange(options.range, info)
-  const seal = await options.unseal?.(info)
-  if (range.sizeBytes === 0) {
-    return { info, range, shards: undefined, plan: undefined, needsLock: false }
+  const stored = readable.info
+  const range = resolveRange(options.range, stored)
+  const seal = await options.unseal?.(stored)
+  try {
+    if (seal === undefined && encryptionKindOf(stored.systemMetadata) !== undefined) {
+      throw new EncryptionError('KeyMismatch', 'The version is encrypted, and no key was given')
+    }
+    const info = await shownInfo(context, stored, seal)
+    if (range.sizeBytes === 0) {
+      return { info, range, shards: undefined, plan: undefined, seal, needsLock: false }
+    }
+    checkIsLocal(target, readable.body)
+    const plan = planRead(context, stored, range, seal)
+    const shards = readerOf(target, path, readable, plan ?? range, options)
+    return { info, range, shards, plan, seal, needsLock: !(await shards.start()) }
+  } catch (error) {
+    seal?.close()
+    throw error
   }
-  checkIsLocal(target, readable.body)
-  const plan = planRead(context, info, range, seal)
-  const shards = readerOf(target, path, readable, plan ?? range, options)
-  return { info, range, shards, plan, needsLock: !(await shards.start()) }
 }
 
 export async function headObject(
@@ -118,8 +145,13 @@ export async function headObject(
   using _lock = await lockForRead(context, target, options)
   const located = await pools.locate(requestOf(target, path, options.versionId, false))
   const { info } = readableOf(target, options.versionId, located)
-  checkReadConditions(options.preconditions, info)
-  return { info, ...resolveRange(options.range, info) }
+  await checkConditions(context, info, options)
+  const seal = await options.unseal?.(info)
+  try {
+    return { info: await shownInfo(context, info, seal), ...resolveRange(options.range, info) }
+  } finally {
+    seal?.close()
+  }
 }
 
 function lockForRead(
@@ -227,6 +259,7 @@ class OpenReader implements ObjectReader {
   readonly partCount: number | undefined
   readonly #shards: ShardReader
   readonly #plan: ReadPlan | undefined
+  readonly #seal: Seal | undefined
   readonly #lock: LockHandle | undefined
 
   constructor(
@@ -235,6 +268,7 @@ class OpenReader implements ObjectReader {
     from: {
       readonly shards: ShardReader
       readonly plan: ReadPlan | undefined
+      readonly seal: Seal | undefined
       readonly lock: LockHandle | undefined
     },
   ) {
@@ -244,28 +278,28 @@ class OpenReader implements ObjectReader {
     this.partCount = range.partCount
     this.#shards = from.shards
     this.#plan = from.plan
+    this.#seal = from.seal
     this.#lock = from.lock
   }
 
   chunks(): AsyncIterable<DataChunk> {
     const stored = this.#shards.chunks()
     const chunks = this.#plan === undefined ? stored : this.#plan.open(stored)
-    return this.#lock === undefined ? chunks : this.#lockedChunks(chunks, this.#lock)
+    return this.#lock === undefined && this.#seal === undefined ? chunks : this.#heldChunks(chunks)
   }
 
   close(): void {
     this.#shards.close()
+    this.#seal?.close()
     this.#lock?.release()
   }
 
-  async *#lockedChunks(
-    chunks: AsyncIterable<DataChunk>,
-    lock: LockHandle,
-  ): AsyncGenerator<DataChunk, void, void> {
+  async *#heldChunks(chunks: AsyncIterable<DataChunk>): AsyncGenerator<DataChunk, void, void> {
     try {
       yield* chunks
     } finally {
-      lock.release()
+      this.#seal?.close()
+      this.#lock?.release()
     }
   }
 }

@@ -2,6 +2,7 @@ import { assert, AssertionError } from '#base/assert'
 import { DriveError, type DeleteRequest, type DriveResult } from '#drive/drive'
 import { encodeDeleteMarker } from '#drive/xl-meta'
 import { checkDeleteConditions } from './conditions.ts'
+import { comparableInfo } from './shown-etag.ts'
 import { DELETE_LOCK_MS, type EngineContext } from './context.ts'
 import { checkWrite, noReadQuorum } from './errors.ts'
 import { infoOf, storedVersionId, versionIdOf } from './object-info.ts'
@@ -203,19 +204,26 @@ async function decide(
   try {
     if (request.versionId !== undefined) {
       checkVersionId(target, request.versionId)
-      return decideRemoval(state, storedVersionId(request.versionId), request)
+      return await decideRemoval(context, state, storedVersionId(request.versionId), request)
     }
-    if (request.versioning === 'unversioned') return decideRemoval(state, NULL_VERSION, request)
+    if (request.versioning === 'unversioned') {
+      return await decideRemoval(context, state, NULL_VERSION, request)
+    }
     return await decideMarker(context, pools, state, request)
   } catch (error) {
     return { outcome: objectErrorFrom(error), removals: [] }
   }
 }
 
-function decideRemoval(state: KeyState, versionId: string, request: DeleteOptions): Decision {
+async function decideRemoval(
+  context: EngineContext,
+  state: KeyState,
+  versionId: string,
+  request: DeleteOptions,
+): Promise<Decision> {
   const located = state.all(versionId)
   const { lookup } = newestOf(located)
-  const current = checkCurrent(state.target, lookup, request)
+  const current = await checkCurrent(context, state.target, lookup, request)
   if (lookup.kind === 'absent') {
     return { outcome: { found: false, deleteMarker: false, markerCreated: false }, removals: [] }
   }
@@ -254,7 +262,8 @@ async function decideMarker(
   const { target, path } = state
   const isSuspended = request.versioning === 'suspended'
   const latest = newestOf(state.all(undefined))
-  const current = checkCurrent(target, latest.lookup, { ...request, guard: undefined })
+  const unguarded = { ...request, guard: undefined }
+  const current = await checkCurrent(context, target, latest.lookup, unguarded)
   const removals = isSuspended ? removalsOf(state.all(NULL_VERSION), NULL_VERSION) : []
   // What is lost for good counts more than what is merely hidden.
   const replaced = isSuspended ? newestOf(state.all(NULL_VERSION)).lookup : undefined
@@ -293,11 +302,12 @@ async function decideMarker(
 }
 
 /** Guard and conditions against the version addressed. */
-function checkCurrent(
+async function checkCurrent(
+  context: EngineContext,
   target: RemoveTarget,
   lookup: Lookup,
   request: DeleteOptions,
-): ObjectInfo | undefined {
+): Promise<ObjectInfo | undefined> {
   if (lookup.kind === 'unreadable') {
     // What cannot be read can still be removed, unless somebody must look at it first.
     if (request.guard === undefined && request.preconditions === undefined) return undefined
@@ -308,7 +318,8 @@ function checkCurrent(
   }
   const current =
     lookup.kind === 'found' ? infoOf(target.bucket, target.key, lookup.version) : undefined
-  checkDeleteConditions(request.preconditions, current)
+  const { preconditions } = request
+  checkDeleteConditions(preconditions, await comparableInfo(context, current, preconditions))
   request.guard?.(current)
   return current
 }

@@ -1,8 +1,9 @@
 import type { EngineContext } from './context.ts'
-import { plainPartSize } from './object-info.ts'
+import { compressionOf, plainPartSize } from './object-info.ts'
 import type { BodySource, DataChunk, DigestName, Digests, ObjectInfo, PartInfo } from './object.ts'
 import type { ResolvedRange } from './range.ts'
 import { ChunkCursor } from './transform/chunk-cursor.ts'
+import { checkScheme, Compression } from './transform/compression.ts'
 import { DigestedBody } from './transform/digested-body.ts'
 
 /**
@@ -14,6 +15,9 @@ import { DigestedBody } from './transform/digested-body.ts'
  * Invariants
  * - Each part is a stream of its own; a simple object is one part.
  * - Digests, ETags and actual sizes are those of the plain bytes.
+ * - Content is compressed exactly when the metadata of its version says so. Whoever creates the version decides by setting
+ *   the key; the engine compresses, the parts of an upload as well.
+ * - Content is encrypted when the metadata says so too, but its key is not there: callers hand over a `Seal`.
  * Source: disk-format.md section 7, encryption.md 2.5 and 8.
  */
 
@@ -46,9 +50,17 @@ export interface LayerRead {
 export interface Seal extends Layer {
   /** ETag to store for an object or a part with this MD5. */
   etagOf(md5: Uint8Array): string
+  /** What clients see of a stored ETag. Errors: `EncryptionError`. */
+  shownEtag(stored: string): string
+  /** Sealed in place of the blob among system metadata. */
+  sealChecksums(blob: Uint8Array): Uint8Array
+  /** Undefined: damaged. */
+  openChecksums(blob: Uint8Array): Uint8Array | undefined
   sealIndex(index: Uint8Array): Uint8Array
   /** Undefined: damaged; the part is then read from its beginning. */
   openIndex(index: Uint8Array): Uint8Array | undefined
+  /** Wipes the key: by who made the seal, or got it from a callback. Idempotent. */
+  close(): void
 }
 
 /** A plain body on its way to the drives. */
@@ -65,6 +77,8 @@ export interface StoredBody {
 }
 
 export interface WriteOptions {
+  /** Metadata of the version to be: says whether it is to be compressed. */
+  readonly systemMetadata: ReadonlyMap<string, Uint8Array> | undefined
   readonly seal: Seal | undefined
   readonly digests: readonly DigestName[]
   readonly partNumber: number
@@ -77,19 +91,42 @@ export function storedBodyOf(
   options: WriteOptions,
 ): StoredBody | undefined {
   const { seal, partNumber } = options
-  if (seal === undefined) return undefined
+  const compression = compressionFor(context, options.systemMetadata ?? new Map(), seal)
+  if (compression === undefined && seal === undefined) return undefined
   const digested = new DigestedBody(context.codec, plain, options.digests)
-  const sealed = seal.write(digested, partNumber)
+  const compressed = compression?.write(digested)
+  const sealed = seal?.write(compressed ?? digested, partNumber)
   return {
-    body: sealed,
+    body: sealed ?? compressed ?? digested,
     plainSizeBytes: () => digested.readBytes,
     digests: () => digested.digests(),
-    index: () => undefined,
+    index: () => {
+      const index = compressed?.index?.()
+      return index === undefined || seal === undefined ? index : seal.sealIndex(index)
+    },
     close: () => {
-      sealed.close?.()
+      sealed?.close?.()
+      compressed?.close?.()
       digested.close()
     },
   }
+}
+
+/** Undefined: these data are not compressed. Errors: `Internal` for a scheme that is not known. */
+function compressionFor(
+  context: EngineContext,
+  systemMetadata: ReadonlyMap<string, Uint8Array>,
+  seal: Seal | undefined,
+): Compression | undefined {
+  const scheme = compressionOf(systemMetadata)
+  if (scheme === undefined) return undefined
+  checkScheme(scheme)
+  return new Compression({
+    codec: context.codec,
+    random: context.random,
+    isSealed: seal !== undefined,
+    openIndex: (index) => seal?.openIndex(index),
+  })
 }
 
 /** Stored bytes to fetch for a range of plain ones, and what to do with them. */
@@ -99,14 +136,17 @@ export interface ReadPlan {
   open(stored: AsyncIterable<DataChunk>): AsyncIterable<DataChunk>
 }
 
-/** Undefined: what is stored is what is wanted. The range has at least one byte. */
+/** Undefined: what is stored is what is wanted. The range has at least one byte. Errors: `Internal` for a scheme of
+ *  compression that is not known. */
 export function planRead(
-  _context: EngineContext,
+  context: EngineContext,
   info: ObjectInfo,
   range: ResolvedRange,
   seal: Seal | undefined,
 ): ReadPlan | undefined {
-  return seal === undefined ? undefined : planParts(info, range, [seal])
+  const compression = compressionFor(context, info.systemMetadata, seal)
+  const layers = [compression, seal].filter((layer) => layer !== undefined)
+  return layers.length === 0 ? undefined : planParts(info, range, layers)
 }
 
 /** What one part contributes: stored bytes [start, end) of the object, and the way up from them. */

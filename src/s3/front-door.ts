@@ -237,7 +237,7 @@ class FrontDoor {
     checkDate(request, scheme, services.clock.nowMs())
     checkHeaders(request)
     checkSingleScheme(request, query)
-    checkAddress(request, address)
+    checkAddress(request, address, services)
     const operation = this.#router.match(request, address, query)
     const { path, resourcePath } = address
     const authentication = await this.#authenticator.authenticate(

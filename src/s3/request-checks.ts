@@ -31,11 +31,15 @@ export function checkHeaders(request: HttpRequest): void {
 }
 
 /** Names and what may not come over a plain connection. */
-export function checkAddress(request: HttpRequest, address: Address): void {
+export function checkAddress(
+  request: HttpRequest,
+  address: Address,
+  options: { readonly allowsClientKeysOverHttp: boolean },
+): void {
   checkKey(address.key)
   if (isBelowConsole(address)) checkConsolePath(request)
   else if (address.bucket !== '') checkBucketName(address.bucket)
-  if (!request.isSecure) checkCustomerKeys(request)
+  if (!request.isSecure && !options.allowsClientKeysOverHttp) checkCustomerKeys(request)
 }
 
 /** Paths below `/minio/` belong to the server's other faces: as a bucket there is nothing to find. */
@@ -49,11 +53,9 @@ function checkConsolePath({ method }: HttpRequest): void {
 }
 
 function checkCustomerKeys(request: HttpRequest): void {
-  const isSent =
-    request.header('x-amz-server-side-encryption-customer-key') !== undefined ||
-    request.header('x-amz-server-side-encryption-customer-algorithm') !== undefined ||
-    request.header('x-amz-copy-source-server-side-encryption-customer-key') !== undefined ||
-    request.header('x-amz-copy-source-server-side-encryption-customer-algorithm') !== undefined
+  const isSent = request.rawHeaders.some(([name]) =>
+    /^x-amz-(copy-source-)?server-side-encryption-customer-/i.test(name),
+  )
   if (isSent) {
     throw new S3Error('InvalidRequest', {
       message:

@@ -92,7 +92,7 @@ fuzz('request lines, hosts and headers', (random) => {
     checkDate(request, classify(request, query), 0)
     checkHeaders(request)
     checkSingleScheme(request, query)
-    checkAddress(request, address)
+    checkAddress(request, address, { allowsClientKeysOverHttp: false })
     assert.ok(!key.includes('\0') && Buffer.byteLength(key) <= 1024)
     assert.ok(!key.split(/[/\\]/).some((segment) => segment === '..' || segment === '.'))
     assert.ok(bucket === '' || /^[a-z0-9][a-z0-9.-]+$/.test(bucket))

@@ -10,8 +10,10 @@
  */
 import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
+import type { S2Decoder } from '#codec/s2'
+import type { ObjectEncryption } from '#encryption/object-encryption'
 import type { HttpRequest } from '#http/http'
-import type { BodySource, DigestName, ObjectEngine, ObjectReader } from '#object/object'
+import type { BodySource, DataChunk, DigestName, ObjectEngine } from '#object/object'
 import type { RequestFacts } from './policy-values.ts'
 
 export type OperationScope = 'service' | 'bucket' | 'object'
@@ -66,8 +68,17 @@ export interface S3Services {
   readonly engine: ObjectEngine
   readonly clock: Clock
   readonly random: Random
+  readonly encryption: ObjectEncryption
+  /** Writes that ask for nothing are encrypted with the default key of the KMS. */
+  readonly encryptsAll: boolean
+  /** Development only: customer keys are taken over connections without TLS. */
+  readonly allowsClientKeysOverHttp: boolean
   /** Configured region, empty when none. */
   readonly region: string
+  /** A reader of S2 and framed Snappy. */
+  s2Decoder(): S2Decoder
+  /** Whether queries may read Parquet; default: no. */
+  readonly selectsParquet?: boolean | undefined
   /** Digest of a small piece of data at once: of part digests, never of bodies. */
   digest(name: DigestName, data: Uint8Array): Uint8Array
 }
@@ -94,6 +105,10 @@ export interface S3Call {
   readonly document: Uint8Array
   /** Whether the caller may do `action` on `bucket/key` (for several keys, copy sources). Owner: always. */
   isAllowed(action: string, bucket: string, key: string, about?: AskedAbout): Promise<boolean>
+  /** Who signed the policy of a form, by its fields (lower-case names). Throws what a wrong signature gets. */
+  signerOfForm(
+    fields: ReadonlyMap<string, string>,
+  ): Promise<{ readonly identity: Identity; readonly isAllowed: S3Call['isAllowed'] }>
 }
 
 /** What a question about permission is about, where it is not what the request line says. */
@@ -104,12 +119,21 @@ export interface AskedAbout {
   readonly facts?: RequestFacts
 }
 
+/** A body that is sent piece by piece: that of an `ObjectReader`, or one that is made meanwhile. */
+export interface ReplyStream {
+  /** Undefined: known at the end only; the reply then has no `Content-Length`. */
+  readonly sizeBytes: number | undefined
+  chunks(): AsyncIterable<DataChunk>
+  /** Idempotent. */
+  close(): void
+}
+
 export interface S3Reply {
   readonly status: number
   /** Beside the common ones. Values may hold only what HTTP allows; the front door encodes nothing. */
   readonly headers?: Iterable<readonly [string, string]>
-  /** Text is UTF-8; a reader is streamed and closed. */
-  readonly body?: string | Uint8Array | ObjectReader
+  /** Text is UTF-8; a stream is closed in any case. */
+  readonly body?: string | Uint8Array | ReplyStream
   /** Default `application/xml` for text bodies. */
   readonly contentType?: string
 }

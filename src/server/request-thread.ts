@@ -63,7 +63,12 @@ class RequestThread {
           engine: this.#core.engine,
           clock: this.#clock,
           random: systemRandom(),
+          encryption: this.#core.encryption,
+          encryptsAll: settings.encryption.encryptsAll,
+          allowsClientKeysOverHttp: settings.encryption.allowsClientKeysOverHttp,
           region: settings.region,
+          selectsParquet: settings.selectsParquet,
+          s2Decoder: () => this.#core.codec.s2Decoder(),
           digest: (name, data) => {
             const checksum = this.#core.codec.checksum(name)
             checksum.update(data)

@@ -13,6 +13,8 @@ import { collectGarbage } from '#base/memory'
 import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import type { Settings } from '#config/config'
+import { EncryptionError } from '#encryption/encryption'
+import { checkKms, kmsSeedOf } from '#encryption/kms'
 import { parityFor, poolsFrom, type PoolTopology } from '#config/topology'
 import { createDriveStates } from '#drive/drive-messages'
 import { type Formation, FormationError, type FormedDrive, formDrives } from '#drive/formation'
@@ -172,8 +174,14 @@ class Server implements RunningServer {
       ],
     })
     const indexes = new Map(formed.map((drive, index) => [drive, index]))
+    const { encryption } = settings
+    const kms =
+      encryption.kms === undefined
+        ? undefined
+        : kmsSeedOf(encryption.kms, join(settings.certsDir, 'CAs'))
     const seed: EngineSeed = {
-      settings,
+      settings: { ...settings, encryption: { ...encryption, kms: undefined } },
+      kms,
       log: logOptions(settings),
       storage,
       deploymentId: formation.deploymentId,
@@ -226,6 +234,7 @@ class Server implements RunningServer {
 
   async start(): Promise<void> {
     const loaded = this.#threads.start()
+    await this.#checkKms()
     this.#drives.start()
     await loaded
     await this.#drives.untilReady(DRIVES_READY_MS)
@@ -236,6 +245,22 @@ class Server implements RunningServer {
     this.#threads.settle()
     this.#drives.settle()
     setImmediate(collectGarbage)
+  }
+
+  async #checkKms(): Promise<void> {
+    const { kms } = this.#core.encryption
+    if (kms === undefined) return
+    try {
+      await checkKms(kms)
+    } catch (error) {
+      if (!(error instanceof EncryptionError)) throw error
+      throw new StartError(`Cannot use the KMS: ${error.message}`, { cause: error })
+    }
+    if (this.#settings.encryption.kms?.service.family === 'static') {
+      this.#log.warn(
+        'The KMS is one static key: whoever has it reads everything, and it cannot be rotated',
+      )
+    }
   }
 
   stop(reason: string): void {

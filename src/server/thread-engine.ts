@@ -1,6 +1,8 @@
 import type { Clock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { Codec } from '#codec/codec'
+import { openKms } from '#encryption/kms'
+import { ObjectEncryption } from '#encryption/object-encryption'
 import type { DriveConnection } from '#drive/drive-messages'
 import { DriveClient } from '#drive/drive-client'
 import type { EngineContext } from '#object/context'
@@ -8,6 +10,7 @@ import { Engine } from '#object/engine'
 import { NamespaceLocks } from '#object/locks'
 import type { RepairSink } from '#object/repair-sink'
 import type { Log } from '#observe/log'
+import { readCertificates } from './certificate-files.ts'
 import type { EngineSeed } from './thread-seed.ts'
 
 /** The engine of one thread, over the memory that all threads share. */
@@ -15,6 +18,7 @@ export class ThreadEngine {
   readonly engine: Engine
   readonly context: EngineContext
   readonly codec: Codec
+  readonly encryption: ObjectEncryption
   /** By index. */
   readonly drives: readonly DriveClient[]
 
@@ -34,12 +38,22 @@ export class ThreadEngine {
         }),
     )
     const healing = new Uint8Array(seed.healing)
+    const random = systemRandom()
+    const kms =
+      seed.kms === undefined ? undefined : openKms(seed.kms, { clock, random, readCertificates })
+    this.encryption = new ObjectEncryption({
+      kms,
+      random,
+      clock,
+      cachesDataKeys: seed.kms?.cachesDataKeys ?? false,
+    })
     this.context = {
       codec: this.codec,
       clock,
-      random: systemRandom(),
+      random,
       log,
       repairs,
+      encryption: this.encryption,
       locks: new NamespaceLocks(seed.lockMemory, clock),
       deploymentId: seed.deploymentId,
       storage: seed.storage,

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { CodecSeed } from '#codec/arena'
 import type { Settings } from '#config/config'
 import type { DriveConnection } from '#drive/drive-messages'
+import type { KmsSeed } from '#encryption/kms'
 import type { DistributionAlgorithm } from '#drive/format-json'
 import type { StorageClasses } from '#object/context'
 import type { LogOptions } from '#observe/log'
@@ -21,7 +22,9 @@ export interface PoolSeats {
 
 /** What every thread with an engine gets: the memory that all share, and what does not change while the server runs. */
 export interface EngineSeed {
+  /** Without the secrets of the KMS, which is in `kms`. */
   readonly settings: Settings
+  readonly kms: KmsSeed | undefined
   readonly log: Pick<LogOptions, 'format' | 'level'>
   readonly storage: StorageClasses
   readonly deploymentId: string

@@ -1,7 +1,9 @@
 import { systemClock, type Clock } from '#base/clock'
-import { seededRandom, type Random } from '#base/random'
+import { seededRandom, systemRandom, type Random } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
+import { kmsSeedOf, openKms } from '#encryption/kms'
+import { ObjectEncryption } from '#encryption/object-encryption'
 import type { Drive } from '#drive/drive'
 import { bodyOfBytes } from '#object/body'
 import type { EngineContext, StorageClasses } from '#object/context'
@@ -35,12 +37,34 @@ export function testCodec(): Codec {
   return new Codec(createCodecSeed({ regionSizesBytes: [ARENA_BYTES] }), 0)
 }
 
+/** Encryption with a static master key, or without one. Data keys are not kept. */
+export function testEncryption(kmsSecret: string | undefined, clock: Clock): ObjectEncryption {
+  const random = systemRandom()
+  const kms =
+    kmsSecret === undefined
+      ? undefined
+      : openKms(
+          kmsSeedOf(
+            {
+              service: { family: 'static', secret: kmsSecret },
+              oldSecret: undefined,
+              cachesDataKeys: false,
+            },
+            '',
+          ),
+          { clock, random, readCertificates: () => [] },
+        )
+  return new ObjectEncryption({ kms, random, clock, cachesDataKeys: false })
+}
+
 export interface FixtureOptions {
   readonly codec: Codec
   readonly layouts: readonly PoolLayout[]
   readonly storage?: Partial<StorageClasses>
   readonly deploymentId?: string
   readonly clock?: Clock
+  /** `name:base64`; no KMS by default. */
+  readonly kmsSecret?: string | undefined
   /** Two engines over the same drives need different ones. */
   readonly random?: Random
 }
@@ -82,6 +106,7 @@ export class EngineFixture {
         },
       },
       log: SILENT_LOG,
+      encryption: testEncryption(options.kmsSecret, clock),
     }
     this.pools = new Pools(this.context, options.layouts)
   }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Clock, systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
+import { ObjectEncryption } from '#encryption/object-encryption'
 import type { HttpHandler, HttpRequest, HttpResponse } from '#http/http'
 import {
   type BucketDocument,
@@ -15,6 +16,7 @@ import { type Log, SILENT_LOG } from '#observe/log'
 import type { CredentialSource } from '#s3/authenticate'
 import { createFrontDoor } from '#s3/front-door'
 import type { Operation, S3Call, S3Reply } from '#s3/s3'
+import { testCodec } from './engine-fixture.ts'
 
 export const ACCESS_KEY = 'cairnadmin'
 export const SECRET_KEY = 'cairn-secret-key'
@@ -314,7 +316,16 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
       engine,
       clock: options.clock ?? systemClock(),
       random: systemRandom(),
+      encryption: new ObjectEncryption({
+        kms: undefined,
+        random: systemRandom(),
+        clock: options.clock ?? systemClock(),
+        cachesDataKeys: false,
+      }),
+      encryptsAll: false,
+      allowsClientKeysOverHttp: false,
       region: options.region ?? '',
+      s2Decoder: () => testCodec().s2Decoder(),
       digest: (name, data) =>
         createHash(name === 'sha1' || name === 'sha256' ? name : 'md5')
           .update(data)

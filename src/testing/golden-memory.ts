@@ -52,6 +52,8 @@ export interface GoldenUpload {
 
 export interface GoldenManifest {
   readonly server: { readonly deploymentId: string }
+  /** Environment of the last server, by name. */
+  readonly start: { readonly environment: Readonly<Record<string, string>> }
   readonly drives: readonly string[]
   readonly buckets: readonly GoldenBucket[]
   readonly pendingUploads?: readonly GoldenUpload[]

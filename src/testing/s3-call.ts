@@ -1,9 +1,11 @@
 /** Calls as handlers get them, without a server: for tests of what a handler reads from a request. */
 import { systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
+import { ObjectEncryption } from '#encryption/object-encryption'
 import type { HttpRequest } from '#http/http'
 import type { ObjectEngine } from '#object/object'
 import type { Operation, QueryParameters, S3Call } from '#s3/s3'
+import { testCodec } from './engine-fixture.ts'
 
 export interface CallOptions {
   readonly method?: string
@@ -29,7 +31,16 @@ export function callOf(options: CallOptions = {}): S3Call {
       engine: partialEngine(options.engine ?? {}),
       clock: systemClock(),
       random: systemRandom(),
+      encryption: new ObjectEncryption({
+        kms: undefined,
+        random: systemRandom(),
+        clock: systemClock(),
+        cachesDataKeys: false,
+      }),
+      encryptsAll: false,
+      allowsClientKeysOverHttp: false,
       region: '',
+      s2Decoder: () => testCodec().s2Decoder(),
       digest: () => new Uint8Array(4),
     },
     request,
@@ -43,6 +54,7 @@ export function callOf(options: CallOptions = {}): S3Call {
     announcedTrailers: options.announcedTrailers ?? [],
     document: new TextEncoder().encode(options.document ?? ''),
     isAllowed: async (action, bucket, key) => options.allowed?.(action, bucket, key) ?? true,
+    signerOfForm: () => Promise.reject(new Error('No form is expected')),
   }
 }
 

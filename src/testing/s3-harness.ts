@@ -18,6 +18,8 @@ import {
   TMP_VOLUME,
   TRASH_VOLUME,
 } from '#drive/drive'
+import type { Kms } from '#encryption/encryption'
+import { ObjectEncryption } from '#encryption/object-encryption'
 import { startHttpServer } from '#http/server'
 import { createGenerationMemory } from '#object/bucket-metadata'
 import { Engine } from '#object/engine'
@@ -30,7 +32,7 @@ import type { S3Services } from '#s3/s3'
 import { S3Driver, type S3Reply, type S3Request } from '../../tests/lib/s3-driver.ts'
 import { LocalDrive } from '../drive/local/local-drive.ts'
 import { nodeFileSystem } from '../drive/local/node-file-system.ts'
-import { DEPLOYMENT_ID, oneSet, testCodec } from './engine-fixture.ts'
+import { DEPLOYMENT_ID, oneSet, testCodec, testEncryption } from './engine-fixture.ts'
 import { MemoryDrive } from './memory-drive.ts'
 
 export type { S3Reply, S3Request } from '../../tests/lib/s3-driver.ts'
@@ -48,6 +50,10 @@ export interface HarnessOptions {
   readonly deploymentId?: string
   readonly websiteDomains?: readonly string[]
   readonly corsOrigins?: readonly string[]
+  /** `name:base64`; no KMS by default. */
+  readonly kmsSecret?: string
+  readonly kms?: Kms
+  readonly encryptsAll?: boolean
 }
 
 export interface S3Harness {
@@ -137,6 +143,10 @@ function servicesOver(
 ): S3Services {
   const clock = systemClock()
   const random = systemRandom()
+  const encryption =
+    options.kms === undefined
+      ? testEncryption(options.kmsSecret, clock)
+      : new ObjectEncryption({ kms: options.kms, random, clock, cachesDataKeys: false })
   const engine = new Engine({
     context: {
       codec,
@@ -152,6 +162,7 @@ function servicesOver(
       },
       repairs: { report: () => undefined },
       log: SILENT_LOG,
+      encryption,
     },
     layouts,
     bucketGeneration: createGenerationMemory(),
@@ -160,7 +171,12 @@ function servicesOver(
     engine,
     clock,
     random,
+    encryption,
+    encryptsAll: options.encryptsAll ?? false,
+    // This server has no TLS, and tests send such keys too.
+    allowsClientKeysOverHttp: true,
     region: options.region ?? '',
+    s2Decoder: () => codec.s2Decoder(),
     digest: (name, data) => {
       const checksum = codec.checksum(name)
       checksum.update(data)

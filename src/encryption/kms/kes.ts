@@ -238,12 +238,12 @@ function identityFor(settings: KesSettings, ports: KesPorts): TlsIdentity {
   const { credentials, caPath } = settings
   const authorities = caPath === undefined ? [] : ports.readCertificates(caPath)
   if (credentials.kind === 'certificate') {
-    return {
-      authorities,
-      certificate: ports.readCertificates(credentials.certFile).join('\n'),
-      key: ports.readCertificates(credentials.keyFile).join('\n'),
-      keyPassword: credentials.keyPassword,
+    const [certificate] = ports.readCertificates(credentials.certFile)
+    const [key] = ports.readCertificates(credentials.keyFile)
+    if (certificate === undefined || key === undefined) {
+      throw new EncryptionError('KmsFailed', 'The certificate or the key for KES does not exist')
     }
+    return { authorities, certificate, key, keyPassword: credentials.keyPassword }
   }
   const key = parseApiKey(credentials.apiKey)
   if (key === undefined) throw new EncryptionError('KmsFailed', 'The API key of KES is malformed')

@@ -1,5 +1,5 @@
 import { concatBytes, equalBytes, utf8 } from '#base/bytes'
-import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
+import { DriveError, MULTIPART_VOLUME, type Drive, type DriveReply } from '#drive/drive'
 import type { ObjectVersion } from '#drive/xl-meta'
 import type { EngineContext } from '../context.ts'
 import { noReadQuorum, noWriteQuorum } from '../errors.ts'
@@ -10,12 +10,16 @@ import {
   type CompletePart,
   type ObjectInfo,
   type PartInfo,
+  type UploadInfo,
 } from '../object.ts'
 import { deleteQuorumOf, encodeKey, writeQuorumOf } from '../placement.ts'
 import { commitUnderLock, newId } from '../put.ts'
 import { NULL_VERSION, type CommitPlan } from '../set/set.ts'
+import { sealedMetadata, shownInfo } from '../shown-etag.ts'
+import type { Seal } from '../transform.ts'
 import { partInfoOf, readParts, type StoredPart } from './part-store.ts'
 import { COMPLETED_KEY, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
+import { shownParts } from './shown-parts.ts'
 import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
 
 /**
@@ -63,15 +67,32 @@ export async function completeUpload(
   if (upload === undefined) throw uploadNotFound(bucket, key, uploadId)
   const numbers = new Set(request.parts.map((part) => part.number))
   const stored = await readParts(upload.set, partQueryOf(upload, numbers))
-  const chosen = checkParts(request, stored)
-  const infos = chosen.map((part) => partInfoOf(part.meta))
-  const added = options.verify?.(store.infoOf(upload), infos) ?? new Map<string, Uint8Array>()
+  const about = store.infoOf(upload)
+  const all = [...stored.values()].map((part) => partInfoOf(part.meta))
+  const shown = new Map(
+    (await shownParts(store.context, about, all)).map((part) => [part.number, part]),
+  )
+  const chosen = checkParts(request, stored, shown)
+  const infos = chosen.flatMap((part) => shown.get(part.meta.number) ?? [])
+  const verified = options.verify?.(about, infos) ?? new Map<string, Uint8Array>()
+  using held = await keyOf(about, options)
+  const { seal } = held
+  const added = sealedMetadata(verified, seal)
   const etag = await etagOf(store.context, infos)
   const version = versionOf(store.context, upload, request, { parts: chosen, etag })
   const systemMetadata = new Map([...version.systemMetadata, ...added, [COMPLETED_KEY, digest]])
   const info = await commit(store, upload, request, { ...version, systemMetadata }, chosen)
   await drop(upload)
-  return info
+  return await shownInfo(store.context, info, seal)
+}
+
+/** The key of the upload, for as long as it is needed. */
+async function keyOf(
+  upload: UploadInfo,
+  options: CompleteOptions,
+): Promise<Disposable & { readonly seal: Seal | undefined }> {
+  const seal = await options.seal?.(upload)
+  return { seal, [Symbol.dispose]: () => seal?.close() }
 }
 
 function checkOrder(request: CompleteRequest): void {
@@ -96,16 +117,17 @@ function checkOrder(request: CompleteRequest): void {
 function checkParts(
   request: CompleteRequest,
   stored: ReadonlyMap<number, StoredPart>,
+  shown: ReadonlyMap<number, PartInfo>,
 ): readonly StoredPart[] {
   const { bucket, key, parts } = request
   const chosen: StoredPart[] = []
   for (const [i, part] of parts.entries()) {
     const found = stored.get(part.number)
     const details = { bucket, key, partNumber: part.number, etag: part.etag }
-    if (found === undefined || found.meta.etag !== part.etag) {
+    const info = shown.get(part.number)
+    if (found === undefined || info === undefined || info.etag !== part.etag) {
       throw new ObjectError('InvalidPart', `Part ${part.number} is not the one uploaded`, details)
     }
-    const info = partInfoOf(found.meta)
     for (const [name, value] of Object.entries(part.checksums)) {
       if (info.checksums?.[name] === value) continue
       throw new ObjectError(
@@ -204,8 +226,7 @@ async function commit(
   }
   const committed = await commitUnderLock(context, store.pools, { set, key, plan }, options)
   const lacksPart = isComplete.some(
-    (takesPart, position) =>
-      takesPart && parts.some(({ states }) => states[position] !== 'current'),
+    (takesPart, position) => takesPart && parts.some(({ states }) => !isHeld(states[position])),
   )
   if (lacksPart) {
     const { versionId } = committed.version
@@ -216,7 +237,7 @@ async function commit(
 }
 
 /**
- * Which drives can take part: those that have a current shard of some part. Where a drive has an outdated shard under a
+ * Which drives can take part: those that have a current shard of some part. One that waits is put in place. Where a drive has an outdated shard under a
  * part's number it is removed first: its hashes are good, so that nothing would tell it from the right one later. A
  * missing shard is found and repaired.
  */
@@ -227,25 +248,41 @@ async function settleDrives(
   const { set } = upload
   const { directory } = partQueryOf(upload)
   const failed = new Set<number>()
+  /** A call that must not happen late, when there is a new part of that number. */
+  const settle = async (
+    select: (position: number) => boolean,
+    call: (drive: Drive) => DriveReply<void>,
+  ): Promise<void> => {
+    const isWanted = (position: number): boolean => select(position) && !failed.has(position)
+    const { outcomes } = await set.patience.ask({ quorum: 0, select: isWanted }, call)
+    outcomes.forEach((outcome, position) => {
+      if (select(position) && outcome instanceof DriveError) failed.add(position)
+    })
+  }
   for (const { meta, states } of parts) {
-    if (!states.includes('stale')) continue
-    // A removal must not happen late, when there is a new part of that number.
-    const select = (position: number): boolean =>
-      states[position] === 'stale' && !failed.has(position)
-    const file = `${directory}/part.${meta.number}`
-    for (const path of [`${file}.meta`, file]) {
-      const { outcomes } = await set.patience.ask({ quorum: 0, select }, (drive) =>
-        drive.trash(MULTIPART_VOLUME, path),
+    const partNumber = meta.number
+    if (states.includes('pending')) {
+      await settle(
+        (position) => states[position] === 'pending',
+        (drive) => drive.commitPart({ step: 'settle', directory, partNumber }),
       )
-      outcomes.forEach((outcome, position) => {
-        if (states[position] === 'stale' && outcome instanceof DriveError) failed.add(position)
-      })
+    }
+    if (!states.includes('stale')) continue
+    const file = `${directory}/part.${partNumber}`
+    for (const path of [`${file}.meta`, file]) {
+      await settle(
+        (position) => states[position] === 'stale',
+        (drive) => drive.trash(MULTIPART_VOLUME, path),
+      )
     }
   }
   return set.drives.map(
-    (_, position) =>
-      !failed.has(position) && parts.some(({ states }) => states[position] === 'current'),
+    (_, position) => !failed.has(position) && parts.some(({ states }) => isHeld(states[position])),
   )
+}
+
+function isHeld(state: StoredPart['states'][number] | undefined): boolean {
+  return state === 'current' || state === 'pending'
 }
 
 /**

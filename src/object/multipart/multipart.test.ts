@@ -9,7 +9,14 @@ import { MemoryDrive } from '#testing/memory-drive'
 import { bodyOfBytes } from '../body.ts'
 import { createGenerationMemory } from '../bucket-metadata.ts'
 import { Engine } from '../engine.ts'
-import { ObjectError, type CompletePart, type ObjectErrorCode, type ObjectInfo } from '../object.ts'
+import { openSeal } from '../object-seal.ts'
+import {
+  ObjectError,
+  type CompletePart,
+  type ObjectErrorCode,
+  type ObjectInfo,
+  type Unseal,
+} from '../object.ts'
 import type { PoolLayout } from '../placement.ts'
 import { expireUploads } from '../expire-uploads.ts'
 
@@ -23,12 +30,18 @@ interface Server {
   readonly engine: Engine
 }
 
-function serverOf(layouts: readonly PoolLayout[], deploymentId?: string, parity = 2): Server {
+function serverOf(
+  layouts: readonly PoolLayout[],
+  deploymentId?: string,
+  parity = 2,
+  kmsSecret?: string,
+): Server {
   const fixture = new EngineFixture({
     codec,
     layouts,
     storage: { standardParity: parity, reducedParity: Math.min(1, parity) },
     ...(deploymentId === undefined ? {} : { deploymentId }),
+    kmsSecret,
   })
   const engine = new Engine({
     context: fixture.context,
@@ -294,27 +307,24 @@ describe('uploads that MinIO left are completed', { skip: goldenSkip() }, () => 
     test(scenario, async () => {
       const { manifest, layouts } = loadGolden(scenario, codec)
       const size = layouts[0]?.sets[0]?.length ?? 0
-      const server = serverOf(layouts, manifest.server.deploymentId, defaultParity(size))
+      const secret = manifest.start.environment['MINIO_KMS_SECRET_KEY']
+      const { deploymentId } = manifest.server
+      const server = serverOf(layouts, deploymentId, defaultParity(size), secret)
       const { engine } = server
       for (const upload of manifest.pendingUploads ?? []) {
         const { bucket, key, uploadId } = upload
-        const isSealed = Object.keys(upload.createHeaders ?? {}).some((name) =>
-          name.includes('encryption'),
-        )
         const listed = await engine.listParts(bucket, key, uploadId)
-        if (!isSealed) {
-          assert.deepEqual(
-            listed.parts.map((one) => [one.number, one.etag, one.sizeBytes]),
-            upload.parts.map((one) => [one.partNumber, one.etag, one.size]),
-            key,
-          )
-        }
+        assert.deepEqual(
+          listed.parts.map((one) => [one.number, one.etag, one.actualSizeBytes]),
+          upload.parts.map((one) => [one.partNumber, one.etag, one.size]),
+          key,
+        )
         const found = await engine.listUploads(bucket, { ...NO_LIST, prefix: key })
         assert.ok(
           found.uploads.some((one) => one.uploadId === uploadId),
           key,
         )
-        if (isSealed || (upload.complete ?? []).length === 0) continue
+        if ((upload.complete ?? []).length === 0) continue
         const parts = (upload.complete ?? []).map((number) => {
           const stored = upload.parts.find((one) => one.partNumber === number)
           return { number, etag: stored?.etag ?? '', checksums: {} }
@@ -322,8 +332,10 @@ describe('uploads that MinIO left are completed', { skip: goldenSkip() }, () => 
         const info = await engine.completeUpload(bucket, key, uploadId, parts, {
           versioning: 'unversioned',
         })
-        assert.equal(info.sizeBytes, upload.whenCompleted?.size, key)
-        const content = await server.fixture.get(key, {}, bucket)
+        assert.equal(info.actualSizeBytes, upload.whenCompleted?.size, key)
+        const unseal: Unseal = (stored) =>
+          openSeal(server.fixture.context.encryption, stored, undefined)
+        const content = await server.fixture.get(key, { unseal }, bucket)
         const digest = createHash('sha256').update(content).digest('hex')
         assert.equal(digest, upload.whenCompleted?.sha256, key)
       }

@@ -3,6 +3,8 @@ import { utf8 } from '#base/bytes'
 import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
 import { encodePartMeta, type PartMeta } from '#drive/part-meta'
 import type { ObjectVersion } from '#drive/xl-meta'
+import { EncryptionError } from '#encryption/encryption'
+import { encryptionKindOf } from '#encryption/key-metadata'
 import { BLOCK_SIZE_BYTES } from '../context.ts'
 import { noWriteQuorum, writeErrorOf } from '../errors.ts'
 import { ObjectError } from '../object.ts'
@@ -18,9 +20,11 @@ import { checkKey, encodeKey, writeQuorumOf } from '../placement.ts'
 import { chooseParity, etagOf, newId } from '../put.ts'
 import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
 import { NULL_VERSION } from '../set/set.ts'
+import type { Seal } from '../transform.ts'
 import { stageContent, type StagedContent } from '../transform/stage-content.ts'
-import { PART_NUMBER_MAX, partInfoOf, readParts } from './part-store.ts'
+import { hasOlderPart, PART_NUMBER_MAX, partInfoOf, readParts } from './part-store.ts'
 import { keyFolder, newUpload, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
+import { shownParts } from './shown-parts.ts'
 import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
 
 /**
@@ -109,10 +113,9 @@ export async function listParts(
   using _lock = await store.lockShared(store.folderOf(bucket, key, uploadId))
   const upload = await store.find(bucket, key, uploadId)
   const parts = await readParts(upload.set, partQueryOf(upload))
-  return {
-    upload: store.infoOf(upload),
-    parts: [...parts.values()].map((part) => partInfoOf(part.meta)),
-  }
+  const about = store.infoOf(upload)
+  const infos = [...parts.values()].map((part) => partInfoOf(part.meta))
+  return { upload: about, parts: await shownParts(store.context, about, infos) }
 }
 
 /** Drops an upload with its parts. Errors: `UploadNotFound`, `ReadQuorum`, `WriteQuorum`. */
@@ -142,11 +145,39 @@ export async function putPart(
   options: PutPartOptions,
 ): Promise<PartInfo> {
   assert(Number.isInteger(partNumber) && partNumber >= 1 && partNumber <= PART_NUMBER_MAX)
-  const { clock, random } = store.context
   const upload = await store.find(bucket, key, uploadId)
+  const about = store.infoOf(upload)
+  const seal = await options.seal?.(about)
+  try {
+    if (seal === undefined && encryptionKindOf(about.systemMetadata) !== undefined) {
+      throw new EncryptionError('KeyMismatch', 'The upload is encrypted, and no key was given')
+    }
+    const meta = await stagePart(store, upload, { uploadId, partNumber, body, seal }, options)
+    const info = partInfoOf(meta)
+    return seal === undefined ? info : { ...info, etag: seal.shownEtag(meta.etag) }
+  } finally {
+    seal?.close()
+  }
+}
+
+interface PartRequest {
+  readonly uploadId: string
+  readonly partNumber: number
+  readonly body: BodySource
+  readonly seal: Seal | undefined
+}
+
+async function stagePart(
+  store: UploadStore,
+  upload: Upload,
+  request: PartRequest,
+  options: PutPartOptions,
+): Promise<PartMeta> {
+  const { clock, random } = store.context
+  const { partNumber, seal, uploadId } = request
+  const { bucket, key } = upload
   const stagedFolder = `${random.uuid()}x${clock.nowNs()}`
   const stagedPath = `${stagedFolder}/part.${partNumber}`
-  const seal = await options.seal?.(store.infoOf(upload))
   const content = await stageContent(
     upload.set,
     {
@@ -158,19 +189,18 @@ export async function putPart(
       key,
       signal: options.signal,
     },
-    body,
-    { seal, partNumber },
+    request.body,
+    { systemMetadata: upload.version.systemMetadata, seal, partNumber },
   )
   try {
     const checksums = (await options.verify?.(content.digests, content.plainSizeBytes)) ?? {}
-    const meta = await placePart(store, upload, uploadId, {
+    return await placePart(store, upload, uploadId, {
       partNumber,
       stagedPath,
       content,
       etag: etagOf(content.digests, seal),
       checksums,
     })
-    return partInfoOf(meta)
   } finally {
     // Drives that took the part have nothing left to discard; the others must not keep it until the next start.
     await upload.set.discardStaged(stagedFolder)
@@ -214,13 +244,24 @@ async function placePart(
   }
   const metadata = encodePartMeta(meta)
   const { directory } = partQueryOf(upload)
+  const request = { staged: ready.stagedPath, directory, partNumber, metadata }
+  const replaces = await hasOlderPart(set, directory, partNumber)
   const quorum = writeQuorumOf(version.dataShards, version.parityShards)
   const { outcomes } = await set.patience.ask(
     { quorum, select: (position) => staged.isComplete[position] === true },
-    (drive) => drive.commitPart({ staged: ready.stagedPath, directory, partNumber, metadata }),
+    (drive) => drive.commitPart(replaces ? { ...request, step: 'prepare' } : request),
   )
   const reduced = reduceOutcomes(outcomes, quorum)
-  if (reduced === undefined && successCountOf(outcomes) >= quorum) return meta
+  if (reduced === undefined && successCountOf(outcomes) >= quorum) {
+    if (replaces) {
+      // A drive that does not do it keeps the new part beside the old one, where readers find it.
+      await set.patience.ask(
+        { quorum, select: (position) => !(outcomes[position] instanceof DriveError) },
+        (drive) => drive.commitPart({ step: 'settle', directory, partNumber }),
+      )
+    }
+    return meta
+  }
   // Nothing is taken back: drives that did not get the new part still have the old one, and it counts while enough do.
   const details = { bucket, key, partNumber }
   const failure = outcomes.find((outcome) => outcome instanceof DriveError)
