@@ -163,7 +163,18 @@ export interface WalkReply {
   readonly done: boolean
 }
 
-export interface PartCommit {
+/**
+ * Without a step: the part takes the place of an older one of its number, which is void at once. Where there may be an
+ * older one, it is replaced in two steps on all drives, so that it stays whole until the new one is safe (D4.6):
+ * `prepare` puts the new part into the upload's pending directory, and when enough drives have it there `settle` puts it
+ * in place. Readers count both (`src/object/multipart/part-store.ts`).
+ */
+export type PartCommit =
+  | PartPlacement
+  | { readonly step: 'settle'; readonly directory: string; readonly partNumber: number }
+
+export interface PartPlacement {
+  readonly step?: 'prepare' | undefined
   /** Staged file, below TMP_VOLUME: `<uuid>/part.N`. Already complete and flushed. */
   readonly staged: string
   /** Directory in MULTIPART_VOLUME: `<sha256>/<upload>/<dataDir>`. */

@@ -81,3 +81,8 @@ export function encodePartMeta(part: PartMeta): Uint8Array {
   if (kept !== undefined) writer.raw(kept.fields)
   return writer.view()
 }
+
+/** Where new parts of `<key folder>/<upload>/<dataDir>` wait that replace older ones: beside it, so that MinIO does not see them and they go with the upload. */
+export function pendingDirectory(directory: string): string {
+  return `${directory.slice(0, directory.lastIndexOf('/'))}/cairn-pending`
+}

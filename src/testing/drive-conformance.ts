@@ -531,6 +531,21 @@ function stagedTests(check: Check): void {
       // The upload stays until the quorum has decided.
       const left = valueOf(await drive.statFiles(MULTIPART_VOLUME, directory, ['part.1']))
       assert.deepEqual(left, [9])
+      valueOf(await drive.appendStaged('st/part.1', [utf8('again')], { last: true }))
+      const again = { staged: 'st/part.1', directory, partNumber: 1, metadata: utf8('meta again') }
+      valueOf(await drive.commitPart({ ...again, step: 'prepare' }))
+      const read = async (): Promise<unknown> =>
+        valueOf(
+          await drive.readSmallFiles(MULTIPART_VOLUME, [
+            `${directory}/part.1`,
+            `${directory}/part.1.meta`,
+          ]),
+        )
+      assert.deepEqual(await read(), [utf8('once more'), utf8('meta of once more')])
+      for (let i = 0; i < 2; i++) {
+        valueOf(await drive.commitPart({ step: 'settle', directory, partNumber: 1 }))
+        assert.deepEqual(await read(), [utf8('again'), utf8('meta again')])
+      }
       valueOf(await drive.trash(MULTIPART_VOLUME, upload))
       valueOf(await drive.appendStaged('late/part.1', [utf8('late')], { last: true }))
       const late = { staged: 'late/part.1', directory, partNumber: 1, metadata: utf8('m') }

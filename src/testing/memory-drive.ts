@@ -19,6 +19,7 @@ import {
   type WalkReply,
   type WalkRequest,
 } from '#drive/drive'
+import { pendingDirectory } from '#drive/part-meta'
 import { dataDirName, headerFrom, XlMeta, type FormatHashes } from '#drive/xl-meta'
 
 /**
@@ -270,9 +271,18 @@ export class MemoryDrive implements Drive {
 
   commitPart(request: PartCommit): DriveReply<void> {
     return this.#run('commitPart', () => {
+      const name = `part.${request.partNumber}`
+      const pending = `${MULTIPART_VOLUME}/${pendingDirectory(request.directory)}/${name}`
+      const place = `${MULTIPART_VOLUME}/${request.directory}/${name}`
+      if (request.step === 'settle') {
+        if (!this.files.has(pending)) return undefined
+        this.#move(pending, place)
+        this.#move(`${pending}.meta`, `${place}.meta`)
+        return undefined
+      }
       const staged = `${TMP_VOLUME}/${request.staged}`
       if (!this.files.has(staged)) return notFound(staged)
-      const target = `${MULTIPART_VOLUME}/${request.directory}/part.${request.partNumber}`
+      const target = request.step === 'prepare' ? pending : place
       this.#move(staged, target)
       this.#put(`${target}.meta`, request.metadata.slice())
       return undefined

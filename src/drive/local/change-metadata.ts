@@ -8,13 +8,11 @@ import {
   type DriveResult,
   type EncodedVersion,
   MULTIPART_VOLUME,
-  type PartCommit,
   TMP_VOLUME,
 } from '../drive.ts'
 import { dataDirName, type Displaced, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
 import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
 import type { DriveContext } from './drive-context.ts'
-import { parentOf } from './drive-paths.ts'
 import { systemErrorCode } from './file-system.ts'
 import { BACKUP, readForChange, XL_JSON, XL_META } from './metadata-file.ts'
 import { fail, type Change } from './step-scheduler.ts'
@@ -418,28 +416,4 @@ function holdsOnlyParts(context: DriveContext, path: string): boolean {
   return context.fileSystem
     .list(path)
     .every(({ name, isFile }) => isFile && (PART_PATTERN.test(name) || name === BACKUP))
-}
-
-/** Puts an uploaded part in place of an earlier one. */
-export function* commitPart(context: DriveContext, request: PartCommit): Change<void> {
-  const staged = context.path(TMP_VOLUME, request.staged)
-  const directory = context.path(MULTIPART_VOLUME, request.directory)
-  const part = `${directory}/part.${request.partNumber}`
-  const metadata = yield* context.writeStaged(request.metadata)
-  try {
-    // The upload's own directory must be there: a part must not bring an aborted upload back.
-    if (context.fileSystem.stat(parentOf(directory))?.isDirectory !== true) {
-      fail('FileNotFound', 'Upload does not exist')
-    }
-    if (context.fileSystem.stat(staged) === undefined) fail('FileNotFound', 'Part is not staged')
-    // Without its metadata a part does not count: at no moment does old metadata describe new data.
-    context.removeFile(`${part}.meta`)
-    context.moveInto(staged, part)
-    context.moveInto(metadata, `${part}.meta`)
-  } catch (error) {
-    context.removeFile(metadata)
-    throw error
-  }
-  context.removeEmptyDirectory(parentOf(staged))
-  yield [{ directory }]
 }

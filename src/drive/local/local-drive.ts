@@ -19,7 +19,6 @@ import {
   type WalkRequest,
 } from '../drive.ts'
 import {
-  commitPart,
   commitVersion,
   deleteVersions,
   replaceMetadata,
@@ -27,6 +26,7 @@ import {
   undoCommit,
   updateVersion,
 } from './change-metadata.ts'
+import { commitPart } from './commit-part.ts'
 import { DriveContext, type LocalDriveOptions } from './drive-context.ts'
 import { checkComponents, isMetaVolume, parentOf, toDriveError } from './drive-paths.ts'
 import { systemErrorCode } from './file-system.ts'

@@ -1,8 +1,15 @@
 import { equalBytes } from '#base/bytes'
-import { DriveError, MULTIPART_VOLUME, type Drive, type DriveResult } from '#drive/drive'
-import { parsePartMeta, type PartMeta } from '#drive/part-meta'
+import {
+  DriveError,
+  MULTIPART_VOLUME,
+  type Drive,
+  type DriveReply,
+  type DriveResult,
+} from '#drive/drive'
+import { parsePartMeta, type PartMeta, pendingDirectory } from '#drive/part-meta'
 import { noReadQuorum } from '../errors.ts'
 import { ObjectError, type ObjectErrorDetails, type PartInfo } from '../object.ts'
+import { deleteQuorumOf } from '../placement.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 
 /**
@@ -10,6 +17,7 @@ import type { ErasureSet } from '../set/erasure-set.ts'
  *
  *   <upload folder>/<dataDir>/part.N         this drive's framed shard
  *   <upload folder>/<dataDir>/part.N.meta    what it is: the same bytes on all drives
+ *   <upload folder>/cairn-pending/           the same two files of a part that replaces an older one
  *
  * A drive has a part when it has both files. A part exists when a read quorum of drives has it with the same metadata.
  * A drive with other metadata missed a later upload of that part: its shard belongs to other content.
@@ -19,12 +27,12 @@ export const PART_NUMBER_MAX = 10_000
 const NAMES_MAX = 3 * PART_NUMBER_MAX
 /** Files read by one call. */
 const BATCH = 1000
-const PART_PATTERN = /^part\.([1-9]\d{0,4})(\.meta)?$/
+const META_PATTERN = /^part\.([1-9]\d{0,4})\.meta$/
 
 export interface StoredPart {
   readonly meta: PartMeta
-  /** By position: `current` drives hold this content, `stale` ones older content under the same number. */
-  readonly states: readonly ('current' | 'stale' | 'absent')[]
+  /** By position: `current` drives hold this content, `pending` ones beside the older content that it replaces (see `PartCommit`), `stale` ones only other content under the same number. */
+  readonly states: readonly ('current' | 'pending' | 'stale' | 'absent')[]
 }
 
 export interface PartQuery {
@@ -36,8 +44,6 @@ export interface PartQuery {
   readonly writeQuorum: number
   readonly details: ObjectErrorDetails
 }
-
-type PartsOfDrive = DriveResult<ReadonlyMap<number, Uint8Array>>
 
 /** Parts by number. A drive that hangs is waited for only if the others do not tell enough. Errors: `ReadQuorum` when drives that do not answer may hold one that is asked for. */
 export async function readParts(
@@ -58,7 +64,7 @@ export async function readParts(
 function partsIn(
   set: ErasureSet,
   query: PartQuery,
-  answers: readonly PartsOfDrive[],
+  answers: readonly DriveResult<PartsOfDrive>[],
 ): ReadonlyMap<number, StoredPart> {
   const silent = answers.filter((answer) => answer instanceof DriveError).length
   if (set.size - silent < query.readQuorum) throw noReadQuorum(query.details)
@@ -70,7 +76,7 @@ function partsIn(
   const parts = new Map<number, StoredPart>()
   for (const number of [...numbers].sort((a, b) => a - b)) {
     const copies = answers.map((answer) =>
-      answer instanceof DriveError ? undefined : answer.get(number),
+      answer instanceof DriveError ? [] : (answer.get(number) ?? []),
     )
     const part = choosePart(copies, number, query.readQuorum)
     if (part !== undefined) parts.set(number, part)
@@ -83,16 +89,16 @@ function partsIn(
 
 /** The newest content that a read quorum of drives agrees on. */
 function choosePart(
-  copies: readonly (Uint8Array | undefined)[],
+  copies: readonly (readonly Offer[])[],
   number: number,
   readQuorum: number,
 ): StoredPart | undefined {
   let best: { meta: PartMeta; bytes: Uint8Array } | undefined
   const seen: Uint8Array[] = []
-  for (const bytes of copies) {
-    if (bytes === undefined || seen.some((other) => equalBytes(other, bytes))) continue
+  for (const { bytes } of copies.flat()) {
+    if (seen.some((other) => equalBytes(other, bytes))) continue
     seen.push(bytes)
-    const count = copies.filter((copy) => copy !== undefined && equalBytes(copy, bytes)).length
+    const count = copies.filter((offers) => offerOf(offers, bytes) !== undefined).length
     if (count < readQuorum) continue
     const meta = parse(bytes)
     if (meta?.number !== number) continue
@@ -100,28 +106,93 @@ function choosePart(
   }
   if (best === undefined) return undefined
   const { meta, bytes } = best
-  const states = copies.map((copy) =>
-    copy === undefined ? 'absent' : equalBytes(copy, bytes) ? 'current' : 'stale',
-  )
+  const states = copies.map((offers) => {
+    const offer = offerOf(offers, bytes)
+    if (offer !== undefined) return offer.isPending ? 'pending' : 'current'
+    return offers.length > 0 ? 'stale' : 'absent'
+  })
   return { meta, states }
 }
 
-/** Metadata of the parts of which a drive has both files. */
-async function partsOn(drive: Drive, query: PartQuery): Promise<PartsOfDrive> {
-  const names = await drive.listDirectory(MULTIPART_VOLUME, query.directory, NAMES_MAX)
-  const found = new Map<number, Uint8Array>()
-  if (names instanceof DriveError) return isAbsent(names) ? found : names
-  const present = new Set(names)
+/** One in place before one that is pending. */
+function offerOf(offers: readonly Offer[], bytes: Uint8Array): Offer | undefined {
+  return offers.findLast((offer) => equalBytes(offer.bytes, bytes))
+}
+
+/** What a drive offers under a number: the part in place, and one that is about to replace it. */
+interface Offer {
+  readonly bytes: Uint8Array
+  readonly isPending: boolean
+}
+
+type PartsOfDrive = ReadonlyMap<number, readonly Offer[]>
+
+/**
+ * Parts of which a drive has both files. A pending part whose data has moved has it in place, where the metadata is still
+ * the old one's. What is moved meanwhile is found in its place, since that is looked at last.
+ */
+async function partsOn(drive: Drive, query: PartQuery): Promise<Awaited<DriveReply<PartsOfDrive>>> {
+  const pendingPlace = pendingDirectory(query.directory)
+  const pendingNames = await namesIn(drive, pendingPlace)
+  if (pendingNames instanceof DriveError) return pendingNames
+  const names = await namesIn(drive, query.directory)
+  if (names instanceof DriveError) return names
+  const pending = await readMetas(
+    drive,
+    pendingPlace,
+    numbersIn(pendingNames, query, (name) => pendingNames.has(name) || names.has(name)),
+  )
+  if (pending instanceof DriveError) return pending
+  const isVoid = (number: number): boolean =>
+    pending.has(number) && !pendingNames.has(`part.${number}`)
+  const inPlace = numbersIn(names, query, (name) => names.has(name))
+  const placed = await readMetas(
+    drive,
+    query.directory,
+    inPlace.filter((number) => !isVoid(number)),
+  )
+  if (placed instanceof DriveError) return placed
+  const found = new Map<number, Offer[]>()
+  for (const [number, bytes] of pending) found.set(number, [{ bytes, isPending: true }])
+  for (const [number, bytes] of placed) {
+    found.set(number, [...(found.get(number) ?? []), { bytes, isPending: false }])
+  }
+  return found
+}
+
+async function namesIn(
+  drive: Drive,
+  directory: string,
+): Promise<Awaited<DriveReply<ReadonlySet<string>>>> {
+  const names = await drive.listDirectory(MULTIPART_VOLUME, directory, NAMES_MAX)
+  if (!(names instanceof DriveError)) return new Set(names)
+  return isAbsent(names) ? new Set() : names
+}
+
+/** Numbers of the metadata files among `names` whose part `hasPart` knows. */
+function numbersIn(
+  names: ReadonlySet<string>,
+  query: PartQuery,
+  hasPart: (name: string) => boolean,
+): readonly number[] {
   const numbers: number[] = []
   for (const name of names) {
-    const match = PART_PATTERN.exec(name)
-    if (match === null || match[2] !== undefined || !present.has(`${name}.meta`)) continue
-    const number = Number(match[1])
-    if (number <= PART_NUMBER_MAX && query.numbers?.has(number) !== false) numbers.push(number)
+    const number = Number(META_PATTERN.exec(name)?.[1] ?? Number.NaN)
+    if (!(number <= PART_NUMBER_MAX) || !hasPart(`part.${number}`)) continue
+    if (query.numbers?.has(number) !== false) numbers.push(number)
   }
+  return numbers
+}
+
+async function readMetas(
+  drive: Drive,
+  directory: string,
+  numbers: readonly number[],
+): Promise<Awaited<DriveReply<ReadonlyMap<number, Uint8Array>>>> {
+  const found = new Map<number, Uint8Array>()
   for (let start = 0; start < numbers.length; start += BATCH) {
     const batch = numbers.slice(start, start + BATCH)
-    const paths = batch.map((number) => `${query.directory}/part.${number}.meta`)
+    const paths = batch.map((number) => `${directory}/part.${number}.meta`)
     const files = await drive.readSmallFiles(MULTIPART_VOLUME, paths)
     if (files instanceof DriveError) return isAbsent(files) ? found : files
     for (const [i, bytes] of files.entries()) {
@@ -130,6 +201,26 @@ async function partsOn(drive: Drive, query: PartQuery): Promise<PartsOfDrive> {
     }
   }
   return found
+}
+
+/** Whether some drive has a part of that number, or a piece of one, which a new one must not replace at once. */
+export async function hasOlderPart(
+  set: ErasureSet,
+  directory: string,
+  number: number,
+): Promise<boolean> {
+  const names = [`part.${number}.meta`]
+  const isThere = async (drive: Drive): DriveReply<boolean> => {
+    for (const place of [directory, pendingDirectory(directory)]) {
+      const sizes = await drive.statFiles(MULTIPART_VOLUME, place, names)
+      if (!(sizes instanceof DriveError) && sizes[0] !== undefined) return true
+    }
+    return false
+  }
+  // Most drives are enough: every part that was acknowledged is on one of those.
+  const options = { quorum: deleteQuorumOf(set.size), isTimeless: true }
+  const { outcomes } = await set.patience.ask(options, isThere)
+  return outcomes.includes(true)
 }
 
 export function isAbsent(error: DriveError): boolean {
@@ -144,8 +235,8 @@ function parse(bytes: Uint8Array): PartMeta | undefined {
   }
 }
 
-function countOf(copies: readonly (Uint8Array | undefined)[]): number {
-  return copies.filter((copy) => copy !== undefined).length
+function countOf(copies: readonly (readonly Offer[])[]): number {
+  return copies.filter((offers) => offers.length > 0).length
 }
 
 /** A part as callers see it. */
