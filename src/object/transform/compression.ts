@@ -1,0 +1,211 @@
+import { assert } from '#base/assert'
+import type { Random } from '#base/random'
+import type { Codec } from '#codec/codec'
+import { hasS2Index, S2_BLOCK_SIZE, S2_OVERHEAD_MAX, type S2Encoder } from '#codec/s2'
+import { S2Error } from '#codec/s2-block'
+import { parseS2Index } from '#codec/s2-index'
+import { ObjectError, type BodySource, type DataChunk, type PartInfo } from '../object.ts'
+import type { Layer, LayerBody, LayerRead } from '../transform.ts'
+
+/**
+ * Compression of content: each part is an S2 stream with blocks of 1 MiB. Source: encryption.md section 8.
+ *
+ * Blocks pass through ordinary memory, not the arena: a request that held some of the arena while it waits for more
+ * could wait for itself. Each body has two buffers of a block at most, each read two.
+ */
+
+/** In the metadata of a compressed version. */
+export const COMPRESSION_KEY = 'X-Minio-Internal-compression'
+/** What Cairn writes, and what releases of before 2020 wrote. */
+export const COMPRESSION_SCHEME = 'klauspost/compress/s2'
+const READABLE_SCHEMES: readonly string[] = [COMPRESSION_SCHEME, 'golang/snappy/LZ77']
+
+/** Sealed streams are filled up to a multiple, which hides some of their size. */
+const PADDING_MULTIPLE = 256
+const PADDING_SIZE_MAX = PADDING_MULTIPLE + 4
+
+export interface CompressionOptions {
+  readonly codec: Codec
+  readonly random: Random
+  readonly isSealed: boolean
+  /** Decrypts the index of a part. */
+  readonly openIndex?: ((index: Uint8Array) => Uint8Array | undefined) | undefined
+}
+
+/** Errors: `Internal` when this release does not know the scheme. */
+export function checkScheme(scheme: string): void {
+  if (READABLE_SCHEMES.includes(scheme)) return
+  throw new ObjectError('Internal', `Data is compressed by the unknown scheme "${scheme}"`)
+}
+
+export class Compression implements Layer {
+  readonly #options: CompressionOptions
+
+  constructor(options: CompressionOptions) {
+    this.#options = options
+  }
+
+  write(body: BodySource): LayerBody {
+    return new CompressedBody(this.#options, body)
+  }
+
+  read(part: PartInfo, start: number, end: number | undefined): LayerRead {
+    const plainEnd = end ?? part.actualSizeBytes
+    assert(start < plainEnd)
+    const entries = this.#entriesOf(part)
+    const first = entries.findLast((entry) => entry.plain <= start)
+    const behind = entries.find((entry) => entry.plain >= plainEnd)
+    const { codec } = this.#options
+    return {
+      start: first?.encoded ?? 0,
+      end: behind?.encoded,
+      open: (lower) =>
+        decompress(codec, lower, {
+          isEntered: first !== undefined && first.encoded > 0,
+          skip: start - (first?.plain ?? 0),
+          size: plainEnd - start,
+        }),
+    }
+  }
+
+  /** None: the part is read from its beginning. */
+  #entriesOf(part: PartInfo): readonly { readonly encoded: number; readonly plain: number }[] {
+    const { isSealed, openIndex } = this.#options
+    if (part.index === undefined || !hasS2Index(part.actualSizeBytes)) return []
+    const index = isSealed ? openIndex?.(part.index) : part.index
+    const entries = index === undefined ? undefined : parseS2Index(index)
+    const last = entries?.at(-1)
+    // The index of other content leads nowhere.
+    if (last === undefined || last.encoded >= part.sizeBytes) return []
+    return entries ?? []
+  }
+}
+
+class CompressedBody implements LayerBody {
+  readonly sizeBytes = undefined
+  readonly #options: CompressionOptions
+  readonly #body: BodySource
+  readonly #encoder: S2Encoder
+  readonly #plain: Uint8Array
+  readonly #encoded: Uint8Array
+  /** Of `#encoded`: what was handed out, and what there is. */
+  #used = 0
+  #size = 0
+  #isAtEnd = false
+
+  constructor(options: CompressionOptions, body: BodySource) {
+    const blockSize = Math.min(S2_BLOCK_SIZE, body.sizeBytes ?? S2_BLOCK_SIZE)
+    this.#options = options
+    this.#body = body
+    this.#encoder = options.codec.s2Encoder()
+    // One byte more than a small body has, so that it is read to its end.
+    this.#plain = new Uint8Array(Math.min(S2_BLOCK_SIZE, blockSize + 1))
+    this.#encoded = new Uint8Array(Math.max(blockSize + S2_OVERHEAD_MAX + 1, PADDING_SIZE_MAX))
+  }
+
+  async read(target: Uint8Array): Promise<number> {
+    if (this.#used === this.#size) await this.#refill()
+    const count = Math.min(target.length, this.#size - this.#used)
+    target.set(this.#encoded.subarray(this.#used, this.#used + count))
+    this.#used += count
+    return count
+  }
+
+  index(): Uint8Array | undefined {
+    assert(this.#isAtEnd)
+    return this.#encoder.index()
+  }
+
+  async #refill(): Promise<void> {
+    this.#used = 0
+    this.#size = 0
+    if (this.#isAtEnd) return
+    let filled = 0
+    while (filled < this.#plain.length && !this.#isAtEnd) {
+      const count = await this.#body.read(this.#plain.subarray(filled))
+      filled += count
+      this.#isAtEnd = count === 0
+    }
+    if (filled > 0)
+      this.#size = this.#encoder.encode(this.#plain.subarray(0, filled), this.#encoded)
+    if (this.#isAtEnd && filled === 0 && this.#options.isSealed) this.#pad()
+  }
+
+  #pad(): void {
+    this.#size = this.#encoder.pad(PADDING_MULTIPLE, this.#encoded, (bytes) => {
+      bytes.set(this.#options.random.bytes(bytes.length))
+    })
+  }
+}
+
+interface Wanted {
+  /** The stream is entered at a block, not at its beginning. */
+  readonly isEntered: boolean
+  /** Bytes to pass over, then bytes wanted. */
+  readonly skip: number
+  readonly size: number
+}
+
+async function* decompress(
+  codec: Codec,
+  lower: AsyncIterable<DataChunk>,
+  wanted: Wanted,
+): AsyncGenerator<DataChunk, void, void> {
+  const decoder = codec.s2Decoder({ isEntered: wanted.isEntered })
+  const buffers = new BlockBuffers()
+  let { skip, size: left } = wanted
+  for await (const chunk of lower) {
+    try {
+      for (let used = 0; used < chunk.bytes.length; ) {
+        used += decoding(() => decoder.feed(chunk.bytes.subarray(used)))
+        const { blockSize } = decoder
+        if (blockSize === undefined) continue
+        if (skip >= blockSize) {
+          decoder.drop()
+          skip -= blockSize
+          continue
+        }
+        const block = decoding(() => decoder.take())
+        const bytes = block.subarray(skip, skip + left)
+        left -= bytes.length
+        skip = 0
+        yield buffers.chunkOf(bytes)
+        if (left === 0) return
+      }
+    } finally {
+      chunk.release()
+    }
+  }
+  throw damaged(new S2Error(`Compressed stream lacks ${left} bytes`))
+}
+
+/** Keeps the buffers of blocks that were released for the next ones. */
+class BlockBuffers {
+  readonly #free: Uint8Array[] = []
+
+  /** A copy, as the workspace in which blocks are decoded serves all of the thread. */
+  chunkOf(bytes: Uint8Array): DataChunk {
+    let buffer = this.#free.pop()
+    if (buffer === undefined || buffer.length < bytes.length) buffer = new Uint8Array(bytes.length)
+    buffer.set(bytes)
+    const lent = buffer
+    return {
+      bytes: lent.subarray(0, bytes.length),
+      release: () => {
+        this.#free.push(lent)
+      },
+    }
+  }
+}
+
+function decoding<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof S2Error ? damaged(error) : error
+  }
+}
+
+function damaged(cause: S2Error): ObjectError {
+  return new ObjectError('Internal', 'Compressed data is damaged', {}, { cause })
+}
