@@ -66,9 +66,23 @@ const TABLE: Readonly<Record<string, Border>> = {
       'node:crypto',
     ],
   },
+  select: {
+    modules: ['base', 'codec'],
+    outside: ['node:zlib', 'node:worker_threads', 'hyparquet'],
+  },
   s3: {
-    modules: [...GROUND, 'codec', 'encryption', 's3-protocol', 'http', 'drive', 'object', 'iam'],
-    outside: ['node:crypto'],
+    modules: [
+      ...GROUND,
+      'codec',
+      'select',
+      'encryption',
+      's3-protocol',
+      'http',
+      'drive',
+      'object',
+      'iam',
+    ],
+    outside: ['node:crypto', '@fastify/busboy@post-policy-form.ts'],
   },
   server: {
     modules: ['*'],

@@ -31,6 +31,7 @@ import {
 import {
   HEADERS_NOT_SIGNED,
   parseAuthorizationV4,
+  parseCredential,
   parsePresignedV4,
   type ScopeRules,
   type SignatureV4,
@@ -90,6 +91,9 @@ export interface SignedTarget {
   readonly anyRegion: boolean
 }
 
+/** Fields of a form that only its signer has. */
+const SIGNER_FIELDS = ['signature', 'awsaccesskeyid', 'x-amz-credential', 'x-amz-signature']
+
 const SKEW_MAX_MS = 15 * 60_000
 const UNSUPPORTED_SCHEME =
   'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.'
@@ -103,7 +107,8 @@ const STREAMING: ReadonlyMap<string, { readonly signed: boolean; readonly hasTra
 
 /** The scheme of a request by the table of 2.1. Throws for unknown schemes; several at once are refused by `checkSingleScheme`. */
 export function classify(request: HttpRequest, query: Query): Scheme {
-  const authorization = request.header('authorization')
+  // An empty header is none: nobody signs with nothing.
+  const authorization = request.header('authorization') || undefined
   if (authorization !== undefined) {
     if (authorization.startsWith(ALGORITHM_V4)) return 'v4-header'
     if (authorization.startsWith('AWS')) return 'v2-header'
@@ -128,7 +133,7 @@ function isForm(request: HttpRequest): boolean {
 
 /** Refuses a request that authenticates in two ways: which one is meant would be a guess. */
 export function checkSingleScheme(request: HttpRequest, query: Query): void {
-  const inHeader = request.header('authorization') !== undefined
+  const inHeader = (request.header('authorization') ?? '') !== ''
   const hasQuery = query.entries.length > 0
   const count =
     Number(inHeader) +
@@ -146,13 +151,18 @@ export function checkSingleScheme(request: HttpRequest, query: Query): void {
 export function checkDate(request: HttpRequest, scheme: Scheme, nowMs: number): void {
   if (scheme !== 'v4-header' && scheme !== 'v2-header') return
   const text = request.header('x-amz-date') ?? request.header('date')
-  if (text === undefined || text === '') {
+  const ms =
+    text === undefined || text === ''
+      ? undefined
+      : (parseAmzDate(text) ?? (parseHttpDate(text) ?? Number.NaN) * 1000)
+  // Amazon tells old clients nothing more about their dates.
+  const isUnusable = ms === undefined || (scheme === 'v2-header' && !(ms >= 0))
+  if (isUnusable) {
     throw new S3Error('AccessDenied', {
-      status: 400,
+      status: scheme === 'v2-header' ? 403 : 400,
       message: 'AWS authentication requires a valid Date or x-amz-date header',
     })
   }
-  const ms = parseAmzDate(text) ?? (parseHttpDate(text) ?? Number.NaN) * 1000
   if (Number.isNaN(ms)) throw new S3Error('MalformedDate')
   if (Math.abs(nowMs - ms) > SKEW_MAX_MS) throw new S3Error('RequestTimeTooSkewed')
 }
@@ -208,6 +218,41 @@ export class Authenticator {
           ? plainRule(declared ?? UNSIGNED_PAYLOAD)
           : { kind: 'chunked', chain: undefined, hasTrailer: true },
     }
+  }
+
+  /**
+   * Who signed the policy of a form: the fields by lower-case name. Anonymous when there is neither policy nor key.
+   * Throws the errors of 6.1.2 and 2.2.
+   */
+  async authenticateForm(fields: ReadonlyMap<string, string>): Promise<Authentication> {
+    const policy = fields.get('policy')
+    const signatureV2 = fields.get('signature')
+    const token = fields.get('x-amz-security-token')
+    const payload = { kind: 'unchecked' } as const
+    if (policy === undefined && !SIGNER_FIELDS.some((name) => fields.has(name))) {
+      if (token !== undefined) {
+        throw new S3Error('AccessDenied', { message: 'No AWSAccessKey was presented' })
+      }
+      return { identity: { accessKey: '', isOwner: false }, scheme: 'form', payload }
+    }
+    const text = policy ?? ''
+    if (signatureV2 !== undefined) {
+      const credential = await this.#credential(fields.get('awsaccesskeyid') ?? '', token)
+      if (!equalSignatures(signTextV2(credential.secretKey, text), signatureV2)) {
+        throw new S3Error('SignatureDoesNotMatch')
+      }
+      return { identity: identityOf(credential), scheme: 'form', payload }
+    }
+    const { accessKey, scope } = parseCredential(fields.get('x-amz-credential') ?? '', {
+      region: this.#options.region,
+      anyRegion: false,
+    })
+    const credential = await this.#credential(accessKey, token)
+    const key = this.#keys.keyOf(credential.accessKey, credential.secretKey, scope)
+    if (!equalSignatures(key.sign(text), fields.get('x-amz-signature') ?? '')) {
+      throw new S3Error('SignatureDoesNotMatch')
+    }
+    return { identity: identityOf(credential), scheme: 'form', payload }
   }
 
   #rules(target: SignedTarget): ScopeRules {
@@ -312,7 +357,7 @@ export class Authenticator {
       request.header('authorization') ?? '',
     )
     const [, accessKey = '', signature = ''] = match ?? []
-    if (accessKey === '') throw new S3Error('MissingFields')
+    if (accessKey === '') throw new S3Error('InvalidArgument', { message: 'Invalid argument' })
     const credential = await this.#credential(accessKey, tokenOf(request, query))
     const date = request.header('x-amz-date') === undefined ? (request.header('date') ?? '') : ''
     checkV2(credential, signature, this.#partsV2(target, date))

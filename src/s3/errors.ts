@@ -25,7 +25,11 @@ function objectErrorOf(error: ObjectError): S3Error {
     case 'VersionNotFound':
       return new S3Error('NoSuchVersion', cause)
     case 'MethodNotAllowed':
-      return new S3Error('MethodNotAllowed', { ...cause, headers: markerHeaders(error) })
+      return new S3Error('MethodNotAllowed', {
+        ...cause,
+        // A delete marker can only be removed.
+        headers: [...markerHeaders(error), ['Allow', 'DELETE']],
+      })
     case 'ObjectNameInvalid':
       return new S3Error('XMinioInvalidObjectName', cause)
     case 'ObjectNameTooLong':

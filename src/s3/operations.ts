@@ -11,6 +11,7 @@ import { S3Error } from '#s3-protocol/s3-error'
 import * as facts from './document-facts.ts'
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acl.ts'
 import { getObjectAttributes } from './operations/attributes.ts'
+import * as bucketEncryption from './operations/bucket-encryption.ts'
 import * as config from './operations/bucket-config.ts'
 import * as cors from './operations/bucket-cors.ts'
 import * as lists from './operations/bucket-lists.ts'
@@ -33,8 +34,10 @@ import { notImplemented } from './operations/not-implemented.ts'
 import { getObject, headObject } from './operations/object-read.ts'
 import { putObject } from './operations/object-write.ts'
 import { OWNER_ID } from './operations/owner.ts'
+import { postPolicyUpload } from './operations/post-policy.ts'
 import * as replication from './operations/replication.ts'
 import * as retention from './operations/retention.ts'
+import { selectObjectContent } from './operations/select.ts'
 import * as tagging from './operations/tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts'
 import type { Handler, Operation, OperationScope } from './s3.ts'
@@ -292,7 +295,7 @@ const BUCKET_ROWS: readonly Operation[] = [
     keys: ['lifecycle'],
     action: 's3:GetLifecycleConfiguration',
   }),
-  bucket('GetBucketEncryption', 'GET', config.getBucketEncryption, {
+  bucket('GetBucketEncryption', 'GET', bucketEncryption.getBucketEncryption, {
     keys: ['encryption'],
     action: 's3:GetEncryptionConfiguration',
   }),
@@ -378,7 +381,7 @@ const BUCKET_ROWS: readonly Operation[] = [
     action: 's3:PutReplicationConfiguration',
     body: document(2 * MIB),
   }),
-  bucket('PutBucketEncryption', 'PUT', notImplemented, {
+  bucket('PutBucketEncryption', 'PUT', bucketEncryption.putBucketEncryption, {
     keys: ['encryption'],
     action: 's3:PutEncryptionConfiguration',
   }),
@@ -422,7 +425,7 @@ const BUCKET_ROWS: readonly Operation[] = [
   }),
   bucket('HeadBucketAcl', 'HEAD', notImplemented, { keys: ['acl'], anonymous: false }),
   bucket('HeadBucket', 'HEAD', buckets.headBucket),
-  bucket('PostPolicyUpload', 'POST', notImplemented, { when: isForm }),
+  bucket('PostPolicyUpload', 'POST', postPolicyUpload, { when: isForm, body: STREAM }),
   // A thousand keys of a kilobyte, every byte escaped, with room for the elements around them.
   bucket('DeleteObjects', 'POST', deleteObjects, {
     keys: ['delete'],
@@ -440,7 +443,7 @@ const BUCKET_ROWS: readonly Operation[] = [
     keys: ['lifecycle'],
     action: 's3:PutLifecycleConfiguration',
   }),
-  bucket('DeleteBucketEncryption', 'DELETE', notImplemented, {
+  bucket('DeleteBucketEncryption', 'DELETE', bucketEncryption.deleteBucketEncryption, {
     keys: ['encryption'],
     action: 's3:PutEncryptionConfiguration',
   }),
@@ -531,10 +534,12 @@ const OBJECT_ROWS: readonly Operation[] = [
     keys: ['tagging'],
     action: 's3:DeleteObjectTagging',
   }),
-  object('SelectObjectContent', 'POST', notImplemented, {
+  object('SelectObjectContent', 'POST', selectObjectContent, {
     keys: ['select'],
     values: { 'select-type': '2' },
     action: 's3:GetObject',
+    // The longest expression, with every character escaped.
+    body: document(2 * MIB, 'ExpressionTooLong'),
   }),
   object('GetObjectRetention', 'GET', retention.getObjectRetention, {
     keys: ['retention'],

@@ -29,6 +29,29 @@ export function fuzz(name: string, round: (random: Random) => void): void {
   console.log(`${name}: ${count} rounds pass`)
 }
 
+/** As `fuzz`, one round after the other, for rounds that wait. */
+export async function fuzzAsync(
+  name: string,
+  round: (random: Random) => Promise<void>,
+): Promise<void> {
+  const fixedSeed = process.env['FUZZ_SEED']
+  const seconds = Number(process.env['FUZZ_SECONDS'] ?? SECONDS_DEFAULT)
+  const end = performance.now() + (fixedSeed === undefined ? seconds * 1000 : 0)
+  const seeds = systemRandom()
+  let count = 0
+  do {
+    const seed = fixedSeed === undefined ? seeds.below(SEED_LIMIT) : Number(fixedSeed)
+    try {
+      await round(seededRandom(seed))
+    } catch (error) {
+      console.error(`${name}: fails with FUZZ_SEED=${seed}`)
+      throw error
+    }
+    count++
+  } while (performance.now() < end)
+  console.log(`${name}: ${count} rounds pass`)
+}
+
 function runRound(name: string, round: (random: Random) => void, seed: number): void {
   try {
     round(seededRandom(seed))

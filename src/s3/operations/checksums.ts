@@ -8,6 +8,7 @@ import type { DigestName, Digests, ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
 import { type Header, isEncrypted } from './object-headers.ts'
+import { headerOrQuery } from './request-values.ts'
 import type { XmlField, XmlFields } from './xml-document.ts'
 
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT'
@@ -19,6 +20,14 @@ const DECLARED_ALGORITHM = 'x-minio-multipart-checksum'
 const DECLARED_TYPE = 'x-minio-multipart-checksum-type'
 
 const DIGEST_SIZE_BYTES = { crc32: 4, crc32c: 4, crc64nvme: 8, sha1: 20, sha256: 32 } as const
+/** Checksums of nothing. */
+const EMPTY_VALUES: Readonly<Record<DigestName, string>> = {
+  crc32: 'AAAAAA==',
+  crc32c: 'AAAAAA==',
+  crc64nvme: 'AAAAAAAAAAA=',
+  sha1: '2jmj7l5rSw0yVb/vlWAYkK/YBwk=',
+  sha256: '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=',
+}
 const ALGORITHMS: readonly DigestName[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
 
 /** A checksum as clients see it. */
@@ -101,12 +110,12 @@ export function sentChecksum(
   call: S3Call,
 ): { readonly algorithm: DigestName; readonly value: string | undefined } | undefined {
   const { request } = call
-  const named = request.header('x-amz-checksum-algorithm')
+  const named = headerOrQuery(call, 'x-amz-checksum-algorithm')
   const only = named === undefined ? undefined : algorithmNamed(named)
   const found: { algorithm: DigestName; value: string | undefined }[] = []
   for (const algorithm of ALGORITHMS) {
     if (only !== undefined && only !== algorithm) continue
-    const value = request.header(`x-amz-checksum-${algorithm}`)
+    const value = valueOf(call, algorithm)
     if (value === undefined) continue
     decodeValue(algorithm, value)
     found.push({ algorithm, value })
@@ -119,6 +128,7 @@ export function sentChecksum(
     })
   }
   if (found.length > 1) throw invalidChecksum()
+  // Only a header promises a value: presigners name the algorithm in URLs without one.
   const announced = request.header('x-amz-sdk-checksum-algorithm')
   if (found.length === 0 && announced !== undefined && announced !== '') {
     throw new S3Error('InvalidRequest', {
@@ -127,6 +137,16 @@ export function sentChecksum(
     })
   }
   return found[0]
+}
+
+/** A value by header, or by query in presigned URLs. */
+function valueOf(call: S3Call, algorithm: DigestName): string | undefined {
+  const name = `x-amz-checksum-${algorithm}`
+  const header = call.request.header(name)
+  if (header !== undefined) return header
+  const value = headerOrQuery(call, name)
+  // The presigner of the JavaScript SDK writes the checksum of no body into URLs for any body.
+  return value === EMPTY_VALUES[algorithm] ? undefined : value
 }
 
 /** Digest of a header value. Characters outside base64: `InvalidRequest`; wrong length: `BadDigest`. */
@@ -168,7 +188,7 @@ function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
 
 /** What CreateMultipartUpload declares, undefined when nothing. */
 export function declaredChecksum(call: S3Call): DeclaredChecksum | undefined {
-  const named = call.request.header('x-amz-checksum-algorithm')
+  const named = headerOrQuery(call, 'x-amz-checksum-algorithm')
   const type = checksumTypeOf(call)
   if (named === undefined) {
     if (type === 'FULL_OBJECT') throw invalidChecksum()
@@ -182,7 +202,7 @@ export function declaredChecksum(call: S3Call): DeclaredChecksum | undefined {
 
 /** `x-amz-checksum-type`, compared exactly. */
 export function checksumTypeOf(call: S3Call): ChecksumType | undefined {
-  const type = call.request.header('x-amz-checksum-type')
+  const type = headerOrQuery(call, 'x-amz-checksum-type')
   if (type === undefined || type === 'COMPOSITE' || type === 'FULL_OBJECT') return type
   throw invalidChecksum()
 }
@@ -233,10 +253,10 @@ export function storedMetadata(record: ChecksumRecord): ReadonlyMap<string, Uint
   return new Map([[CHECKSUM_KEY, encodeChecksums([record])]])
 }
 
-/** None for an encrypted version: its blob is sealed, and lists must show the version all the same. */
+/** None for a version whose checksums are still sealed: the first byte of those is no type of a checksum. */
 function records(info: ObjectInfo): readonly ChecksumRecord[] {
   const blob = info.systemMetadata.get(CHECKSUM_KEY)
-  if (blob === undefined || isEncrypted(info)) return []
+  if (blob === undefined) return []
   return decodeChecksums(blob)
 }
 

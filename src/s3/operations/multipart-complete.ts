@@ -4,7 +4,6 @@ import { concatBytes } from '#base/bytes'
 import type { CompletePart, DigestName, ObjectInfo, PartInfo, UploadInfo } from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { writePreconditions } from '#s3-protocol/conditions'
-import { encodePercent } from '#s3-protocol/percent'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
@@ -19,10 +18,12 @@ import {
   storedMetadata,
   uploadChecksum,
 } from './checksums.ts'
+import { encryptionHeaders } from './encryption-headers.ts'
 import { uploadIdOf } from './multipart.ts'
 import { quotedEtag } from './object-headers.ts'
 import { hasLockHeaders, refuseProtected } from './object-lock.ts'
-
+import { completeSeal } from './seals.ts'
+import { objectUrl } from './object-url.ts'
 import { xmlDocument } from './xml-document.ts'
 
 const CHECKSUM_NAMES: readonly DigestName[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
@@ -44,6 +45,10 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
       metadata.objectLock && versioning !== 'enabled'
         ? (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance: false })
         : undefined,
+    seal: (upload) =>
+      completeSeal(call, upload, {
+        hasChecksum: uploadChecksum(upload.userMetadata) !== undefined,
+      }),
     verify: (upload, stored) => assembledChecksum(call, { upload, stored, asked: parts, whole }),
   })
   return reply(call, info)
@@ -216,22 +221,16 @@ function typeMismatch(whole: WholeChecks, declared: DeclaredChecksum | undefined
 function reply(call: S3Call, info: ObjectInfo): S3Reply {
   return {
     status: 200,
-    headers: info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId]],
+    headers: [
+      ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
+      ...encryptionHeaders(call, info.systemMetadata),
+    ],
     body: xmlDocument('CompleteMultipartUploadResult', [
-      ['Location', location(call)],
+      ['Location', objectUrl(call, call.key)],
       ['Bucket', call.bucket],
       ['Key', call.key],
       ['ETag', quotedEtag(info.etag)],
       ...checksumFields(storedChecksums(info)),
     ]),
   }
-}
-
-/** The object's URL in the style that the client used. */
-function location(call: S3Call): string {
-  const { request, virtualHost } = call
-  const scheme = request.isSecure ? 'https' : 'http'
-  const host = request.header('host') ?? ''
-  const path = encodePercent(call.key, { keepSlash: true })
-  return virtualHost ? `${scheme}://${host}/${path}` : `${scheme}://${host}/${call.bucket}/${path}`
 }

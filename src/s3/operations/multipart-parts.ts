@@ -10,10 +10,12 @@ import {
   uploadChecksum,
 } from './checksums.ts'
 import { copySourceOf, sourceVersionHeader } from './copy-source.ts'
+import { encryptionHeaders, sourceKeyOf } from './encryption-headers.ts'
 import { uploadIdOf } from './multipart.ts'
-import { isoDate, quotedEtag, refuseTransformed } from './object-headers.ts'
+import { clientSize, isoDate, quotedEtag, refuseTransformed } from './object-headers.ts'
 import { refuseCopySource } from './object-write.ts'
-import { checkBodySize, partNumberOf, refuseEncryption } from './request-values.ts'
+import { checkBodySize, partNumberOf } from './request-values.ts'
+import { partSeal, unsealWith } from './seals.ts'
 import { xmlDocument } from './xml-document.ts'
 
 const RANGE_FORM =
@@ -24,7 +26,6 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
   refuseCopySource(call)
   const number = partNumberOf(call)
   checkBodySize(call)
-  refuseEncryption(call, undefined)
   const uploadId = uploadIdOf(call)
   const { engine } = call.services
   const upload = await engine.getUpload(call.bucket, call.key, uploadId)
@@ -43,12 +44,14 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
       checksum = checks.verify(digests)
       return storedPart(checksum)
     },
+    seal: (found) => partSeal(call, found),
     signal: call.request.signal,
   })
   return {
     status: 200,
     headers: [
       ['ETag', quotedEtag(part.etag ?? '')],
+      ...encryptionHeaders(call, upload.systemMetadata),
       // A declared algorithm is the client's wish for every part, also for those it sent without.
       ...(checksum === undefined
         ? []
@@ -73,10 +76,9 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
   const { info } = await engine.headObject(source.bucket, source.key, {
     versionId: source.versionId,
     range: { kind: 'all' },
-    preconditions: source.preconditions,
   })
   refuseTransformed(info)
-  if (range.kind === 'from' && range.end !== undefined && range.end >= info.sizeBytes) {
+  if (range.kind === 'from' && range.end !== undefined && range.end >= clientSize(info)) {
     throw new S3Error('InvalidRange', { message: 'Range specified is not valid for source object' })
   }
   const copied = await engine.copyPart(
@@ -85,16 +87,25 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
     uploadId,
     number,
     // The version just looked at, so that what was checked is what is copied.
-    { ...source, versionId: info.versionId, range },
+    {
+      ...source,
+      versionId: info.versionId,
+      range,
+      unseal: unsealWith(call, () => sourceKeyOf(call)),
+    },
     {
       digests: declared === undefined ? [] : [declared],
       verify: async (digests) => copiedChecksum(declared, digests),
+      seal: (found) => partSeal(call, found),
       signal: call.request.signal,
     },
   )
   return {
     status: 200,
-    headers: await sourceVersionHeader(call, copied.source),
+    headers: [
+      ...(await sourceVersionHeader(call, copied.source)),
+      ...encryptionHeaders(call, upload.systemMetadata),
+    ],
     body: xmlDocument('CopyPartResult', [
       ['LastModified', isoDate(copied.part.modifiedNs ?? call.services.clock.nowNs())],
       ['ETag', quotedEtag(copied.part.etag ?? '')],

@@ -10,10 +10,12 @@ import {
   uploadChecksum,
   writeDeclaration,
 } from './checksums.ts'
+import { encryptionHeaders } from './encryption-headers.ts'
 import { encodeListed, listEncoding } from './list-encoding.ts'
 import { isoDate, quotedEtag, storageClassOf } from './object-headers.ts'
 import { OWNER_ID, OWNER_NAME } from './owner.ts'
-import { countParameter, refuseEncryption } from './request-values.ts'
+import { countParameter } from './request-values.ts'
+import { newSeal } from './seals.ts'
 
 import { writeMetadata } from './write-metadata.ts'
 import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
@@ -27,24 +29,27 @@ const PART_MARKER_MESSAGE = 'Argument partNumberMarker must be an integer.'
 export async function createMultipartUpload(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
-  refuseEncryption(call, metadata.document('EncryptionConfigXML'))
+  using sealed = await newSeal(call, metadata, { isMultipart: true })
   const { userMetadata, storageClass } = await writeMetadata(call, metadata)
   const checksum = declaredChecksum(call)
   if (checksum !== undefined) writeDeclaration(userMetadata, checksum)
   const upload = await engine.createUpload(call.bucket, call.key, {
     userMetadata,
+    systemMetadata: sealed.metadata,
     storageClass,
     versioning: versioningStateFor(metadata, call.key),
   })
   return {
     status: 200,
-    headers:
-      checksum === undefined
+    headers: [
+      ...encryptionHeaders(call, upload.systemMetadata),
+      ...(checksum === undefined
         ? []
         : [
-            ['x-amz-checksum-algorithm', checksum.algorithm.toUpperCase()],
-            ['x-amz-checksum-type', checksum.type],
-          ],
+            ['x-amz-checksum-algorithm', checksum.algorithm.toUpperCase()] as const,
+            ['x-amz-checksum-type', checksum.type] as const,
+          ]),
+    ],
     body: xmlDocument('InitiateMultipartUploadResult', [
       ['Bucket', call.bucket],
       ['Key', call.key],
@@ -119,7 +124,7 @@ export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
   // Without a key the upload id says nothing.
   const uploadIdMarker = keyMarker === '' ? '' : (call.query.get('upload-id-marker') ?? '')
   const { engine } = call.services
-  if (limit === 0) await engine.getBucket(call.bucket)
+  await engine.getBucket(call.bucket)
   const result =
     limit === 0
       ? {

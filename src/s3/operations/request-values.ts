@@ -110,3 +110,10 @@ export function booleanQuery(call: S3Call, name: string): boolean | 'invalid' | 
   if (text === 'true') return true
   return text === 'false' ? false : 'invalid'
 }
+
+/** A header, or the query parameter of its name: presigned URLs carry some headers there. `name` is in lower case. */
+export function headerOrQuery(call: S3Call, name: string): string | undefined {
+  const value = call.request.header(name)
+  if (value !== undefined || call.query.entries.length === 0) return value
+  return call.query.entries.find(([key]) => key.toLowerCase() === name)?.[1]
+}

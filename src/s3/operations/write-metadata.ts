@@ -6,6 +6,7 @@ import { formatTags, parseTagQuery } from '#s3-protocol/tagging'
 import type { S3Call } from '../s3.ts'
 import { refusePublicAcl } from './acl.ts'
 import { lockMetadata } from './object-lock.ts'
+import { headerOrQuery } from './request-values.ts'
 
 export interface WriteMetadata {
   /** Keys and values as they are stored. The caller may add to it. */
@@ -42,11 +43,4 @@ export function requestStorageClass(call: S3Call): string | undefined {
 export function requestTags(call: S3Call): string {
   const text = headerOrQuery(call, 'x-amz-tagging')
   return text === undefined || text === '' ? '' : formatTags(parseTagQuery(text))
-}
-
-/** A header, or the query parameter of its name: presigned URLs carry some headers there. */
-function headerOrQuery(call: S3Call, name: string): string | undefined {
-  const value = call.request.header(name)
-  if (value !== undefined) return value
-  return call.query.entries.find(([key]) => key.toLowerCase() === name)?.[1]
 }

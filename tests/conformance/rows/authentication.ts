@@ -97,7 +97,7 @@ const HEADER_FAULTS: readonly (readonly [string, Partial<Call>, number, string])
       headers: { authorization: 'AWS4-HMAC-SHA256', 'x-amz-date': amzDate(Date.now()) },
     },
     400,
-    'MissingFields',
+    'InvalidArgument',
   ],
   [
     'a session token that the key does not have',

@@ -468,7 +468,7 @@ const lifecycle: readonly Rule[] = [
       const bucket = await t.own()
       const document =
         what === 'broken XML' ? `<LifecycleConfiguration>${content}` : LIFECYCLE(content)
-      ;(await put(t, bucket, 'lifecycle', document)).is(400, code)
+      ;(await put(t, bucket, 'lifecycle', document)).is(400, code, 'MalformedXML')
     },
   ]),
   rule('4.10', 'a rule without ID gets one', async (t) => {

@@ -384,7 +384,7 @@ const selects: readonly Rule[] = [
       [
         'two inputs',
         SELECT('SELECT * FROM S3Object', '<CSV/><JSON><Type>LINES</Type></JSON>'),
-        'InvalidDataSource',
+        'ObjectSerializationConflict',
       ],
     ] as const,
     ([what, document, code]) => [
