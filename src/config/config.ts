@@ -7,6 +7,7 @@
  *   to a part of MinIO that this release does not have.
  */
 
+import type { CompressionSettings } from './compression-settings.ts'
 import type { EncryptionSettings } from './kms-settings.ts'
 
 /** A setting that cannot be used; the message names it and what is allowed. */
@@ -59,12 +60,15 @@ export interface Settings {
   /** Requests served at a time; 0: no limit. */
   readonly requestsMax: number
   readonly arenaBytes: number
+  /** Queries may read Parquet. */
+  readonly selectsParquet: boolean
   readonly staleUploadsExpiryMs: number
   readonly staleUploadsIntervalMs: number
   readonly shutdownTimeoutMs: number
   readonly idleTimeoutMs: number
   readonly readHeaderTimeoutMs: number
   readonly encryption: EncryptionSettings
+  readonly compression: CompressionSettings
   readonly logFormat: 'text' | 'json'
   readonly quiet: boolean
   readonly anonymous: boolean

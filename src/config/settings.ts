@@ -7,6 +7,7 @@ import {
   type Settings,
   type StorageClassSettings,
 } from './config.ts'
+import { COMPRESSION_NAMES, compressionSettingsOf } from './compression-settings.ts'
 import { encryptionSettingsOf, KMS_NAMES } from './kms-settings.ts'
 import {
   parseAddress,
@@ -24,6 +25,7 @@ const KNOWN_NAMES = [
   'ADDRESS',
   'API_CORS_ALLOW_ORIGIN',
   'API_REQUESTS_MAX',
+  'API_SELECT_PARQUET',
   'API_STALE_UPLOADS_CLEANUP_INTERVAL',
   'API_STALE_UPLOADS_EXPIRY',
   'ARENA_SIZE',
@@ -55,6 +57,7 @@ const KNOWN_NAMES = [
   'TEST',
   'VOLUMES',
   'WEBSITE_DOMAIN',
+  ...COMPRESSION_NAMES,
   ...KMS_NAMES,
 ] as const
 type KnownName = (typeof KNOWN_NAMES)[number]
@@ -123,6 +126,7 @@ export function loadSettings(
         parseInteger(name, value, { min: 0, max: 1_000_000 }),
       ) ?? 0,
     arenaBytes: optional(read('ARENA_SIZE'), parseSize) ?? DEFAULT_ARENA_BYTES,
+    selectsParquet: isSwitchedOn(read('API_SELECT_PARQUET')),
     staleUploadsExpiryMs:
       optional(read('API_STALE_UPLOADS_EXPIRY'), parseDuration) ?? 24 * 3_600_000,
     staleUploadsIntervalMs:
@@ -131,6 +135,7 @@ export function loadSettings(
     idleTimeoutMs: parseDuration('--idle-timeout', flags.idleTimeout ?? '30s'),
     readHeaderTimeoutMs: parseDuration('--read-header-timeout', flags.readHeaderTimeout ?? '30s'),
     encryption: encryptionSettingsOf(read),
+    compression: compressionSettingsOf(read),
     logFormat: flags.json === true ? 'json' : 'text',
     quiet: flags.quiet === true,
     anonymous: flags.anonymous === true,

@@ -10,6 +10,7 @@
  */
 import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
+import type { CompressionSettings } from '#config/compression-settings'
 import type { S2Decoder } from '#codec/s2'
 import type { ObjectEncryption } from '#encryption/object-encryption'
 import type { HttpRequest } from '#http/http'
@@ -73,6 +74,8 @@ export interface S3Services {
   readonly encryptsAll: boolean
   /** Development only: customer keys are taken over connections without TLS. */
   readonly allowsClientKeysOverHttp: boolean
+  /** Which contents are compressed; default: none. */
+  readonly compression?: CompressionSettings | undefined
   /** Configured region, empty when none. */
   readonly region: string
   /** A reader of S2 and framed Snappy. */

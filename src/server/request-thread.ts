@@ -66,6 +66,7 @@ class RequestThread {
           encryption: this.#core.encryption,
           encryptsAll: settings.encryption.encryptsAll,
           allowsClientKeysOverHttp: settings.encryption.allowsClientKeysOverHttp,
+          compression: settings.compression,
           region: settings.region,
           selectsParquet: settings.selectsParquet,
           s2Decoder: () => this.#core.codec.s2Decoder(),

@@ -1,12 +1,15 @@
 /** GetObject and HeadObject (s3-api.md 4.2.1, 4.2.2, 3.9). */
-import type { BucketMetadata, ObjectReader, RangeRequest, ReadOptions } from '#object/object'
+import { encryptionKindOf } from '#encryption/key-metadata'
+import type { BucketMetadata, ObjectInfo, ObjectReader, RangeRequest, ReadOptions } from '#object/object'
 import { readPreconditions } from '#s3-protocol/conditions'
 import { parseRange } from '#s3-protocol/ranges'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { checksumHeaders, partChecksums, storedChecksums } from './checksums.ts'
-import { type Header, isMultipart, readHeaders, refuseTransformed } from './object-headers.ts'
+import { encryptionHeaders } from './encryption-headers.ts'
+import { clientSize, type Header, isMultipart, readHeaders, refuseTransformed } from './object-headers.ts'
 import { partNumberOf, versionIdOf } from './request-values.ts'
+import { unsealFor } from './seals.ts'
 
 type Opened = Omit<ObjectReader, 'chunks' | 'close'>
 
@@ -15,7 +18,10 @@ export async function getObject(call: S3Call): Promise<S3Reply> {
   refuseEncryptionHeaders(call)
   const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
-  const reader = await engine.openObject(call.bucket, call.key, readOptions(call))
+  const reader = await engine.openObject(call.bucket, call.key, {
+    ...readOptions(call),
+    unseal: unsealFor(call),
+  })
   try {
     return { ...(await reply(call, reader, metadata)), body: reader }
   } catch (error) {
@@ -29,12 +35,19 @@ export async function headObject(call: S3Call): Promise<S3Reply> {
   refuseEncryptionHeaders(call)
   const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
-  const opened = await engine.headObject(call.bucket, call.key, readOptions(call))
+  // Only checksums, and the entity tag of SSE-S3, need the key. That of a client is always verified.
+  const needsKey = (info: ObjectInfo): boolean =>
+    wantsChecksums(call) || encryptionKindOf(info.systemMetadata) === 'sse-s3'
+  const opened = await engine.headObject(call.bucket, call.key, {
+    ...readOptions(call),
+    unseal: unsealFor(call, { needsKey }),
+  })
   const { status, headers } = await reply(call, opened, metadata)
   return { status, headers: [...headers, ['Content-Length', String(opened.sizeBytes)]] }
 }
 
-function refuseEncryptionHeaders(call: S3Call): void {
+/** Reads cannot ask for encryption by the server. */
+export function refuseEncryptionHeaders(call: S3Call): void {
   const isManaged = call.request.rawHeaders.some(([name]) =>
     /^x-amz-server-side-encryption(-aws-kms-key-id|-context)?$/i.test(name),
   )
@@ -48,6 +61,10 @@ function readOptions(call: S3Call): ReadOptions {
     preconditions: readPreconditions(call.request),
     signal: call.request.signal,
   }
+}
+
+function wantsChecksums(call: S3Call): boolean {
+  return call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
 }
 
 function wantedRange(call: S3Call): RangeRequest {
@@ -73,14 +90,16 @@ async function reply(
   const headers = await readHeaders(call, info, metadata)
   const byPart = call.query.has('partNumber')
   const isPartial = byPart || wantedRange(call).kind !== 'all'
-  if (isPartial && info.sizeBytes > 0) {
+  const size = clientSize(info)
+  headers.push(...encryptionHeaders(call, info.systemMetadata))
+  if (isPartial && size > 0) {
     const last = opened.offset + opened.sizeBytes - 1
-    headers.push(['Content-Range', `bytes ${opened.offset}-${last}/${info.sizeBytes}`])
+    headers.push(['Content-Range', `bytes ${opened.offset}-${last}/${size}`])
   }
   if (byPart && isMultipart(info) && opened.partCount !== undefined) {
     headers.push(['x-amz-mp-parts-count', String(opened.partCount)])
   }
-  if (call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
+  if (wantsChecksums(call)) {
     if (byPart) headers.push(...checksumHeaders(partChecksums(info, partNumberOf(call))))
     else if (!isPartial) headers.push(...checksumHeaders(storedChecksums(info)))
   }
