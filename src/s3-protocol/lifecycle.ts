@@ -2,7 +2,8 @@
 import { parseIsoTime } from './dates.ts'
 import { S3Error } from './s3-error.ts'
 import type { XmlElement } from './xml-parser.ts'
-import { escapeXml, S3_NAMESPACE } from './xml-writer.ts'
+import { storedText } from './xml-shape.ts'
+import { S3_NAMESPACE } from './xml-writer.ts'
 
 export interface LifecycleTag {
   readonly key: string
@@ -428,5 +429,5 @@ function element(name: string, content: string): string {
 }
 
 function leaf(name: string, value: string | number | boolean | undefined): string {
-  return value === undefined ? '' : element(name, escapeXml(String(value)))
+  return value === undefined ? '' : element(name, storedText(String(value)))
 }

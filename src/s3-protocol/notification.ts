@@ -2,7 +2,8 @@
 import { hasDotSegment } from './names.ts'
 import { S3Error } from './s3-error.ts'
 import type { XmlElement } from './xml-parser.ts'
-import { escapeXml, S3_NAMESPACE, XML_DECLARATION } from './xml-writer.ts'
+import { storedText } from './xml-shape.ts'
+import { S3_NAMESPACE, XML_DECLARATION } from './xml-writer.ts'
 
 export interface QueueRule {
   readonly id: string
@@ -165,13 +166,13 @@ function ruleText({ id, prefix, suffix, events, queue }: QueueRule, region: stri
   ].flatMap(([name, value]) =>
     name === undefined || value === undefined
       ? []
-      : [element('FilterRule', element('Name', name) + element('Value', escapeXml(value)))],
+      : [element('FilterRule', element('Name', name) + element('Value', storedText(value)))],
   )
   return [
-    element('Id', escapeXml(id)),
+    element('Id', storedText(id)),
     filters.length === 0 ? '' : element('Filter', element('S3Key', filters.join(''))),
     ...events.map((event) => element('Event', event)),
-    element('Queue', escapeXml(`arn:minio:sqs:${region}:${queue.target}:${queue.type}`)),
+    element('Queue', storedText(`arn:minio:sqs:${region}:${queue.target}:${queue.type}`)),
   ].join('')
 }
 

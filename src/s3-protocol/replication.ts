@@ -93,7 +93,9 @@ function checkFilter(rule: XmlElement): void {
   const isSound =
     others.every(isKnown) &&
     (and?.children() ?? []).every(isKnown) &&
-    others.filter((child) => child.text !== '').length + (and === undefined ? 0 : 1) <= 1
+    others.filter((child) => child.name !== 'Prefix' || child.text !== '').length +
+      (and === undefined ? 0 : 1) <=
+      1
   if (!isSound) {
     throw malformed('Filter must have exactly one of Prefix, Tag, or And specified')
   }

@@ -87,5 +87,14 @@ export function elementText(element: XmlElement): string {
 
 function contentText(element: XmlElement): string {
   const children = element.children()
-  return children.length === 0 ? escapeXml(element.text) : children.map(elementText).join('')
+  return children.length === 0 ? storedText(element.text) : children.map(elementText).join('')
+}
+
+/** Text of an element that is stored: MinIO must be able to read it, so characters that XML cannot hold are `MalformedXML`. */
+export function storedText(value: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are what must not be there
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(value) || !value.isWellFormed()) {
+    throw malformed('Text has characters that XML cannot hold')
+  }
+  return escapeXml(value)
 }
