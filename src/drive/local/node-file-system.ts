@@ -1,12 +1,29 @@
 import * as fs from 'node:fs'
+import { systemClock, type Clock } from '#base/clock'
 import { BulkFiles } from './bulk-files.ts'
-import type { DirectoryEntry, FileStat, FileSystem, FlushTarget, OpenMode } from './file-system.ts'
+import {
+  systemErrorCode,
+  type DirectoryEntry,
+  type FileStat,
+  type FileSystem,
+  type FlushTarget,
+  type OpenMode,
+} from './file-system.ts'
 
 /**
  * Flushes of one drive in flight at a time. They run on the process's shared pool of threads: the process sets
  * `UV_THREADPOOL_SIZE` to more than this for each drive, so that a hung drive cannot take the threads of the others.
  */
 export const FLUSHES_IN_FLIGHT_MAX = 4
+
+/**
+ * So few targets are flushed by the calling thread when flushes were faster than `FAST_FLUSH_MS` lately: waking another
+ * thread, and being woken by it, takes longer than that, and nobody else waits for anything more.
+ */
+const DIRECT_TARGETS_MAX = 2
+const FAST_FLUSH_MS = 4
+/** Weight of the latest flush in the average. */
+const FLUSH_WEIGHT = 1 / 8
 
 const FLAGS: Readonly<Record<Exclude<OpenMode, 'createBulk'>, number>> = {
   read: fs.constants.O_RDONLY,
@@ -15,8 +32,25 @@ const FLAGS: Readonly<Record<Exclude<OpenMode, 'createBulk'>, number>> = {
 }
 
 /** The real file system. */
-export function nodeFileSystem(flushesInFlightMax = FLUSHES_IN_FLIGHT_MAX): FileSystem {
+export function nodeFileSystem(
+  flushesInFlightMax = FLUSHES_IN_FLIGHT_MAX,
+  clock: Pick<Clock, 'monotonicMs'> = systemClock(),
+): FileSystem {
   const bulk = new BulkFiles()
+  /** Average time that the caller waited for a group of flushes. */
+  let flushMs = FAST_FLUSH_MS
+  const flush = async (
+    targets: readonly FlushTarget[],
+  ): Promise<readonly (Error | undefined)[]> => {
+    const startMs = clock.monotonicMs()
+    const isDirect = targets.length <= DIRECT_TARGETS_MAX && flushMs < FAST_FLUSH_MS
+    const outcomes = isDirect
+      ? targets.map((target) => tryFlushNow(target, bulk))
+      : await flushAll(targets, bulk, flushesInFlightMax)
+    const groupMs = (clock.monotonicMs() - startMs) / Math.ceil(targets.length / DIRECT_TARGETS_MAX)
+    flushMs += FLUSH_WEIGHT * (groupMs - flushMs)
+    return outcomes
+  }
   return {
     open: (path, mode) =>
       mode === 'createBulk' ? bulk.create(path) : fs.openSync(path, FLAGS[mode], 0o666),
@@ -46,7 +80,7 @@ export function nodeFileSystem(flushesInFlightMax = FLUSHES_IN_FLIGHT_MAX): File
         type: type.toString(16),
       }
     },
-    flush: (targets) => flushAll(targets, bulk, flushesInFlightMax),
+    flush,
     flushNow: (target) => {
       if ('file' in target) bulk.settle(target.file)
       flushNow(target)
@@ -140,7 +174,7 @@ function flushOne(target: FlushTarget, bulk: BulkFiles): Promise<Error | undefin
       try {
         bulk.settle(target.file)
       } catch (error) {
-        resolve(error instanceof Error ? error : new Error('Cannot write', { cause: error }))
+        resolve(flushFailure(target, error))
         return
       }
       fs.fdatasync(target.file, (error) => resolve(error ?? undefined))
@@ -150,9 +184,7 @@ function flushOne(target: FlushTarget, bulk: BulkFiles): Promise<Error | undefin
     try {
       file = fs.openSync(target.directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
     } catch (error) {
-      // A directory that was removed meanwhile has no names to keep; its parent is flushed as well.
-      const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-      resolve(isGone ? undefined : error instanceof Error ? error : new Error('Cannot open'))
+      resolve(flushFailure(target, error))
       return
     }
     fs.fsync(file, (error) => {
@@ -160,6 +192,22 @@ function flushOne(target: FlushTarget, bulk: BulkFiles): Promise<Error | undefin
       resolve(error ?? undefined)
     })
   })
+}
+
+function tryFlushNow(target: FlushTarget, bulk: BulkFiles): Error | undefined {
+  try {
+    if ('file' in target) bulk.settle(target.file)
+    flushNow(target)
+    return undefined
+  } catch (error) {
+    return flushFailure(target, error)
+  }
+}
+
+/** A directory that was removed meanwhile has no names to keep; its parent is flushed as well. */
+function flushFailure(target: FlushTarget, error: unknown): Error | undefined {
+  if ('directory' in target && systemErrorCode(error) === 'ENOENT') return undefined
+  return error instanceof Error ? error : new Error('Cannot flush', { cause: error })
 }
 
 function flushNow(target: FlushTarget): void {
