@@ -46,7 +46,7 @@ test('an entity tag with a part count marks a multipart object', () => {
 })
 
 const TRANSFORMED: readonly (readonly [key: string, value: string, isRefused: boolean])[] = [
-  ['X-Minio-Internal-compression', 'klauspost/compress/s2', true],
+  ['X-Minio-Internal-compression', 'klauspost/compress/s2', false],
   ['X-Minio-Internal-Server-Side-Encryption-S3-Sealed-Key', 'x', true],
   ['x-minio-internal-transition-status', 'complete', true],
   ['x-minio-internal-transition-status', 'pending', false],

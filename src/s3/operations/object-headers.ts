@@ -4,6 +4,7 @@ import type { BucketMetadata, ObjectInfo } from '#object/object'
 import { REDIRECT_LOCATION } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
+import { compressionHeaders } from './compression.ts'
 import { LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, objectLockOf } from './object-lock.ts'
 
 export type Header = readonly [string, string]
@@ -72,7 +73,7 @@ export function isEncrypted(info: ObjectInfo): boolean {
   return false
 }
 
-/** Refuses versions whose bytes are not the client's: sealed, compressed or moved to a tier. */
+/** Refuses versions whose bytes are not the client's: sealed, or moved to a tier. */
 export function refuseTransformed(info: ObjectInfo): void {
   if (isEncrypted(info)) {
     throw new S3Error('NotImplemented', { message: 'The object is stored encrypted' })
@@ -80,11 +81,9 @@ export function refuseTransformed(info: ObjectInfo): void {
   for (const [key, value] of info.systemMetadata) {
     const name = key.toLowerCase()
     const cause =
-      name === 'x-minio-internal-compression'
-        ? 'The object is stored compressed'
-        : name === 'x-minio-internal-transition-status' && textOf(value) === 'complete'
-          ? 'The object was moved to a tier'
-          : undefined
+      name === 'x-minio-internal-transition-status' && textOf(value) === 'complete'
+        ? 'The object was moved to a tier'
+        : undefined
     if (cause !== undefined) throw new S3Error('NotImplemented', { message: cause })
   }
 }
@@ -139,7 +138,7 @@ export async function readHeaders(
   }
   const replication = replicationStatus(info)
   if (replication !== undefined) headers.push(['x-amz-replication-status', replication])
-  headers.push(...(await lockHeaders(call, info)))
+  headers.push(...(await lockHeaders(call, info)), ...compressionHeaders(info))
   return headers
 }
 
