@@ -35,34 +35,39 @@ const EXCLUDED_TYPES = [
   'application/x-spoon',
 ]
 
-const NOTHING: ReadonlyMap<string, Uint8Array> = new Map()
-const COMPRESSED: ReadonlyMap<string, Uint8Array> = new Map([[COMPRESSION_KEY, utf8(SCHEME)]])
+type SystemMetadata = ReadonlyMap<string, Uint8Array>
 
-export interface Content {
-  /** Undefined: it comes in parts, for which the decision is made once, whatever their size. -1: unknown. */
-  readonly sizeBytes: number | undefined
-  /** After the default encryption of the bucket was applied. */
-  readonly isEncrypted: boolean
+/**
+ * System metadata of content that `call` writes: that of its encryption, empty without one, and what makes the engine
+ * compress it. The size is undefined where it is not known; for an upload it does not matter.
+ */
+export function contentMetadata(
+  call: S3Call,
+  encryption: SystemMetadata,
+  sizeBytes: number | 'in parts' | undefined,
+): SystemMetadata {
+  if (!isToCompress(call, encryption.size > 0, sizeBytes)) return encryption
+  return new Map(encryption).set(COMPRESSION_KEY, utf8(SCHEME))
 }
 
-/** System metadata that makes the engine compress what `call` writes; empty when it is not to be. */
-export function compressionMetadata(
+function isToCompress(
   call: S3Call,
-  content: Content,
-): ReadonlyMap<string, Uint8Array> {
+  isEncrypted: boolean,
+  sizeBytes: number | 'in parts' | undefined,
+): boolean {
   const settings = call.services.compression
-  if (settings?.isEnabled !== true) return NOTHING
-  if (content.isEncrypted && !settings.allowsEncryption) return NOTHING
-  if (content.sizeBytes !== undefined && content.sizeBytes < SIZE_MIN_BYTES) return NOTHING
+  if (settings?.isEnabled !== true) return false
+  if (isEncrypted && !settings.allowsEncryption) return false
+  if (sizeBytes !== 'in parts' && (sizeBytes ?? 0) < SIZE_MIN_BYTES) return false
   const key = call.key.toLowerCase()
   // What the client sent, not what is stored.
   const type = call.request.header('content-type') ?? ''
-  if (EXCLUDED_ENDS.some((end) => key.endsWith(end))) return NOTHING
-  if (EXCLUDED_TYPES.some((pattern) => matchesWildcard(pattern, type))) return NOTHING
-  const isWanted =
+  if (EXCLUDED_ENDS.some((end) => key.endsWith(end))) return false
+  if (EXCLUDED_TYPES.some((pattern) => matchesWildcard(pattern, type))) return false
+  return (
     settings.extensions.some((end) => end === '*' || key.endsWith(end.toLowerCase())) ||
     settings.mimeTypes.some((pattern) => matchesWildcard(pattern, type))
-  return isWanted ? COMPRESSED : NOTHING
+  )
 }
 
 /** Tells clients of MinIO by which algorithm the stored bytes are compressed. */
