@@ -11,9 +11,8 @@ if (major < 26) {
   process.exit(1)
 }
 
-// What the engine reads only when it starts (docs/decisions/0006-memory.md). `--expose-gc`: threads give back the memory
-// of their start. `--no-short-builtin-calls`: no copy of V8's code for each of them.
-const FLAGS = ['--expose-gc', '--no-short-builtin-calls']
+// What is read only when the process starts (docs/decisions/0006-memory.md): threads give back the memory of their start.
+const FLAGS = ['--expose-gc']
 const ENVIRONMENT = {
   // What one thread frees serves all: with a heap for each, the freed memory of every thread's busiest moment stays.
   MALLOC_ARENA_MAX: '2',

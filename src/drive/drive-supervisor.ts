@@ -16,6 +16,9 @@ const RESTART_MS = 5000
 /** Threads of one drive that were abandoned and have not ended: no more are started beyond it, since each holds memory. */
 const ABANDONED_MAX = 3
 
+/** Below 2048 MB of old objects V8 does not map its code once more for the thread, which is 2 MB. */
+const HEAP_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 1024 }
+
 export interface DriveSupervisorOptions {
   readonly clock: Clock
   readonly log: Log
@@ -114,7 +117,7 @@ export class DriveSupervisor {
       workerData,
       transferList: pairs.map((pair) => pair.host.port),
       name: `drive ${host.driveIndex}`,
-      resourceLimits: { maxYoungGenerationSizeMb: 1 },
+      resourceLimits: HEAP_LIMITS,
     })
     const life: Life = {
       worker,

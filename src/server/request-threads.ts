@@ -6,7 +6,14 @@ import type {
   RequestThreadNews,
   RequestThreadOrder,
   RequestThreadSeed,
+  StartState,
 } from './thread-seed.ts'
+
+/**
+ * What a request leaves behind is collected each time this is full, and with it the buffers of inline objects and of
+ * messages to drives, which lie outside of it and weigh far more.
+ */
+const YOUNG_MB = 12
 
 interface Thread {
   readonly worker: Worker
@@ -44,6 +51,7 @@ export class RequestThreads {
         workerData: seed,
         transferList: [port2],
         name: `request ${index}`,
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
       })
       const thread: Thread = { worker, waiting: new Map() }
       worker.on('message', (news: RequestThreadNews) => {
@@ -69,11 +77,11 @@ export class RequestThreads {
   }
 
   /** The port, or why it cannot be had. With port 0 the first thread chooses. */
-  async listen(port: number): Promise<number | string> {
+  async listen(port: number, state: StartState): Promise<number | string> {
     let chosen = port
     for (const thread of this.#threads) {
       const answer = next(thread, ['listening', 'refused'])
-      order(thread, { kind: 'listen', port: chosen })
+      order(thread, { kind: 'listen', port: chosen, state })
       const news = await answer
       if (news.kind === 'refused') return news.message
       if (news.kind === 'listening') chosen = news.port
