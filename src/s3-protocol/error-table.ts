@@ -138,6 +138,10 @@ export const S3_ERRORS = {
   InvalidTag: [400, 'The TagKey you have provided is invalid'],
   InvalidTargetBucketForLogging: [400, 'The target bucket for logging does not exist'],
   InvalidTextEncoding: [400, 'UTF-8 encoding is required.'],
+  InvalidWriteOffset: [
+    400,
+    'The write offset value that you specified does not match the current object size.',
+  ],
   InvalidTokenId: [403, 'The security token included in the request is invalid'],
   JSONParsingError: [
     400,

@@ -1,12 +1,55 @@
 /** The one border between the errors of the engine and the codes of S3 (s3-api.md 5.7). */
+import { EncryptionError, type KmsCall } from '#encryption/encryption'
 import { ObjectError } from '#object/object'
-import { S3Error } from '#s3-protocol/s3-error'
+import { S3Error, type S3ErrorCode } from '#s3-protocol/s3-error'
 
 /** What a client is told about anything thrown. Unknown errors become `InternalError`; their text stays in the log. */
 export function errorOf(error: unknown): S3Error {
   if (error instanceof S3Error) return error
   if (error instanceof ObjectError) return objectErrorOf(error)
+  if (error instanceof EncryptionError) return encryptionErrorOf(error)
   return new S3Error('InternalError', { cause: error })
+}
+
+/** What a client is told about keys; which of them, and where they are, stays in the log. Source: encryption.md 4.6. */
+function encryptionErrorOf(error: EncryptionError): S3Error {
+  const cause = { cause: error }
+  switch (error.code) {
+    case 'KeyMismatch':
+      return new S3Error('AccessDenied', cause)
+    case 'Tampered':
+      return new S3Error('XMinioObjectTampered', { ...cause, status: 500 })
+    case 'BadMetadata':
+      return new S3Error('XMinioEncryptionError', cause)
+    case 'NoKms':
+      return new S3Error('NotImplemented', {
+        ...cause,
+        message: 'Server side encryption specified but KMS is not configured',
+      })
+    case 'KmsNotAuthorized':
+      return new S3Error('kms:NotAuthorized', cause)
+    case 'KmsKeyNotFound':
+      return new S3Error('kms:KeyNotFound', cause)
+    case 'KmsKeyExists':
+      return new S3Error('kms:KeyAlreadyExists', cause)
+    case 'KmsBadCiphertext':
+      return new S3Error('kms:InvalidCiphertextException', cause)
+    case 'KmsNotSupported':
+      return new S3Error('kms:NotSupported', cause)
+    case 'KmsUnavailable':
+      return new S3Error(KMS_FAILURES[error.call ?? 'status'], { ...cause, status: 503 })
+    case 'KmsFailed':
+      return new S3Error(KMS_FAILURES[error.call ?? 'status'], cause)
+  }
+}
+
+const KMS_FAILURES: Readonly<Record<KmsCall, S3ErrorCode>> = {
+  create: 'kms:KeyCreationFailed',
+  generate: 'kms:KeyGenerationFailed',
+  decrypt: 'kms:DecryptionFailed',
+  list: 'kms:KeyListingFailed',
+  status: 'kms:InternalError',
+  mac: 'kms:InternalError',
 }
 
 function objectErrorOf(error: ObjectError): S3Error {

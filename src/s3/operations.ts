@@ -9,10 +9,10 @@
 import type { HttpRequest } from '#http/http'
 import { S3Error } from '#s3-protocol/s3-error'
 import * as facts from './document-facts.ts'
+import { appendObject } from './operations/append.ts'
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './operations/acl.ts'
 import { getObjectAttributes } from './operations/attributes.ts'
 import * as bucketEncryption from './operations/bucket-encryption.ts'
-import * as config from './operations/bucket-config.ts'
 import * as cors from './operations/bucket-cors.ts'
 import * as lists from './operations/bucket-lists.ts'
 import * as policy from './operations/bucket-policy.ts'
@@ -35,6 +35,7 @@ import { getObject, headObject } from './operations/object-read.ts'
 import { putObject } from './operations/object-write.ts'
 import { OWNER_ID } from './operations/owner.ts'
 import { postPolicyUpload } from './operations/post-policy.ts'
+import { renameObject } from './operations/rename.ts'
 import * as replication from './operations/replication.ts'
 import * as retention from './operations/retention.ts'
 import { selectObjectContent } from './operations/select.ts'
@@ -384,6 +385,7 @@ const BUCKET_ROWS: readonly Operation[] = [
   bucket('PutBucketEncryption', 'PUT', bucketEncryption.putBucketEncryption, {
     keys: ['encryption'],
     action: 's3:PutEncryptionConfiguration',
+    body: document(MIB),
   }),
   bucket('PutBucketPolicy', 'PUT', policy.putBucketPolicy, {
     keys: ['policy'],
@@ -557,9 +559,11 @@ const OBJECT_ROWS: readonly Operation[] = [
     object('ObjectAnnotation', method, notImplemented, { keys: ['annotation'], anonymous: false }),
   ),
   object('GetObject', 'GET', getObject, { action: 's3:GetObject' }),
-  ...['encryption', 'renameObject'].map((key) =>
-    object('PutObjectSubResource', 'PUT', notImplemented, { keys: [key], anonymous: false }),
-  ),
+  object('UpdateObjectEncryption', 'PUT', notImplemented, {
+    keys: ['encryption'],
+    anonymous: false,
+  }),
+  object('RenameObject', 'PUT', renameObject, { keys: ['renameObject'], action: 's3:PutObject' }),
   object('CopyObject', 'PUT', copyObject, { when: hasCopySource, action: 's3:PutObject' }),
   object('PutObjectRetention', 'PUT', retention.putObjectRetention, {
     keys: ['retention'],
@@ -574,7 +578,11 @@ const OBJECT_ROWS: readonly Operation[] = [
     facts: facts.legalHoldFacts,
   }),
   object('PutObjectExtract', 'PUT', notImplemented, { when: isArchive, action: 's3:PutObject' }),
-  object('AppendObject', 'PUT', notImplemented, { when: isAppend, action: 's3:PutObject' }),
+  object('AppendObject', 'PUT', appendObject, {
+    when: isAppend,
+    action: 's3:PutObject',
+    body: STREAM,
+  }),
   object('PutObject', 'PUT', putObject, { action: 's3:PutObject', body: STREAM }),
   object('DeleteObject', 'DELETE', deleteObject, { action: 's3:DeleteObject' }),
   object('RestoreObject', 'POST', notImplemented, {

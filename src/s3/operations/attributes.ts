@@ -13,6 +13,7 @@ import {
   versionHeader,
 } from './object-headers.ts'
 import { versionIdOf } from './request-values.ts'
+import { unsealFor } from './seals.ts'
 import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
 
 const PARTS_MAX = 1000
@@ -55,6 +56,7 @@ async function findObject(call: S3Call): Promise<ObjectInfo> {
       versionId: versionIdOf(call),
       range: { kind: 'all' },
       preconditions: readPreconditions(call.request),
+      unseal: unsealFor(call),
     })
     return info
   } catch (error) {

@@ -46,7 +46,3 @@ export function deleteDocument(document: BucketDocument): Handler {
     return { status: 204 }
   }
 }
-
-export const getBucketEncryption = storedDocument('EncryptionConfigXML', {
-  code: 'ServerSideEncryptionConfigurationNotFoundError',
-})

@@ -7,7 +7,7 @@ import { type ChecksumRecord, decodeChecksums, encodeChecksums } from '#drive/ch
 import type { DigestName, Digests, ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
-import { type Header, isEncrypted } from './object-headers.ts'
+import { type Header } from './object-headers.ts'
 import { headerOrQuery } from './request-values.ts'
 import type { XmlField, XmlFields } from './xml-document.ts'
 

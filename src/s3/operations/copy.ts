@@ -1,4 +1,5 @@
 /** CopyObject (s3-api.md 4.2.4). */
+import { encryptionKindOf } from '#encryption/key-metadata'
 import {
   type BucketMetadata,
   type CopyOptions,
@@ -21,7 +22,14 @@ import {
   storedChecksums,
   storedMetadata,
 } from './checksums.ts'
+import { contentMetadata } from './compression.ts'
 import { copySourceOf, sourceVersionHeader } from './copy-source.ts'
+import {
+  encryptionHeaders,
+  notApplicable,
+  requestedEncryption,
+  sourceKeyOf,
+} from './encryption-headers.ts'
 import {
   clientSize,
   isoDate,
@@ -31,7 +39,8 @@ import {
   storedTags,
 } from './object-headers.ts'
 import { LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, lockMetadata, refuseProtected } from './object-lock.ts'
-import { refuseEncryption } from './request-values.ts'
+import { rotatedKey, unsealSource } from './key-rotation.ts'
+import { sealFor, type WriteSeal } from './seals.ts'
 
 import { requestStorageClass, requestTags, writeMetadata } from './write-metadata.ts'
 import { xmlDocument } from './xml-document.ts'
@@ -81,11 +90,15 @@ export async function copyObject(call: S3Call): Promise<S3Reply> {
   const directives = directivesOf(call)
   const metadata = await engine.bucketMetadata(call.bucket)
   refusePublicAcl(call, metadata)
-  refuseEncryption(call, metadata.document('EncryptionConfigXML'))
-  const source = await copySourceOf(call)
+  const source = {
+    ...(await copySourceOf(call)),
+    unseal: unsealSource(call),
+  }
+  const encryption = requestedEncryption(call, metadata)
   const request = await copyRequestOf(call, { directives, source, metadata })
   const versioning = versioningStateFor(metadata, call.key)
   let algorithm: DigestName | undefined
+  using sealed = await sealFor(call, encryption, { isMultipart: false })
   // The engine asks a second time when it cannot leave the data where it is.
   let mayStay = true
   const copying = engine.copyObject(call.bucket, call.key, source, {
@@ -94,7 +107,7 @@ export async function copyObject(call: S3Call): Promise<S3Reply> {
     preconditions: writePreconditions(call.request),
     digests: [],
     metadata: (found) => {
-      const decided = decide(call, request, found, { mayStay })
+      const decided = decide(call, request, found, { mayStay, sealed })
       mayStay = false
       algorithm = decided.digests[0]
       return decided
@@ -144,13 +157,16 @@ function decide(
   call: S3Call,
   request: CopyRequest,
   found: ObjectInfo,
-  options: { readonly mayStay: boolean },
+  options: { readonly mayStay: boolean; readonly sealed: WriteSeal },
 ): ReturnType<CopyOptions['metadata']> {
   const { asked, storageClass } = request
   refuseTransformed(found)
   if (clientSize(found) > COPY_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
   const isSelf = found.bucket === call.bucket && found.key === call.key
-  if (isSelf) refuseUselessCopy(call, found, request)
+  const { sealed } = options
+  const sourceKind = encryptionKindOf(found.systemMetadata)
+  const isEncrypted = sourceKind !== undefined || sealed.seal !== undefined
+  if (isSelf && !isEncrypted) refuseUselessCopy(call, found, request)
   const userMetadata = new Map(request.replacement ?? keptMetadata(found))
   if (request.redirect !== undefined) userMetadata.set(REDIRECT_LOCATION, request.redirect)
   setTags(call, { userMetadata, found, directives: request.directives })
@@ -158,10 +174,16 @@ function decide(
   else userMetadata.set('x-amz-storage-class', storageClass)
   for (const [key, value] of request.lock) userMetadata.set(key, value)
   const keepsClass = storageClass === storageClassOf(found.userMetadata)
-  const staysInPlace = options.mayStay && isSelf && keepsClass && asked === undefined
+  const mayStay = options.mayStay && isSelf && keepsClass && asked === undefined
+  const rotated = mayStay && isEncrypted ? rotatedKey(call, found) : undefined
+  const staysInPlace = mayStay && (!isEncrypted || rotated !== undefined)
+  if (staysInPlace && !isEncrypted && sourceKeyOf(call) !== undefined) throw notApplicable()
   return {
     userMetadata,
-    systemMetadata: staysInPlace ? keptSystemMetadata(found) : new Map(),
+    systemMetadata: staysInPlace
+      ? new Map([...keptSystemMetadata(found), ...(rotated ?? [])])
+      : contentMetadata(call, sealed.metadata, clientSize(found)),
+    seal: sealed.seal,
     // A composite checksum becomes a whole one of its kind; an object without one gets the default.
     digests: staysInPlace ? [] : [asked ?? storedChecksums(found)[0]?.algorithm ?? 'crc64nvme'],
     allowMetadataOnly: staysInPlace,
@@ -196,6 +218,7 @@ async function copyReply(
       ['ETag', quotedEtag(info.etag)],
       ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
       ...(await sourceVersionHeader(call, source)),
+      ...encryptionHeaders(call, info.systemMetadata),
       ...checksumHeaders(checksums),
     ],
     body: xmlDocument('CopyObjectResult', [

@@ -10,6 +10,7 @@ import {
   uploadChecksum,
   writeDeclaration,
 } from './checksums.ts'
+import { contentMetadata } from './compression.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
 import { encodeListed, listEncoding } from './list-encoding.ts'
 import { isoDate, quotedEtag, storageClassOf } from './object-headers.ts'
@@ -35,7 +36,7 @@ export async function createMultipartUpload(call: S3Call): Promise<S3Reply> {
   if (checksum !== undefined) writeDeclaration(userMetadata, checksum)
   const upload = await engine.createUpload(call.bucket, call.key, {
     userMetadata,
-    systemMetadata: sealed.metadata,
+    systemMetadata: contentMetadata(call, sealed.metadata, 'in parts'),
     storageClass,
     versioning: versioningStateFor(metadata, call.key),
   })

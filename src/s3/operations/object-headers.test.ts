@@ -47,7 +47,6 @@ test('an entity tag with a part count marks a multipart object', () => {
 
 const TRANSFORMED: readonly (readonly [key: string, value: string, isRefused: boolean])[] = [
   ['X-Minio-Internal-compression', 'klauspost/compress/s2', false],
-  ['X-Minio-Internal-Server-Side-Encryption-S3-Sealed-Key', 'x', true],
   ['x-minio-internal-transition-status', 'complete', true],
   ['x-minio-internal-transition-status', 'pending', false],
   ['X-Minio-Internal-actual-size', '3', false],

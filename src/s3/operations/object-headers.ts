@@ -75,9 +75,6 @@ export function isEncrypted(info: ObjectInfo): boolean {
 
 /** Refuses versions whose bytes are not the client's: sealed, or moved to a tier. */
 export function refuseTransformed(info: ObjectInfo): void {
-  if (isEncrypted(info)) {
-    throw new S3Error('NotImplemented', { message: 'The object is stored encrypted' })
-  }
   for (const [key, value] of info.systemMetadata) {
     const name = key.toLowerCase()
     const cause =

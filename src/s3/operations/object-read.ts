@@ -1,13 +1,25 @@
 /** GetObject and HeadObject (s3-api.md 4.2.1, 4.2.2, 3.9). */
 import { encryptionKindOf } from '#encryption/key-metadata'
-import type { BucketMetadata, ObjectInfo, ObjectReader, RangeRequest, ReadOptions } from '#object/object'
+import type {
+  BucketMetadata,
+  ObjectInfo,
+  ObjectReader,
+  RangeRequest,
+  ReadOptions,
+} from '#object/object'
 import { readPreconditions } from '#s3-protocol/conditions'
 import { parseRange } from '#s3-protocol/ranges'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { checksumHeaders, partChecksums, storedChecksums } from './checksums.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
-import { clientSize, type Header, isMultipart, readHeaders, refuseTransformed } from './object-headers.ts'
+import {
+  clientSize,
+  type Header,
+  isMultipart,
+  readHeaders,
+  refuseTransformed,
+} from './object-headers.ts'
 import { partNumberOf, versionIdOf } from './request-values.ts'
 import { unsealFor } from './seals.ts'
 

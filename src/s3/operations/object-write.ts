@@ -1,44 +1,60 @@
 /** PutObject (s3-api.md 4.2.3). */
 import { versioningStateFor } from '#object/bucket-metadata'
+import type { ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { writePreconditions } from '#s3-protocol/conditions'
+import { parseRfc3339Ns } from '#s3-protocol/dates'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { type BodyChecksum, bodyChecks, bodyChecksumHeaders, storedSingle } from './checksums.ts'
+import { contentMetadata } from './compression.ts'
+import { encryptionHeaders } from './encryption-headers.ts'
 import { quotedEtag } from './object-headers.ts'
 import { refuseProtected } from './object-lock.ts'
-import { checkBodySize, refuseEncryption } from './request-values.ts'
-
+import { checkBodySize, versionIdOf } from './request-values.ts'
+import { newSeal } from './seals.ts'
 import { writeMetadata } from './write-metadata.ts'
 
+export interface PutVariation {
+  /** The time it shall have. */
+  readonly modifiedNs?: bigint | undefined
+  /** Refuses with `InvalidWriteOffset` when the key has an object. */
+  readonly mustBeNew?: boolean | undefined
+}
+
 /** `PUT` of an object. */
-export async function putObject(call: S3Call): Promise<S3Reply> {
+export async function putObject(call: S3Call, options: PutVariation = {}): Promise<S3Reply> {
   refuseCopySource(call)
-  if (call.query.has('versionId')) {
+  if (versionIdOf(call) !== undefined) {
     throw new S3Error('NotImplemented', { message: 'Prescribed version ids belong to replication' })
   }
   checkBodySize(call)
   const { engine, clock } = call.services
+  const replicated = await replicatedState(call)
   const metadata = await engine.bucketMetadata(call.bucket)
   const { userMetadata, storageClass } = await writeMetadata(call, metadata)
   // Without a checksum of the client the object still gets one: it costs 0.1 ms for each MiB.
   const checks = bodyChecks(call, 'crc64nvme')
-  refuseEncryption(call, metadata.document('EncryptionConfigXML'))
+  using sealed = await newSeal(call, metadata, { isMultipart: false })
   const versioning = versioningStateFor(metadata, call.key)
   let checksum: BodyChecksum | undefined
   const info = await engine.putObject(call.bucket, call.key, call.body, {
     userMetadata,
+    systemMetadata: contentMetadata(call, sealed.metadata, call.body.sizeBytes),
+    seal: sealed.seal,
     storageClass,
     versioning,
     preconditions: writePreconditions(call.request),
+    etag: replicated.etag,
+    modifiedNs: options.modifiedNs ?? replicated.modifiedNs,
     digests: checks.digests,
     verify: async (digests) => {
       checksum = checks.verify(digests)
       return storedSingle(checksum)
     },
-    guard:
-      metadata.objectLock && versioning !== 'enabled'
-        ? (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance: false })
-        : undefined,
+    guard: guardOf(options, {
+      isLocked: metadata.objectLock && versioning !== 'enabled',
+      nowMs: () => clock.nowMs(),
+    }),
     signal: call.request.signal,
   })
   return {
@@ -46,9 +62,41 @@ export async function putObject(call: S3Call): Promise<S3Reply> {
     headers: [
       ['ETag', quotedEtag(info.etag)],
       ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
+      ...encryptionHeaders(call, info.systemMetadata),
       ...bodyChecksumHeaders(checksum),
     ],
   }
+}
+
+function guardOf(
+  { mustBeNew = false }: PutVariation,
+  bucket: { readonly isLocked: boolean; readonly nowMs: () => number },
+): ((current: ObjectInfo | undefined) => void) | undefined {
+  if (!mustBeNew && !bucket.isLocked) return undefined
+  return (current) => {
+    if (mustBeNew && current?.isDeleteMarker === false) throw new S3Error('InvalidWriteOffset')
+    if (bucket.isLocked) {
+      refuseProtected(current, { nowMs: bucket.nowMs(), bypassGovernance: false })
+    }
+  }
+}
+
+/** What a replicator says about the object at its source. 403 for callers who are none. */
+async function replicatedState(
+  call: S3Call,
+): Promise<{ readonly etag?: string | undefined; readonly modifiedNs?: bigint | undefined }> {
+  const etag = call.request.header('x-minio-source-etag')
+  const time = call.request.header('x-minio-source-mtime')
+  if (etag === undefined && time === undefined) return {}
+  if (!(await call.isAllowed('s3:ReplicateObject', call.bucket, call.key))) {
+    throw new S3Error('AccessDenied')
+  }
+  const modifiedNs = time === undefined || time === '' ? undefined : parseRfc3339Ns(time)
+  const isGood = (time ?? '') === '' || modifiedNs !== undefined
+  if (!isGood || (etag !== undefined && !/^[0-9A-Za-z-]{1,128}$/.test(etag))) {
+    throw new S3Error('InvalidArgument', { message: 'Invalid argument' })
+  }
+  return { etag, modifiedNs }
 }
 
 /** A copy source without a slash reaches the plain writes; it must not be taken for data. */
