@@ -1,6 +1,7 @@
 /** Reading of `multipart/form-data`: fields first, then the file as a stream. Memory is bounded whatever the form holds. */
-import { Busboy, type BusboyInstance } from '@fastify/busboy'
+import type { BusboyInstance } from '@fastify/busboy'
 import type { BodySource } from '#object/object'
+import { malformedForm } from '#s3-protocol/post-policy'
 import { S3Error } from '#s3-protocol/s3-error'
 
 const PARTS_MAX = 1000
@@ -24,16 +25,9 @@ export interface FormFile extends BodySource {
   close(): Promise<void>
 }
 
-/** 400 `MalformedPOSTRequest`, with what is wrong. */
-export function malformedForm(cause?: string): S3Error {
-  return new S3Error('MalformedPOSTRequest', {
-    message: `The body of your POST request is not well-formed multipart/form-data.${cause === undefined ? '' : ` (${cause})`}`,
-  })
-}
-
 /** Reads up to the file. What follows the file is ignored. Throws `MalformedPOSTRequest`, or what `body` rejects with. */
 export async function readForm(body: BodySource, contentType: string): Promise<PostForm> {
-  const reading = new FormReading(body, parserOf(contentType))
+  const reading = new FormReading(body, await parserOf(contentType))
   try {
     return await reading.form()
   } catch (error) {
@@ -42,7 +36,9 @@ export async function readForm(body: BodySource, contentType: string): Promise<P
   }
 }
 
-function parserOf(contentType: string): BusboyInstance {
+async function parserOf(contentType: string): Promise<BusboyInstance> {
+  // Only here: few servers ever get a form, and every thread would hold the parser in memory.
+  const { Busboy } = await import('@fastify/busboy')
   try {
     return new Busboy({
       headers: { 'content-type': contentType },
