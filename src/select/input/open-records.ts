@@ -17,6 +17,7 @@ import { CountedStream } from './counted-stream.ts'
 import { CsvSource } from './csv-source.ts'
 import { decompressed } from './decompress.ts'
 import { JsonSource } from './json-source.ts'
+import { ParquetSource } from './parquet-source.ts'
 import { type ColumnPath, usedColumns } from './query-paths.ts'
 import type { RecordSource } from './record-source.ts'
 import { TextWindow } from './text-window.ts'
@@ -40,8 +41,12 @@ export interface Records {
 export function openRecords(options: OpenRecordsOptions): Records {
   const { request, source } = options
   const range = request.scanRange === undefined ? undefined : resolveRange(request, source)
-  if (request.input.kind === 'parquet') throw new SelectError('InvalidDataSource')
   const meter = new WorkMeter()
+  if (request.input.kind === 'parquet') {
+    const { query, services } = options
+    const parquet = new ParquetSource({ source, query, meter, clock: services.clock })
+    return { source: parquet, meter, progress: () => parquet.progress() }
+  }
   const text = new TextRecords(request.input, { ...options, range, meter })
   return { source: text, meter, progress: () => text.progress() }
 }
