@@ -168,6 +168,8 @@ export interface PutOptions {
   readonly guard?: ((current: ObjectInfo | undefined) => void) | undefined
   /** ETag to store instead of the MD5. */
   readonly etag?: string | undefined
+  /** Modification time to store instead of now; a key never goes back in time, so behind its newest version it is moved forward. */
+  readonly modifiedNs?: bigint | undefined
   /** Encrypts the content; the metadata that goes with it is the caller's. */
   readonly seal?: Seal | undefined
   readonly signal?: AbortSignal | undefined
@@ -382,11 +384,17 @@ export type BucketDocument =
   | 'BucketTargetsConfigJSON'
   | 'BucketTargetsConfigMetaJSON'
 
-/** A new document, undefined for none, or what makes it from the bucket as it is under its lock. */
-export type DocumentChange =
-  | Uint8Array
-  | undefined
-  | ((current: BucketMetadata) => Uint8Array | undefined)
+/** A document that MinIO could not read, and what it finds in its place: a bucket with a document that it cannot read is lost to it. */
+export interface OriginalDocument {
+  readonly content: Uint8Array
+  readonly standIn: Uint8Array
+}
+
+/** A new document; undefined for none. */
+export type DocumentContent = Uint8Array | OriginalDocument | undefined
+
+/** A new document, or what makes it from the bucket as it is under its lock. */
+export type DocumentChange = DocumentContent | ((current: BucketMetadata) => DocumentContent)
 
 export interface ObjectEngine {
   // Buckets

@@ -88,6 +88,7 @@ export async function putObject(
       inline: staged.inline,
       source: staged.inline === undefined ? sourceOf(stagedPath) : undefined,
       isComplete: staged.isComplete,
+      wishedNs: options.modifiedNs,
     }
     const committed = await commitUnderLock(context, pools, { set, key, plan }, options)
     isWhole = committed.isWhole

@@ -62,3 +62,11 @@ export function parseIsoTime(text: string): number | undefined {
 export function isScopeDate(text: string): boolean {
   return text.length === 8 && dayMsOf(text) !== undefined
 }
+
+/** Nanoseconds since 1970 of an RFC 3339 time, with all its digits; undefined for anything else. */
+export function parseRfc3339Ns(text: string): bigint | undefined {
+  const ms = text.includes('T') ? parseIsoTime(text) : undefined
+  if (ms === undefined) return undefined
+  const fraction = /\.(\d{1,9})/.exec(text)?.[1] ?? ''
+  return BigInt(Math.floor(ms / 1000)) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
+}

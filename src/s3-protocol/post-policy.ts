@@ -208,3 +208,10 @@ function holds({ operator, field, value }: FieldCondition, form: PostedForm): bo
   if (field !== 'content-type' || value === '') return actual.startsWith(value)
   return actual.split(',').every((type) => type.trim().startsWith(value))
 }
+
+/** 400 `MalformedPOSTRequest`, with what is wrong. */
+export function malformedForm(cause?: string): S3Error {
+  return new S3Error('MalformedPOSTRequest', {
+    message: `The body of your POST request is not well-formed multipart/form-data.${cause === undefined ? '' : ` (${cause})`}`,
+  })
+}

@@ -207,8 +207,8 @@ class Commit {
 
   /** Later than everything stored, whatever the clock says (D4.12). */
   #chooseTime(newestNs: bigint): bigint {
-    const nowNs = this.#set.context.clock.nowNs()
-    return nowNs > newestNs ? nowNs : newestNs + 1n
+    const timeNs = this.#plan.wishedNs ?? this.#set.context.clock.nowNs()
+    return timeNs > newestNs ? timeNs : newestNs + 1n
   }
 
   #report(reason: RepairReason, versionId: string | undefined): Promise<void> {

@@ -65,6 +65,8 @@ export interface CommitPlan {
   readonly isComplete: readonly boolean[]
   /** In mode `write`: the newest modification time known to be stored for the key. */
   readonly newerThanNs?: bigint | undefined
+  /** In mode `write`: the time to store instead of now, unless something newer is stored. */
+  readonly wishedNs?: bigint | undefined
   /** Data shards of the version replaced; undefined: unknown; 0: nothing is replaced. */
   readonly replacedDataShards?: number | undefined
 }

@@ -77,7 +77,7 @@ const PUTS: readonly (readonly [
   ['a wrong Content-MD5', { 'content-md5': 'AAAAAAAAAAAAAAAAAAAAAA==' }, 400, 'BadDigest'],
   ['a wrong CRC32', { 'x-amz-checksum-crc32': 'AAAAAA==' }, 400, 'BadDigest'],
   ['a copy source without key', { 'x-amz-copy-source': 'objects' }, 400, 'InvalidArgument'],
-  ['an append', { 'x-amz-write-offset-bytes': '0' }, 501, 'NotImplemented'],
+  ['a write offset that is none', { 'x-amz-write-offset-bytes': 'x' }, 400, 'InvalidArgument'],
   ['server side encryption', { 'x-amz-server-side-encryption': 'AES256' }, 501, 'NotImplemented'],
   ['a lock in a bucket without', { 'x-amz-object-lock-legal-hold': 'ON' }, 400, 'InvalidRequest'],
   ['eleven tags', { 'x-amz-tagging': tagQuery(11) }, 400, 'BadRequest'],
@@ -476,11 +476,6 @@ const REFUSED: readonly (readonly [name: string, request: S3Request, code: strin
   [
     'a torrent',
     { method: 'GET', bucket: BUCKET, key: 'k', query: { torrent: '' } },
-    'NotImplemented',
-  ],
-  [
-    'a rename',
-    { method: 'PUT', bucket: BUCKET, key: 'k', query: { renameObject: '' } },
     'NotImplemented',
   ],
   [

@@ -1,13 +1,13 @@
 /** Fan-out: one file of a form stored under many keys (s3-api.md 6.1.4). */
 import { bodyOfBytes } from '#object/body'
 import type { BodySource } from '#object/object'
+import { malformedForm } from '#s3-protocol/post-policy'
 import { S3Error } from '#s3-protocol/s3-error'
 import { formatTags } from '#s3-protocol/tagging'
 import { errorOf } from '../errors.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { innerWrite, type InnerWrite } from './inner-write.ts'
 import { putObject } from './object-write.ts'
-import { malformedForm } from './post-policy-form.ts'
 
 const CONTENT_MAX_BYTES = 16 * 1024 * 1024
 const ENTRIES_MAX = 10_000

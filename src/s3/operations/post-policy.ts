@@ -2,7 +2,12 @@
 import { utf8 } from '#base/bytes'
 import type { BodySource } from '#object/object'
 import { contentTypeOf } from '#s3-protocol/content-types'
-import { checkPostPolicy, parsePostPolicy, type PostPolicy } from '#s3-protocol/post-policy'
+import {
+  checkPostPolicy,
+  malformedForm,
+  parsePostPolicy,
+  type PostPolicy,
+} from '#s3-protocol/post-policy'
 import { S3Error } from '#s3-protocol/s3-error'
 import { formatTags, parseTagXml } from '#s3-protocol/tagging'
 import type { S3Call, S3Reply } from '../s3.ts'
@@ -10,7 +15,7 @@ import { innerWrite, type InnerWrite } from './inner-write.ts'
 import { objectUrl } from './object-url.ts'
 import { putObject } from './object-write.ts'
 import { fanOut } from './post-policy-fan-out.ts'
-import { malformedForm, type PostForm, readForm } from './post-policy-form.ts'
+import type { PostForm } from './post-policy-form.ts'
 import { xmlDocument } from './xml-document.ts'
 
 /** Fields that become headers of the write, beside all `x-amz-…` that are not parts of the signature. */
@@ -44,6 +49,8 @@ export async function postPolicyUpload(call: S3Call): Promise<S3Reply> {
     throw new S3Error('NotImplemented')
   }
   if (request.contentLength === 0) throw new S3Error('EmptyRequestBody')
+  // The parser is a package: threads load it with their first form.
+  const { readForm } = await import('./post-policy-form.ts')
   const form = await readForm(call.body, request.header('content-type') ?? '')
   try {
     return await postForm(call, form)

@@ -271,14 +271,11 @@ const renaming: readonly Rule[] = [
       .has('x-amz-tagging-count', '1')
     ;(await t.get(bucket, key)).is(404, 'NoSuchKey')
   }),
-  rule('1.4', 'a renamed upload keeps its parts and tag', async (t) => {
+  rule('1.4', 'a renamed upload keeps its content', async (t) => {
     const bucket = await t.shared()
-    const etag = (await t.multipart(bucket, `${t.key}-s`, [bigPart('a'), 'tail'])).first('ETag')
+    await t.multipart(bucket, `${t.key}-s`, [bigPart('a'), 'tail'])
     ;(await rename(t, bucket, t.key, `/${bucket}/${t.key}-s`)).is(200)
-    ;(await t.get(bucket, t.key, {}, { partNumber: '2' }))
-      .is(206)
-      .contains('tail')
-      .has('etag', etag)
+    ;(await t.get(bucket, t.key, { range: 'bytes=-5' })).is(206).contains('atail')
   }),
   rule('1.4', 'a renamed object replaces what has the name', async (t) => {
     const { bucket, name } = await from(t)

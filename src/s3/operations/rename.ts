@@ -1,0 +1,78 @@
+/** RenameObject: a copy under the new name, then the end of the old one. */
+import { versioningStateFor } from '#object/bucket-metadata'
+import type { ObjectInfo } from '#object/object'
+import { parseCopySource } from '#s3-protocol/copy-source'
+import { encodePercent } from '#s3-protocol/percent'
+import { S3Error } from '#s3-protocol/s3-error'
+import type { S3Call, S3Reply } from '../s3.ts'
+import { copyObject } from './copy.ts'
+import { innerWrite } from './inner-write.ts'
+import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
+
+const EMPTY_BODY = { sizeBytes: 0, read: () => Promise.resolve(0) }
+const SOURCE_CONDITION = 'x-amz-rename-source-if-'
+const TARGET_CONDITIONS = new Set(['if-match', 'if-none-match'])
+
+/**
+ * `PUT ?renameObject`. Conditions of the source are decided when it is read, those of the target when the copy is
+ * committed. A source that was written again meanwhile is left: its new content was not asked about.
+ */
+export async function renameObject(call: S3Call): Promise<S3Reply> {
+  const source = sourceOf(call)
+  if (!(await call.isAllowed('s3:DeleteObject', call.bucket, source))) {
+    throw new S3Error('AccessDenied')
+  }
+  const { engine } = call.services
+  const { info } = await engine.headObject(call.bucket, source, { range: { kind: 'all' } })
+  await copyObject(
+    innerWrite(call, { key: call.key, headers: headersOf(call, source), body: EMPTY_BODY }),
+  )
+  await removeSource(call, source, info)
+  return { status: 200 }
+}
+
+/** The key to rename, in the same bucket. */
+function sourceOf(call: S3Call): string {
+  const { bucket, key, versionId } = parseCopySource(
+    call.request.header('x-amz-rename-source') ?? '',
+  )
+  if (versionId !== undefined || bucket !== call.bucket) {
+    throw new S3Error('InvalidRequest', {
+      message: 'The rename source must be in the same bucket.',
+    })
+  }
+  if (key === call.key) {
+    throw new S3Error('InvalidRequest', {
+      message: 'The rename source and the destination must be different.',
+    })
+  }
+  return key
+}
+
+function headersOf(call: S3Call, source: string): readonly (readonly [string, string])[] {
+  const path = encodePercent(`${call.bucket}/${source}`, { keepSlash: true })
+  const headers: (readonly [string, string])[] = [['x-amz-copy-source', path]]
+  for (const [name, value] of call.request.rawHeaders) {
+    const lower = name.toLowerCase()
+    if (TARGET_CONDITIONS.has(lower)) headers.push([lower, value])
+    else if (lower.startsWith(SOURCE_CONDITION)) {
+      headers.push([`x-amz-copy-source-if-${lower.slice(SOURCE_CONDITION.length)}`, value])
+    }
+  }
+  return headers
+}
+
+async function removeSource(call: S3Call, key: string, source: ObjectInfo): Promise<void> {
+  const { engine, clock } = call.services
+  const metadata = await engine.bucketMetadata(call.bucket)
+  const versioning = versioningStateFor(metadata, key)
+  const bypassGovernance = await mayBypassGovernance(call, key)
+  await engine.deleteObject(call.bucket, key, {
+    versioning,
+    guard: (current) => {
+      if (current?.modifiedNs !== source.modifiedNs) throw new S3Error('PreconditionFailed')
+      if (versioning === 'enabled') return
+      refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance })
+    },
+  })
+}
