@@ -86,12 +86,11 @@ async function runServer(
   command: Command,
 ): Promise<void> {
   const options = parseFlags(command.optsWithGlobals())
-  const { settings, warnings } = loadSettings(
-    { ...options, volumes: drives },
-    loadEnvironment(process.env),
-    { coreCount: availableParallelism() },
-  )
-  const server = await startServer(settings, warnings)
+  const environment = loadEnvironment(process.env)
+  const { settings, warnings } = loadSettings({ ...options, volumes: drives }, environment, {
+    coreCount: availableParallelism(),
+  })
+  const server = await startServer(settings, warnings, environment)
   stopOnSignals((reason) => server.stop(reason))
   if (!settings.quiet) printBanner(settings, server.facts)
   process.exitCode = await server.ended

@@ -247,7 +247,8 @@ function domainsOf(named: Named | undefined): readonly string[] {
 }
 
 /** Patterns separated by commas; any origin when there are none. */
-function originsOf(named: Named | undefined): readonly string[] {
+/** Origins separated by commas. Errors: `ConfigError`. */
+export function originsOf(named: Named | undefined): readonly string[] {
   const origins = (named?.value ?? '*').split(',').map((origin) => origin.trim())
   return origins.filter((origin) => origin !== '')
 }

@@ -90,7 +90,7 @@ export class Engine implements ObjectEngine {
     this.#context = context
     this.deploymentId = context.deploymentId
     this.pools = new Pools(context, options.layouts)
-    this.systemObjects = new SystemObjects(context, this.pools)
+    this.systemObjects = new SystemObjects(context, this.pools, options.layouts)
     this.#names = new WalkSource(context, this.pools.allSets())
     this.uploads = new UploadStore(context, this.pools)
     this.#uploadLists = new UploadLists(this.uploads)

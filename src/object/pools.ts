@@ -13,7 +13,7 @@ import { Turns } from './turns.ts'
  *
  * A key belongs to one set of every pool. Its versions may be spread over pools (MinIO chooses a pool anew for each
  * write), so reads ask all pools and take the newest answer; of two null versions the older one is hidden, and a
- * removal goes to all pools that have the version. Cairn writes to the pool that has the key.
+ * removal goes to all pools that have the version. Cairn writes to the pool that has the key, unless it is closed.
  * Source: disk-format.md 2.8, distributed.md 8.
  */
 
@@ -57,16 +57,18 @@ export class Pools {
   readonly #context: EngineContext
   readonly #pools: readonly Pool[]
   readonly #space = new Map<ErasureSet, SetSpace>()
+  #closed: ReadonlySet<number> = new Set()
   /** Of copies, whose readers and writers hold buffers while they wait for each other: more of them could hold all. */
   readonly copyTurns: Turns
 
-  constructor(context: EngineContext, layouts: readonly PoolLayout[]) {
-    assert(layouts.length > 0)
+  /** With `only`: the pool of that number, as if there were no others. */
+  constructor(context: EngineContext, layouts: readonly PoolLayout[], only?: number) {
+    assert(layouts.length > (only ?? 0))
     this.#context = context
     this.copyTurns = new Turns(
       Math.max(1, Math.floor(context.codec.arena.freeBytes / COPY_BYTES / 2)),
     )
-    this.#pools = layouts.map((layout, pool) => {
+    const pools = layouts.map((layout, pool) => {
       assert(layout.sets.length > 0)
       const sets = layout.sets.map(
         (drives, index) =>
@@ -79,6 +81,12 @@ export class Pools {
       )
       return new Pool(sets, layout.distributionAlgorithm)
     })
+    this.#pools = pools.filter((_, pool) => only === undefined || pool === only)
+  }
+
+  /** Pools that take no new objects from now on: they are being emptied, or are empty. Reads, deletes and changes of what they have go on. */
+  close(pools: ReadonlySet<number>): void {
+    this.#closed = pools
   }
 
   get poolCount(): number {
@@ -134,7 +142,8 @@ export class Pools {
       inline: false,
       allDrives: false,
     })
-    const holder = holderOf(located)
+    const open = located.filter(({ set }) => !this.#closed.has(set.pool))
+    const holder = holderOf(open)
     return holder ?? (await this.#roomiest(bucket, path, sizeBytes ?? UNKNOWN_SIZE_BYTES))
   }
 
@@ -150,7 +159,9 @@ export class Pools {
   async #roomiest(bucket: string, path: string, sizeBytes: number): Promise<ErasureSet> {
     const sets = this.setsOf(path)
     const spaces = await Promise.all(sets.map((set) => this.#spaceOf(set)))
-    const hasRoom = spaces.map((space) => canTake(space, sizeBytes))
+    const hasRoom = spaces.map(
+      (space, i) => !this.#closed.has(sets[i]?.pool ?? i) && canTake(space, sizeBytes),
+    )
     const hasLowFill = spaces.some(
       (space, i) => hasRoom[i] === true && space.fullestShare < FULL_SHARE,
     )

@@ -2,7 +2,8 @@ import { META_VOLUME } from '#drive/drive'
 import { bodyOfBytes } from './body.ts'
 import type { EngineContext } from './context.ts'
 import { ObjectError } from './object.ts'
-import type { Pools } from './pools.ts'
+import type { PoolLayout } from './placement.ts'
+import { Pools } from './pools.ts'
 import { putObject } from './put.ts'
 import { openObject } from './read.ts'
 import { removeObject } from './remove.ts'
@@ -14,10 +15,12 @@ import { removeObject } from './remove.ts'
 export class SystemObjects {
   readonly #context: EngineContext
   readonly #pools: Pools
+  readonly #layouts: readonly PoolLayout[]
 
-  constructor(context: EngineContext, pools: Pools) {
+  constructor(context: EngineContext, pools: Pools, layouts: readonly PoolLayout[]) {
     this.#context = context
     this.#pools = pools
+    this.#layouts = layouts
   }
 
   /** The content, owned by the caller; undefined when there is none, or an empty one, which counts the same. Errors: `ReadQuorum`. */
@@ -43,9 +46,20 @@ export class SystemObjects {
 
   /** Errors: `WriteQuorum`, `StorageFull`. */
   async write(path: string, content: Uint8Array): Promise<void> {
+    await this.#writeTo(this.#pools, path, content)
+  }
+
+  /** The same object in every pool, as `pool.bin` is kept. Errors: `WriteQuorum`. */
+  async writeToAllPools(path: string, content: Uint8Array): Promise<void> {
+    for (const pool of this.#layouts.keys()) {
+      await this.#writeTo(new Pools(this.#context, this.#layouts, pool), path, content)
+    }
+  }
+
+  async #writeTo(pools: Pools, path: string, content: Uint8Array): Promise<void> {
     await putObject(
       this.#context,
-      this.#pools,
+      pools,
       { bucket: META_VOLUME, key: path },
       bodyOfBytes(content),
       {

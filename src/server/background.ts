@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Clock } from '#base/clock'
+import type { Settings } from '#config/config'
 import { expireUploads } from '#object/expire-uploads'
 import { serveRepairPort } from '#object/repair-port'
 import { RepairQueue } from '#object/repair-queue'
@@ -16,9 +17,11 @@ const BUSY_REQUESTS = 16
 export class Background implements RepairSink {
   readonly #queue: RepairQueue
   readonly #service: RepairService
+  #settings: Settings
 
   constructor(seed: EngineSeed, core: ThreadEngine, clock: Clock, log: Log) {
-    const { settings } = seed
+    this.#settings = seed.settings
+    const settings = (): Settings => this.#settings
     const { engine, context } = core
     const healing = new Uint8Array(seed.healing)
     const running = new Int32Array(seed.running)
@@ -34,13 +37,16 @@ export class Background implements RepairSink {
         if (seat !== undefined) healing[seat.index] = 0
       },
       expireUploads: (signal) =>
-        expireUploads(engine.uploads, { lifeMs: settings.staleUploadsExpiryMs, signal }),
-      expireIntervalMs: settings.staleUploadsIntervalMs,
+        expireUploads(engine.uploads, { lifeMs: settings().staleUploadsExpiryMs, signal }),
+      get expireIntervalMs() {
+        return settings().staleUploadsIntervalMs
+      },
     })
   }
 
   /** `ports`: where request threads report from. */
-  async start(ports: readonly MessagePort[]): Promise<void> {
+  async start(ports: readonly MessagePort[], settings: Settings): Promise<void> {
+    this.#settings = settings
     await this.#queue.load()
     for (const port of ports) serveRepairPort(port, this.#queue)
     this.#service.start()

@@ -12,7 +12,12 @@ import { createFrontDoor } from '#s3/front-door'
 import { OPERATIONS } from '#s3/operations'
 import { SharedAdmission } from './shared-admission.ts'
 import { ThreadEngine } from './thread-engine.ts'
-import type { RequestThreadNews, RequestThreadOrder, RequestThreadSeed } from './thread-seed.ts'
+import type {
+  RequestThreadNews,
+  RequestThreadOrder,
+  RequestThreadSeed,
+  StartState,
+} from './thread-seed.ts'
 
 class RequestThread {
   readonly #seed: RequestThreadSeed
@@ -41,7 +46,7 @@ class RequestThread {
           this.#core.connect(order.index, order.connection)
           break
         case 'listen':
-          void this.#listen(order.port)
+          void this.#listen(order.port, order.state)
           break
         case 'settle':
           collectGarbage()
@@ -54,8 +59,9 @@ class RequestThread {
     this.#tell({ kind: 'loaded' })
   }
 
-  async #listen(port: number): Promise<void> {
-    const { settings } = this.#seed
+  async #listen(port: number, state: StartState): Promise<void> {
+    const { settings } = state
+    this.#core.apply(state)
     const { rootUser, rootPassword } = settings
     try {
       const frontDoor = createFrontDoor({

@@ -12,10 +12,10 @@ import { type Clock, systemClock } from '#base/clock'
 import { collectGarbage } from '#base/memory'
 import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
-import type { Settings } from '#config/config'
+import type { Environment, Settings } from '#config/config'
 import { EncryptionError } from '#encryption/encryption'
 import { checkKms, kmsSeedOf } from '#encryption/kms'
-import { parityFor, poolsFrom, type PoolTopology } from '#config/topology'
+import { poolsFrom, type PoolTopology } from '#config/topology'
 import { createDriveStates } from '#drive/drive-messages'
 import { type Formation, FormationError, type FormedDrive, formDrives } from '#drive/formation'
 import { createGenerationMemory } from '#object/bucket-metadata'
@@ -24,8 +24,9 @@ import { createLog, type Log } from '#observe/log'
 import { Background } from './background.ts'
 import { Drives } from './drives.ts'
 import { RequestThreads } from './request-threads.ts'
+import { PoolMissingError, readStartState, storageClasses } from './start-state.ts'
 import { ThreadEngine } from './thread-engine.ts'
-import type { EngineSeed } from './thread-seed.ts'
+import type { EngineSeed, StartState } from './thread-seed.ts'
 
 /** The server cannot start; the message is for the person who starts it. */
 export class StartError extends Error {
@@ -58,6 +59,7 @@ const DRIVES_READY_MS = 10_000
 export async function startServer(
   settings: Settings,
   warnings: readonly string[],
+  environment: Environment,
 ): Promise<RunningServer> {
   const clock = systemClock()
   const log = createLog(clock, logOptions(settings))
@@ -66,20 +68,15 @@ export async function startServer(
     setDriveCount: settings.setDriveCount,
     resolve,
   })
-  const parity = parityFor(
+  const storage = storageClasses(
+    settings,
     topology.map(({ setSize }) => setSize),
-    settings.storageClass,
   )
   await checkAddress(settings)
   const formation = formWhenPossible(topology, settings, clock, log)
   try {
-    const server = new Server(settings, clock, log, formation, {
-      standardParity: parity.standard,
-      reducedParity: parity.reduced,
-      optimize: settings.storageClass.optimize,
-      inlineBlockBytes: settings.storageClass.inlineBlockBytes,
-    })
-    await server.start()
+    const server = new Server(settings, clock, log, formation, storage)
+    await server.start(environment, topology)
     return server
   } catch (error) {
     formation.release()
@@ -232,19 +229,39 @@ class Server implements RunningServer {
     return this.#ended.promise
   }
 
-  async start(): Promise<void> {
+  async start(environment: Environment, pools: readonly PoolTopology[]): Promise<void> {
     const loaded = this.#threads.start()
     await this.#checkKms()
     this.#drives.start()
     await loaded
     await this.#drives.untilReady(DRIVES_READY_MS)
-    await this.#background.start(this.#threads.repairPorts)
-    const listening = await this.#threads.listen(this.#settings.address.port)
+    const state = await this.#readState(environment, pools)
+    this.#core.apply(state)
+    await this.#background.start(this.#threads.repairPorts, state.settings)
+    const listening = await this.#threads.listen(this.#settings.address.port, state)
     if (typeof listening === 'string') throw new StartError(`Cannot listen: ${listening}`)
     this.#port = listening
     this.#threads.settle()
     this.#drives.settle()
     setImmediate(collectGarbage)
+  }
+
+  /** What is stored on the drives counts where the command line and the environment say nothing. */
+  async #readState(environment: Environment, pools: readonly PoolTopology[]): Promise<StartState> {
+    const { encryption } = this.#settings
+    try {
+      return await readStartState({
+        engine: this.#core.engine,
+        clock: this.#clock,
+        log: this.#log,
+        settings: { ...this.#settings, encryption: { ...encryption, kms: undefined } },
+        environment,
+        pools,
+      })
+    } catch (error) {
+      if (!(error instanceof PoolMissingError)) throw error
+      throw new StartError(error.message, { cause: error })
+    }
   }
 
   async #checkKms(): Promise<void> {

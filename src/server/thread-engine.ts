@@ -5,13 +5,13 @@ import { openKms } from '#encryption/kms'
 import { ObjectEncryption } from '#encryption/object-encryption'
 import type { DriveConnection } from '#drive/drive-messages'
 import { DriveClient } from '#drive/drive-client'
-import type { EngineContext } from '#object/context'
+import type { EngineContext, StorageClasses } from '#object/context'
 import { Engine } from '#object/engine'
 import { NamespaceLocks } from '#object/locks'
 import type { RepairSink } from '#object/repair-sink'
 import type { Log } from '#observe/log'
 import { readCertificates } from './certificate-files.ts'
-import type { EngineSeed } from './thread-seed.ts'
+import type { EngineSeed, StartState } from './thread-seed.ts'
 
 /** The engine of one thread, over the memory that all threads share. */
 export class ThreadEngine {
@@ -21,9 +21,12 @@ export class ThreadEngine {
   readonly encryption: ObjectEncryption
   /** By index. */
   readonly drives: readonly DriveClient[]
+  #storage: StorageClasses
 
   constructor(seed: EngineSeed, clock: Clock, log: Log, repairs: RepairSink) {
     this.codec = new Codec(seed.codec, seed.region)
+    this.#storage = seed.storage
+    const storage = (): StorageClasses => this.#storage
     const seats = seed.pools.flatMap(({ sets }) => sets.flat())
     this.drives = seats.map(
       ({ endpoint, index }) =>
@@ -56,7 +59,9 @@ export class ThreadEngine {
       encryption: this.encryption,
       locks: new NamespaceLocks(seed.lockMemory, clock),
       deploymentId: seed.deploymentId,
-      storage: seed.storage,
+      get storage() {
+        return storage()
+      },
     }
     this.engine = new Engine({
       context: this.context,
@@ -67,6 +72,12 @@ export class ThreadEngine {
       })),
       bucketGeneration: seed.bucketGeneration,
     })
+  }
+
+  /** Before the first call of a client. */
+  apply({ storage, closedPools }: StartState): void {
+    this.#storage = storage
+    this.engine.pools.close(new Set(closedPools))
   }
 
   connect(index: number, connection: DriveConnection): void {

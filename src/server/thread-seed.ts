@@ -41,6 +41,14 @@ export interface EngineSeed {
   readonly running: SharedArrayBuffer
 }
 
+/** What was found on the drives when the server started; it takes the place of the same things in the seed. */
+export interface StartState {
+  readonly settings: Settings
+  readonly storage: StorageClasses
+  /** Numbers of the pools that take no new objects. */
+  readonly closedPools: readonly number[]
+}
+
 /** A request thread gets this as its worker data. */
 export interface RequestThreadSeed extends EngineSeed {
   readonly kind: 'request-thread'
@@ -52,7 +60,7 @@ export interface RequestThreadSeed extends EngineSeed {
 export type RequestThreadOrder =
   /** A drive has a (new) thread: calls go here from now on. */
   | { readonly kind: 'drive'; readonly index: number; readonly connection: DriveConnection }
-  | { readonly kind: 'listen'; readonly port: number }
+  | { readonly kind: 'listen'; readonly port: number; readonly state: StartState }
   /** The start is over. */
   | { readonly kind: 'settle' }
   | { readonly kind: 'stop' }
