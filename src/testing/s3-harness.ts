@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
+import type { CompressionSettings } from '#config/compression-settings'
 import type { Codec } from '#codec/codec'
 import {
   CAIRN_VOLUME,
@@ -54,6 +55,8 @@ export interface HarnessOptions {
   readonly kmsSecret?: string
   readonly kms?: Kms
   readonly encryptsAll?: boolean
+  /** Nothing is compressed by default. */
+  readonly compression?: CompressionSettings
 }
 
 export interface S3Harness {
@@ -173,6 +176,7 @@ function servicesOver(
     random,
     encryption,
     encryptsAll: options.encryptsAll ?? false,
+    compression: options.compression,
     // This server has no TLS, and tests send such keys too.
     allowsClientKeysOverHttp: true,
     region: options.region ?? '',
