@@ -26,8 +26,10 @@ const SCENARIOS = [
   'sets',
   'pools',
   'ec8',
+  'encrypted',
   'multipart-pending',
   'lifecycle-tier-less',
+  'compressed',
   'crash',
   'old-2019-10',
   'old-2019-10-upgraded',
@@ -124,6 +126,7 @@ async function testScenario(folder: string, scenario: string, server: ServerKind
     drives: driveArguments(manifest),
     credentials: manifest.server.credentials,
     environment: manifest.start.environment,
+    tls: manifest.tls === true,
   })
   const verdict = summed(await takeOver(running, manifest))
   assertGood(verdict)

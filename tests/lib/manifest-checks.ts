@@ -1,4 +1,5 @@
 /** Turns a manifest into checks of a running server. */
+import { createHash } from 'node:crypto'
 import type { Check } from './checks.ts'
 import type {
   Manifest,
@@ -25,7 +26,14 @@ import {
 } from './observation.ts'
 import { digestOf, makeContent } from './recipe.ts'
 import type { S3Driver } from './s3-driver.ts'
-import { hiddenKeys, modelledKeys, modelledVersions, policyStatus } from './specified.ts'
+import {
+  hiddenKeys,
+  modelledKeys,
+  modelledVersions,
+  plainPartSizes,
+  policyStatus,
+  shownEtag,
+} from './specified.ts'
 
 function listingId(
   bucket: string,
@@ -104,9 +112,9 @@ function listedChecks(client: S3Driver, bucket: ManifestBucket): Check[] {
  * Versions whose shards are intact but which the reference cannot read (disk-format.md 1.6, 7.3): a successor reads
  * them, and their contents follow from the recipe.
  */
-function isRecoverable(version: ManifestVersion): boolean {
+function isRecoverable(bucket: ManifestBucket, version: ManifestVersion): boolean {
   return (
-    version.listed &&
+    (version.listed || bucket.listingFails !== undefined) &&
     version.recipe !== undefined &&
     version.head.status === 200 &&
     version.get.status >= 400
@@ -171,6 +179,7 @@ function metadataChecks(client: S3Driver, bucket: string, version: ManifestVersi
     {
       id: `${prefix}/head`,
       expected: { status: version.head.status, headers: version.head.headers },
+      specified: shownEtag(version.etag),
       observe: () => observeHead(client, bucket, key, versionId),
     },
   ]
@@ -185,6 +194,7 @@ function metadataChecks(client: S3Driver, bucket: string, version: ManifestVersi
     checks.push({
       id: `${prefix}/attributes`,
       expected: version.attributes,
+      specified: (reply) => plainPartSizes(version.parts ?? [])(shownEtag(version.etag)(reply)),
       observe: () => observeAttributes(client, bucket, key, versionId),
     })
   }
@@ -197,6 +207,30 @@ function metadataChecks(client: S3Driver, bucket: string, version: ManifestVersi
     })
   }
   return checks
+}
+
+/** Sends the key of the version with every request about it. */
+function clientFor(client: S3Driver, version: ManifestVersion): S3Driver {
+  if (version.sseCustomerKey === undefined) return client
+  const key = Buffer.from(version.sseCustomerKey, 'hex')
+  const prefix = 'x-amz-server-side-encryption-customer-'
+  return client.withHeaders({
+    [`${prefix}algorithm`]: 'AES256',
+    [`${prefix}key`]: key.toString('base64'),
+    [`${prefix}key-md5`]: createHash('md5').update(key).digest('base64'),
+  })
+}
+
+function keylessCheck(client: S3Driver, bucket: string, version: ManifestVersion): Check {
+  const { key, versionId } = version
+  return {
+    id: `${bucket}/key/${key}#${versionId}/getWithoutKey`,
+    expected: version.getWithoutKey,
+    observe: async () => {
+      const { status, code } = (await observeGet(client, bucket, key, versionId)).get
+      return { status, code }
+    },
+  }
 }
 
 /** Objects that too few drives hold: a read must fail, and never give wrong bytes. */
@@ -244,11 +278,15 @@ export function manifestChecks(
         checks.push(unreadableCheck(client, bucket.name, version))
         continue
       }
-      checks.push(...metadataChecks(client, bucket.name, version))
-      if (options.recover && isRecoverable(version)) {
-        checks.push(recoveredCheck(client, bucket.name, version))
+      const own = clientFor(client, version)
+      checks.push(...metadataChecks(own, bucket.name, version))
+      if (options.recover && isRecoverable(bucket, version)) {
+        checks.push(recoveredCheck(own, bucket.name, version))
       } else {
-        checks.push(...contentChecks(client, bucket.name, version))
+        checks.push(...contentChecks(own, bucket.name, version))
+      }
+      if (version.getWithoutKey !== undefined) {
+        checks.push(keylessCheck(client, bucket.name, version))
       }
     }
   }

@@ -25,8 +25,15 @@ export interface ManifestVersion {
   readonly head: ManifestReply
   readonly get: ManifestReply
   readonly content?: Digest
+  /** Hex. */
+  readonly sseCustomerKey?: string
+  readonly getWithoutKey?: { readonly status: number; readonly code: string }
   readonly partsCount?: number
-  readonly parts?: readonly { readonly partNumber: number; readonly status: number }[]
+  readonly parts?: readonly {
+    readonly partNumber: number
+    readonly status: number
+    readonly size?: number
+  }[]
   readonly ranges?: readonly { readonly range: string }[]
   readonly tagging?: unknown
   readonly attributes?: unknown
@@ -82,6 +89,7 @@ export interface Manifest {
     readonly environment: Readonly<Record<string, string>>
   }
   readonly drives: readonly string[]
+  readonly tls?: boolean
   readonly buckets?: readonly ManifestBucket[]
   readonly pendingUploads?: readonly ManifestUpload[]
   readonly refusedKeys?: readonly {

@@ -2,7 +2,8 @@
  * A small signing S3 client that hides nothing: raw status, headers and body of every reply, keys sent exactly as given.
  */
 import { createHash, createHmac } from 'node:crypto'
-import { Agent, request as httpRequest } from 'node:http'
+import { Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { parseXml, textOf } from './xml.ts'
 
 export interface Credentials {
@@ -78,12 +79,35 @@ export class S3Driver {
   readonly endpoint: URL
   readonly credentials: Credentials
   readonly region: string
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  readonly #agent: HttpAgent
+  /** Sent with every request. */
+  readonly #headers: Readonly<Record<string, string>>
 
-  constructor(endpoint: string, credentials: Credentials, region = 'us-east-1') {
+  constructor(
+    endpoint: string,
+    credentials: Credentials,
+    region = 'us-east-1',
+    shared: { agent?: HttpAgent; headers?: Readonly<Record<string, string>> } = {},
+  ) {
     this.endpoint = new URL(endpoint)
+    const options = { keepAlive: true, maxSockets: 64 }
+    this.#agent =
+      shared.agent ??
+      // The certificate was made for the test, and names this machine only by chance.
+      (this.endpoint.protocol === 'https:'
+        ? new HttpsAgent({ ...options, rejectUnauthorized: false })
+        : new HttpAgent(options))
+    this.#headers = shared.headers ?? {}
     this.credentials = credentials
     this.region = region
+  }
+
+  /** A client over the same connections that sends these headers too. */
+  withHeaders(headers: Readonly<Record<string, string>>): S3Driver {
+    return new S3Driver(this.endpoint.href, this.credentials, this.region, {
+      agent: this.#agent,
+      headers: { ...this.#headers, ...headers },
+    })
   }
 
   close(): void {
@@ -99,20 +123,23 @@ export class S3Driver {
       `/${call.bucket === undefined ? '' : uriEncode(call.bucket)}${call.key === undefined ? '' : `/${uriEncode(call.key, '/')}`}`
     const query = Object.entries(call.query ?? {})
       .filter((entry): entry is [string, string] => entry[1] !== undefined)
-      .map(([name, value]) => `${uriEncode(name)}=${uriEncode(value)}`)
-      .sort()
+      // By name first: "select" comes before "select-type", although "=" comes behind "-".
+      .map(([name, value]) => [uriEncode(name), uriEncode(value)] as const)
+      .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : x > y ? 1 : 0))
+      .map(([name, value]) => `${name}=${value}`)
       .join('&')
     const headers: Record<string, string> = {
       host: this.endpoint.host,
       'x-amz-content-sha256': call.unsignedPayload === true ? 'UNSIGNED-PAYLOAD' : sha256Hex(body),
       'x-amz-date': new Date().toISOString().replaceAll(/[-:]|\.\d{3}/g, ''),
     }
-    for (const [name, value] of Object.entries(call.headers ?? {}))
+    for (const [name, value] of Object.entries({ ...this.#headers, ...call.headers }))
       headers[name.toLowerCase()] = value
     headers['authorization'] = this.#authorization(call.method, path, query, headers)
     headers['content-length'] = String(body.length)
     return new Promise((resolve, reject) => {
-      const request = httpRequest(
+      const open = this.endpoint.protocol === 'https:' ? httpsRequest : httpRequest
+      const request = open(
         {
           host: this.endpoint.hostname,
           port: this.endpoint.port,

@@ -1,5 +1,5 @@
 /** Starts and stops servers, MinIO or Cairn, on folders of the caller; never leaves one behind. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -24,6 +24,8 @@ export interface ServerOptions {
   readonly credentials: Credentials
   readonly environment?: Readonly<Record<string, string>>
   readonly readyTimeoutMs?: number
+  /** HTTPS, with a certificate made for it: keys of clients travel no other way. */
+  readonly tls?: boolean
 }
 
 const running = new Set<ChildProcess>()
@@ -146,6 +148,17 @@ export class RunningServer implements AsyncDisposable {
   }
 }
 
+/** A folder with a fresh certificate for this machine. */
+function makeCertificate(home: string): string {
+  const folder = join(home, 'certs')
+  mkdirSync(folder, { recursive: true })
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const files = ['-keyout', join(folder, 'private.key'), '-out', join(folder, 'public.crt')]
+  const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2']
+  execFileSync('openssl', ['req', '-x509', ...key, ...files, ...names], { stdio: 'ignore' })
+  return folder
+}
+
 /** Starts a server and waits until it answers. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const address = `127.0.0.1:${await freePort()}`
@@ -155,7 +168,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     options.kind === 'minio'
       ? [await minioProgram(), []]
       : [process.execPath, [join(REPOSITORY, 'scripts/cairn.js')]]
-  const child = spawn(program, [...first, 'server', '--address', address, ...options.drives], {
+  const flags = ['--address', address]
+  if (options.tls === true) flags.push('--certs-dir', makeCertificate(home))
+  const child = spawn(program, [...first, 'server', ...flags, ...options.drives], {
     cwd: options.folder,
     env: {
       PATH: process.env['PATH'],
@@ -170,7 +185,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const server = new RunningServer(options.kind, `http://${address}`, options.credentials, child)
+  const scheme = options.tls === true ? 'https' : 'http'
+  const endpoint = `${scheme}://${address}`
+  const server = new RunningServer(options.kind, endpoint, options.credentials, child)
   await server.waitUntilReady(options.readyTimeoutMs ?? 30_000)
   return server
 }

@@ -40,6 +40,44 @@ function withBody(reply: unknown, map: (body: unknown) => unknown): unknown {
   return fields['status'] === 200 ? { ...fields, body: map(fields['body']) } : reply
 }
 
+/** Sealed entity tags are shown in the form of the lists everywhere (encryption.md 3.2). */
+export function shownEtag(etag: string | undefined): (reply: unknown) => unknown {
+  const shown = (value: unknown): unknown => {
+    if (typeof value === 'string') return value.replace(/[0-9a-f]{96}/, etag ?? '')
+    if (Array.isArray(value)) return value.map(shown)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shown(inner)]))
+  }
+  return shown
+}
+
+/** The parts of `ObjectParts` have the sizes that clients see, not those stored. */
+export function plainPartSizes(
+  parts: readonly { readonly partNumber: number; readonly size?: number }[],
+): (reply: unknown) => unknown {
+  const sizeOf = (part: XmlElement[1]): number | undefined => {
+    const number = elementsOf(part).find(([name]) => name === 'PartNumber')?.[1]
+    return parts.find(({ partNumber }) => String(partNumber) === number)?.size
+  }
+  return (reply) =>
+    mapParts(reply, (part) =>
+      mapElement(elementsOf(part), 'Size', (size) => String(sizeOf(part) ?? size)),
+    )
+}
+
+/** For two servers of which one shows the sizes that are stored. */
+export function withoutPartSizes(reply: unknown): unknown {
+  return mapParts(reply, (part) => elementsOf(part).filter(([name]) => name !== 'Size'))
+}
+
+function mapParts(reply: unknown, map: (part: XmlElement[1]) => XmlElement[1]): unknown {
+  return withBody(reply, (body) =>
+    mapElement(elementsOf(body), 'ObjectParts', (list) =>
+      mapElement(elementsOf(list), 'Part', map),
+    ),
+  )
+}
+
 /** Owner and grantee of an ACL are named (4.16). */
 export function ownedAcl(reply: unknown): unknown {
   return withBody(reply, (root) => {
