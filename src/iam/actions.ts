@@ -1,16 +1,23 @@
 /** The actions of the S3 API and the condition keys each may be tied to (iam-sts.md 3.5). */
 import { matchesWildcard } from './wildcard.ts'
 
-const COMMON_KEYS: readonly string[] = [
-  ...named('aws', 'CurrentTime EpochTime Referer SecureTransport SourceIp UserAgent'),
-  ...named('aws', 'groups principaltype userid username'),
-  // Known, so that policies from AWS are taken as they are; no request here has a value for them.
+/** Known, so that policies from AWS are taken as they are; no request here has a value for them. */
+const AWS_KEYS: readonly string[] = [
   ...named('aws', 'PrincipalAccount PrincipalArn PrincipalOrgID SourceAccount SourceArn'),
   ...named('aws', 'SourceVpc SourceVpce'),
   ...named('s3', 'DataAccessPointArn ResourceAccount'),
+]
+
+const COMMON_KEYS: readonly string[] = [
+  ...named('aws', 'CurrentTime EpochTime Referer SecureTransport SourceIp UserAgent'),
+  ...named('aws', 'groups principaltype userid username'),
   ...named('ldap', 'groups user username'),
   ...named('s3', 'LocationConstraint authType signatureAge signatureversion'),
   's3:x-amz-content-sha256',
+  ...named('jwt', 'sub iss aud jti upn name groups given_name family_name middle_name nickname'),
+  ...named('jwt', 'preferred_username profile picture website email gender birthdate'),
+  ...named('jwt', 'phone_number address scope client_id'),
+  ...AWS_KEYS,
 ]
 
 function named(namespace: string, names: string): readonly string[] {
@@ -117,9 +124,38 @@ export function isS3Action(action: string): boolean {
 
 /** True when a statement on `action`, which may hold wildcards, may ask for the condition key `name` (the part before the first `/`). */
 export function allowsKey(action: string, name: string): boolean {
-  if (COMMON_KEYS.includes(name) || name.startsWith('jwt:')) return true
+  if (COMMON_KEYS.includes(name)) return true
   for (const [known, traits] of ACTIONS) {
     if (traits.keys.includes(name) && matchesWildcard(action, known)) return true
   }
   return false
+}
+
+/** An action on objects that MinIO does not know: to it all such are about buckets. */
+const STRANGE = 's3:UpdateObjectEncryption'
+
+/** What MinIO takes an action, which may hold wildcards, to be about. */
+export function minioScope(action: string): 'objects' | 'buckets' {
+  if (action === '*' || action === 's3:*') return 'objects'
+  for (const [known, traits] of ACTIONS) {
+    if (traits.onObjects && known !== STRANGE && matchesWildcard(action, known)) return 'objects'
+  }
+  return 'buckets'
+}
+
+/** The actions on buckets behind a name with wildcards. */
+export function bucketActionsOf(action: string): readonly string[] {
+  return [...ACTIONS]
+    .filter(([known, traits]) => !traits.onObjects && matchesWildcard(action, known))
+    .map(([known]) => known)
+}
+
+/** Keys that stand for headers are compared without case. */
+export function normalKey(key: string): string {
+  return /^s3:x-amz-/i.test(key) ? key.toLowerCase() : key
+}
+
+/** True for condition keys that MinIO refuses. */
+export function isUnknownToMinio(key: string): boolean {
+  return AWS_KEYS.includes(key)
 }

@@ -1,7 +1,9 @@
 /** Policies of any shape are parsed or refused with a `PolicyError`; those parsed can be asked anything. */
+import assert from 'node:assert/strict'
 import type { Random } from '#base/random'
 import { fuzz } from '#testing/fuzz'
 import { decide, isPublicPolicy, parseBucketPolicy, PolicyError } from './policy.ts'
+import { policyForMinio } from './stand-in.ts'
 
 const NAMES = [
   'Version',
@@ -39,6 +41,9 @@ const TEXTS = [
   '*',
   's3:*',
   's3:GetObject',
+  's3:Get*',
+  's3:Foo*',
+  '2008-10-17',
   'arn:aws:s3:::box',
   'arn:aws:s3:::box/*',
   'arn:aws:s3:::b?x/${aws:username}',
@@ -89,19 +94,27 @@ function policyText(random: Random): string {
 }
 
 fuzz('bucket policies', (random) => {
+  const text = policyText(random)
   let policy: ReturnType<typeof parseBucketPolicy>
   try {
-    policy = parseBucketPolicy(policyText(random), 'box')
+    policy = parseBucketPolicy(text, 'box')
   } catch (error) {
     if (error instanceof PolicyError) return
     throw error
   }
   isPublicPolicy(policy)
-  decide(policy, {
+  const hasValues = random.below(2) === 0
+  const question = {
     account: '',
     action: 's3:GetObject',
     bucket: 'box',
     key: String(TEXTS[random.below(TEXTS.length)]),
-    values: (key) => (random.below(2) === 0 ? undefined : [key, '10.1.1.1']),
-  })
+    values: (key: string) => (hasValues ? [key, '10.1.1.1'] : undefined),
+  }
+  const decision = decide(policy, question)
+  const standIn = policyForMinio(text)
+  if (standIn === '') return
+  const other = decide(parseBucketPolicy(standIn, 'box'), question)
+  if (other === 'allow') assert.equal(decision, 'allow', standIn)
+  if (decision === 'deny') assert.equal(other, 'deny', standIn)
 })

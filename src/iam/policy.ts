@@ -6,7 +6,7 @@
  * - A deny that applies wins over every allow.
  * - Condition values come from the server's own knowledge, through `ConditionValues`, never from a map of headers.
  */
-import { allowsKey, isObjectAction, isS3Action, normalAction } from './actions.ts'
+import { allowsKey, isObjectAction, isS3Action, normalAction, normalKey } from './actions.ts'
 import { type Condition, type ConditionValues, parseCondition } from './conditions.ts'
 import { PolicyError } from './policy-error.ts'
 import { compileLiteral, compilePattern, matchesCompiled, matchesWildcard } from './wildcard.ts'
@@ -285,11 +285,6 @@ function parseConditions(raw: unknown, actions: readonly string[]): readonly Con
   }
   if (conditions.length === 0) throw new PolicyError('Condition must not be empty')
   return conditions
-}
-
-/** Keys that stand for headers are compared without case. */
-function normalKey(key: string): string {
-  return /^s3:x-amz-/i.test(key) ? key.toLowerCase() : key
 }
 
 /** True when anybody is allowed something, without a condition that narrows who: the AWS meaning of public. */

@@ -1,4 +1,4 @@
-import { strictTextOf, textOf, utf8 } from '#base/bytes'
+import { equalBytes, strictTextOf, textOf, utf8 } from '#base/bytes'
 import {
   encodeBucketMetadata,
   newBucketMetadata,
@@ -11,6 +11,7 @@ import {
   encodeExtras,
   type ExtraDocument,
   isExtraDocument,
+  NO_EXTRAS,
   parseExtras,
 } from './bucket-extras.ts'
 import {
@@ -92,14 +93,16 @@ class ParsedMetadata implements BucketMetadata {
   }
 
   document(name: BucketDocument): Uint8Array | undefined {
-    if (isExtraDocument(name)) return this.extras.get(name)?.content
-    const content = this.file.documents.get(name)
-    return content === undefined || content.length === 0 ? undefined : content
+    if (isExtraDocument(name)) return this.extras.documents.get(name)?.content
+    const content = this.file.documents.get(name) ?? NOTHING
+    const original = this.extras.originals.get(name)
+    if (original !== undefined && equalBytes(original.standIn, content)) return original.content
+    return content.length === 0 ? undefined : content
   }
 
   updatedNs(name: BucketDocument): bigint {
     const updatedNs = isExtraDocument(name)
-      ? (this.extras.get(name)?.updatedNs ?? 0n)
+      ? (this.extras.documents.get(name)?.updatedNs ?? 0n)
       : (this.file.updatedNs.get(name) ?? 0n)
     return updatedNs === 0n ? this.createdNs : updatedNs
   }
@@ -174,29 +177,34 @@ export class BucketMetadataStore {
     const current = await this.#load(name, requireBucket)
     const content = typeof change === 'function' ? change(current) : change
     const nowNs = this.#context.clock.nowNs()
+    const plain = content instanceof Uint8Array ? content : (content?.content ?? NOTHING)
     if (isExtraDocument(document)) {
-      await this.#writeExtra(current, document, content, nowNs)
-    } else {
-      const file = withDocument(current.file, document, content ?? new Uint8Array(), nowNs)
-      await this.#write(name, file)
+      const documents = new Map(current.extras.documents)
+      if (plain.length === 0) documents.delete(document)
+      else documents.set(document, { content: plain, updatedNs: nowNs })
+      await this.#writeExtras(current, { ...current.extras, documents })
+      return
     }
+    const original = content instanceof Uint8Array ? undefined : content
+    // First what MinIO does not see: it counts with the document that comes next, and not before.
+    if (original !== undefined || current.extras.originals.has(document)) {
+      const originals = new Map(current.extras.originals)
+      if (original === undefined) originals.delete(document)
+      else originals.set(document, original)
+      await this.#writeExtras(current, { ...current.extras, originals })
+    }
+    const stored = original?.standIn ?? plain
+    await this.#write(name, withDocument(current.file, document, stored, nowNs))
   }
 
-  async #writeExtra(
-    { name, file, extras }: ParsedMetadata,
-    document: ExtraDocument,
-    content: Uint8Array | undefined,
-    nowNs: bigint,
-  ): Promise<void> {
-    const changed = new Map(extras)
-    if (content === undefined || content.length === 0) changed.delete(document)
-    else changed.set(document, { content, updatedNs: nowNs })
+  async #writeExtras({ name, file }: ParsedMetadata, extras: BucketExtras): Promise<void> {
     // The time that ties them together must be a stored one: that of a bare directory changes.
     if ((await this.#objects.read(pathOf(name))) === undefined) await this.#write(name, file)
     try {
-      if (changed.size === 0) await this.#objects.remove(extrasPathOf(name))
-      else {
-        const encoded = encodeExtras(changed, name, file.createdNs)
+      if (extras.documents.size === 0 && extras.originals.size === 0) {
+        await this.#objects.remove(extrasPathOf(name))
+      } else {
+        const encoded = encodeExtras(extras, name, file.createdNs)
         await this.#objects.write(extrasPathOf(name), encoded)
       }
     } finally {
@@ -292,7 +300,7 @@ export class BucketMetadataStore {
   }
 }
 
-const NO_EXTRAS: BucketExtras = new Map()
+const NOTHING = new Uint8Array(0)
 
 function extrasPathOf(name: string): string {
   return `buckets/${name}/.cairn-metadata.json`

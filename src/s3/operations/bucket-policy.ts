@@ -1,6 +1,7 @@
 /** Bucket policies: stored after validation, and what they mean for the public (s3-api.md 4.17). */
-import { strictTextOf } from '#base/bytes'
+import { strictTextOf, utf8 } from '#base/bytes'
 import { isPublicPolicy, parseBucketPolicy, type Policy, PolicyError } from '#iam/policy'
+import { policyForMinio } from '#iam/stand-in'
 import { S3Error } from '#s3-protocol/s3-error'
 import { publicAccessBlockOf } from '../public-access.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
@@ -21,7 +22,8 @@ export const deleteBucketPolicy = deleteDocument('PolicyConfigJSON')
 export async function putBucketPolicy(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   await engine.getBucket(call.bucket)
-  if (call.request.contentLength === undefined) throw new S3Error('MissingContentLength')
+  if (call.request.contentLength === undefined || call.document.length === 0)
+    throw new S3Error('MissingContentLength')
   const text = strictTextOf(call.document)
   if (text === undefined) throw new S3Error('MalformedPolicy', { message: 'Policy is not UTF-8' })
   const policy = parsePolicy(text, call.bucket)
@@ -29,7 +31,8 @@ export async function putBucketPolicy(call: S3Call): Promise<S3Reply> {
     if (publicAccessBlockOf(current).blockPublicPolicy && isPublicPolicy(policy)) {
       throw new S3Error('AccessDenied')
     }
-    return call.document
+    const standIn = policyForMinio(text)
+    return standIn === text ? call.document : { content: call.document, standIn: utf8(standIn) }
   })
   return { status: 204 }
 }

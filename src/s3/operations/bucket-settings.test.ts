@@ -276,3 +276,22 @@ test('settings that are not allowed are refused', async () => {
   const body = '<AccelerateConfiguration><Status>Enabled</Status></AccelerateConfiguration>'
   assert.equal((await call('PUT', 'with.dots', 'accelerate', { body })).code, 'InvalidRequest')
 })
+
+test('what MinIO could not read is kept beside what it can, and shown', async () => {
+  const bucket = 'originals'
+  await s3.make(bucket)
+  await s3.put(bucket, 'a', 'x')
+  const policy = OPEN(bucket).replace('2012-10-17', '2008-10-17')
+  assert.equal((await call('PUT', bucket, 'policy', { body: policy })).status, 204)
+  assert.equal((await call('GET', bucket, 'policy')).text, policy)
+  assert.equal((await fetch(`${s3.url}/${bucket}/a`)).status, 200)
+  const tags = '<Tagging><TagSet><Tag><Key>ключ</Key><Value>ü</Value></Tag></TagSet></Tagging>'
+  assert.equal((await call('PUT', bucket, 'tagging', { body: tags })).status, 200)
+  assert.deepEqual(s3.texts(await call('GET', bucket, 'tagging'), 'Key'), ['ключ'])
+  assert.equal((await call('PUT', bucket, 'policy', { body: OPEN(bucket) })).status, 204)
+  assert.equal((await call('GET', bucket, 'policy')).text, OPEN(bucket))
+  assert.equal((await call('DELETE', bucket, 'tagging')).status, 204)
+  assert.equal((await call('GET', bucket, 'tagging')).code, 'NoSuchTagSet')
+  assert.equal((await call('DELETE', bucket, 'policy')).status, 204)
+  assert.equal((await call('GET', bucket, 'policy')).code, 'NoSuchBucketPolicy')
+})

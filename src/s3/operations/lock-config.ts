@@ -18,7 +18,7 @@ import { storedDocument } from './bucket-config.ts'
 
 const DAYS_MAX = 36_500
 const YEARS_MAX = 100
-const NUMBER = text(/^\s*[+-]?\d{1,9}\s*$/)
+const NUMBER = text(/^-?\d{1,9}$/)
 const SHAPE = fields({
   ObjectLockEnabled: required(oneOf('Enabled')),
   Rule: optional(

@@ -1,4 +1,5 @@
 /** Tags of objects and of buckets (s3-api.md 4.7). */
+import { utf8 } from '#base/bytes'
 import type { ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { formatTags, parseTagQuery, parseTagXml, type Tag } from '#s3-protocol/tagging'
@@ -9,6 +10,7 @@ import { type XmlField, xmlDocument } from './xml-document.ts'
 
 const OBJECT_TAGS_MAX = 10
 const BUCKET_TAGS_MAX = 50
+const PLAIN = /^[A-Za-z0-9+\-=._:/@ ]*$/
 
 /** `GET key?tagging`: sorted by key. */
 export async function getObjectTagging(call: S3Call): Promise<S3Reply> {
@@ -59,7 +61,11 @@ export async function putBucketTagging(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   await engine.getBucket(call.bucket)
   const tags = parseTagXml(call.document, BUCKET_TAGS_MAX)
-  const document = new TextEncoder().encode(tagDocument(tags))
+  const content = utf8(tagDocument(tags))
+  // MinIO knows letters of ASCII only, and would lose the bucket over another one.
+  const readable = tags.filter(({ key, value }) => PLAIN.test(key + value))
+  const standIn = readable.length === 0 ? '' : tagDocument(readable)
+  const document = readable.length === tags.length ? content : { content, standIn: utf8(standIn) }
   await engine.setBucketDocument(call.bucket, 'TaggingConfigXML', document)
   return { status: 200 }
 }
