@@ -39,6 +39,7 @@ import { renameObject } from './operations/rename.ts'
 import * as replication from './operations/replication.ts'
 import * as retention from './operations/retention.ts'
 import { selectObjectContent } from './operations/select.ts'
+import { putExtract } from './operations/snowball.ts'
 import * as tagging from './operations/tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts'
 import type { Handler, Operation, OperationScope } from './s3.ts'
@@ -577,7 +578,8 @@ const OBJECT_ROWS: readonly Operation[] = [
     body: document(4 * KIB),
     facts: facts.legalHoldFacts,
   }),
-  object('PutObjectExtract', 'PUT', notImplemented, { when: isArchive, action: 's3:PutObject' }),
+  // Every entry is authorized for its own key.
+  object('PutObjectExtract', 'PUT', putExtract, { when: isArchive, body: STREAM }),
   object('AppendObject', 'PUT', appendObject, {
     when: isAppend,
     action: 's3:PutObject',

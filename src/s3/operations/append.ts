@@ -2,21 +2,14 @@
  * Appends with `x-amz-write-offset-bytes`. The object is written anew with the data behind it: the drive format has no
  * objects that grow. Of writers at the same place one wins, decided under the lock.
  */
-import { createHash, type Hash } from 'node:crypto'
-import { type CrcName, combineCrc } from '#codec/checksum-combine'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { bodyOfReader } from '#object/body'
-import {
-  type BodySource,
-  type DigestName,
-  ObjectError,
-  type ObjectInfo,
-  type ObjectReader,
-} from '#object/object'
+import { type BodySource, ObjectError, type ObjectInfo, type ObjectReader } from '#object/object'
 import { writePreconditions } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { bodyChecks, checksumHeaders, storedChecksums, storedSingle } from './checksums.ts'
+import { DigestedBody } from './digested-body.ts'
 import { clientSize, isEncrypted, quotedEtag, storageClassOf } from './object-headers.ts'
 import { putObject } from './object-write.ts'
 import { checkBodySize } from './request-values.ts'
@@ -87,6 +80,7 @@ async function extend(call: S3Call, info: ObjectInfo, existing: BodySource): Pro
   const metadata = await engine.bucketMetadata(call.bucket)
   const checks = bodyChecks(call, 'crc64nvme')
   using sealed = await newSeal(call, metadata, { isMultipart: false })
+  // Checksums of the client tell about the appended bytes alone.
   const appended = new DigestedBody(call, checks.digests)
   const stored = await engine.putObject(call.bucket, call.key, chained(existing, appended), {
     userMetadata: info.userMetadata,
@@ -137,41 +131,5 @@ function chained(first: BodySource, second: BodySource): BodySource {
       }
       return filled < target.length ? filled + (await second.read(target.subarray(filled))) : filled
     },
-  }
-}
-
-/** The appended bytes, with their own digests: those of the client tell about them alone. */
-class DigestedBody implements BodySource {
-  readonly sizeBytes: number | undefined
-  readonly #call: S3Call
-  readonly #hashes = new Map<DigestName | 'md5', Hash>()
-  readonly #crcs = new Map<CrcName, Uint8Array>()
-
-  constructor(call: S3Call, names: readonly DigestName[]) {
-    this.#call = call
-    this.sizeBytes = call.body.sizeBytes
-    for (const name of ['md5', ...names] as const) {
-      if (name === 'crc32' || name === 'crc32c' || name === 'crc64nvme') {
-        this.#crcs.set(name, call.services.digest(name, new Uint8Array(0)))
-      } else this.#hashes.set(name, createHash(name))
-    }
-  }
-
-  async read(target: Uint8Array): Promise<number> {
-    const count = await this.#call.body.read(target)
-    if (count === 0) return 0
-    const piece = target.subarray(0, count)
-    for (const hash of this.#hashes.values()) hash.update(piece)
-    for (const [name, crc] of this.#crcs) {
-      const next = this.#call.services.digest(name, piece)
-      this.#crcs.set(name, combineCrc(name, crc, next, count))
-    }
-    return count
-  }
-
-  digests(): ReadonlyMap<DigestName | 'md5', Uint8Array> {
-    const digests = new Map<DigestName | 'md5', Uint8Array>(this.#crcs)
-    for (const [name, hash] of this.#hashes) digests.set(name, hash.digest())
-    return digests
   }
 }
