@@ -1,11 +1,13 @@
 /** SelectObjectContent (s3-api.md 6.2). */
-import type { DataChunk, ObjectInfo, ReadOptions } from '#object/object'
+import type { DataChunk, ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { ByteStream, SelectSource } from '#select/select'
 import type { S3Call, S3Reply } from '../s3.ts'
-import { refuseTransformed } from './object-headers.ts'
+import { encryptionHeaders } from './encryption-headers.ts'
+import { type Header, refuseTransformed } from './object-headers.ts'
 import { refuseEncryptionHeaders } from './object-read.ts'
 import { versionIdOf } from './request-values.ts'
+import { unsealFor } from './seals.ts'
 import { parseSelectRequest } from './select-request.ts'
 
 /** `POST ?select&select-type=2`: the reply is a stream of event messages. */
@@ -30,7 +32,7 @@ export async function selectObjectContent(call: S3Call): Promise<S3Reply> {
     })
     return {
       status: 200,
-      headers: [['Content-Type', 'application/octet-stream']],
+      headers: [['Content-Type', 'application/octet-stream'], ...source.headers],
       body: {
         sizeBytes: undefined,
         chunks: () => chunksOf(reply.messages()),
@@ -48,15 +50,25 @@ async function* chunksOf(messages: AsyncIterable<Uint8Array>): AsyncGenerator<Da
   for await (const bytes of messages) yield { bytes, release: () => undefined }
 }
 
+interface ObjectSource extends SelectSource {
+  /** How the object is encrypted. */
+  readonly headers: readonly Header[]
+}
+
 /** One version, whatever is written meanwhile. */
-async function openSource(call: S3Call): Promise<SelectSource> {
+async function openSource(call: S3Call): Promise<ObjectSource> {
   const { engine } = call.services
   const { signal } = call.request
   const versionId = versionIdOf(call)
-  const options: ReadOptions = { versionId, range: { kind: 'all' }, signal }
-  const { info, sizeBytes } = await engine.headObject(call.bucket, call.key, options)
+  const { info, sizeBytes } = await engine.headObject(call.bucket, call.key, {
+    versionId,
+    range: { kind: 'all' },
+    signal,
+    unseal: unsealFor(call),
+  })
   refuseTransformed(info)
   return {
+    headers: encryptionHeaders(call, info.systemMetadata),
     sizeBytes,
     open: async (offset, count) => {
       const end = count === undefined ? sizeBytes : Math.min(offset + count, sizeBytes)
@@ -66,6 +78,7 @@ async function openSource(call: S3Call): Promise<SelectSource> {
         versionId: versionId ?? info.versionId,
         range: isAll ? { kind: 'all' } : { kind: 'from', start: offset, end: end - 1 },
         signal,
+        unseal: unsealFor(call),
       })
       if (!isSame(reader.info, info)) {
         reader.close()

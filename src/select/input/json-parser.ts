@@ -160,7 +160,8 @@ export class JsonParser {
         this.#skipString()
         return
       default:
-        this.#scalar()
+        if (this.#isNumber()) this.#numeral()
+        else this.#scalar()
     }
   }
 
@@ -201,12 +202,16 @@ export class JsonParser {
   }
 
   #scalar(): Value {
-    const code = this.#text.charCodeAt(this.#at)
-    if (code === MINUS || (code >= ZERO && code <= NINE)) return this.#number()
+    if (this.#isNumber()) return this.#number()
     if (this.#accept('true')) return true
     if (this.#accept('false')) return false
     if (this.#accept('null')) return null
     throw this.#error()
+  }
+
+  #isNumber(): boolean {
+    const code = this.#text.charCodeAt(this.#at)
+    return code === MINUS || (code >= ZERO && code <= NINE)
   }
 
   #accept(word: string): boolean {
@@ -216,12 +221,19 @@ export class JsonParser {
   }
 
   #number(): Value {
+    const literal = this.#numeral()
+    const value = /[.eE]/.test(literal) ? Number(literal) : parseNumber(literal)
+    if (value !== undefined && value !== Infinity && value !== -Infinity) return value
+    // A number beyond any float becomes the largest one.
+    return literal.startsWith('-') ? -Number.MAX_VALUE : Number.MAX_VALUE
+  }
+
+  /** Moves behind the number at hand; answers it as it is written. */
+  #numeral(): string {
     NUMBER.lastIndex = this.#at
     const literal = NUMBER.exec(this.#text)?.[0]
     if (literal === undefined || this.#at + literal.length > this.#end) throw this.#error()
     this.#at += literal.length
-    const value = parseNumber(literal)
-    // A number beyond any float, as other readers have it.
-    return value ?? (literal.startsWith('-') ? -Number.MAX_VALUE : Number.MAX_VALUE)
+    return literal
   }
 }

@@ -6,7 +6,7 @@ import { fuzz, fuzzAsync } from '#testing/fuzz'
 import type { CsvInput } from '../select.ts'
 import { SelectError } from '../select-error.ts'
 import { WorkMeter } from '../sql/meter.ts'
-import { jsonFor } from '../sql/values.ts'
+import { jsonFor, textFor } from '../sql/values.ts'
 import { CSV } from '../testing/run-select.ts'
 import { CsvSource } from './csv-source.ts'
 import { JsonExtent } from './json-extent.ts'
@@ -37,7 +37,7 @@ function recordsOf(text: string): string[][] {
   const records: string[][] = []
   while (source.next()) {
     const fields: string[] = []
-    source.columns((_, value) => fields.push(String(value)))
+    source.columns((_, value) => fields.push(textFor(value)))
     records.push(fields)
   }
   return records

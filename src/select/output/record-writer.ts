@@ -2,6 +2,11 @@
 import type { CsvOutput, JsonOutput } from '../select.ts'
 import { jsonFor, textFor, type Value } from '../sql/values.ts'
 
+const SPACE = 0x20
+const TAB = 0x09
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
+
 /** Builds one record after the other. */
 export interface RecordWriter {
   begin(): void
@@ -16,8 +21,9 @@ export function createRecordWriter(output: CsvOutput | JsonOutput): RecordWriter
 
 class CsvWriter implements RecordWriter {
   readonly #output: CsvOutput
-  readonly #special: RegExp
   readonly #quote: string
+  readonly #quoteCode: number
+  readonly #fieldCode: number
   #text = ''
   #isFirst = true
 
@@ -25,8 +31,8 @@ class CsvWriter implements RecordWriter {
     this.#output = output
     // An empty quote character is a zero byte, as in MinIO.
     this.#quote = output.quote === '' ? '\0' : output.quote
-    const specials = [output.fieldDelimiter, this.#quote].map((c) => RegExp.escape(c)).join('')
-    this.#special = new RegExp(`^\\s|[\\r\\n${specials}]`)
+    this.#quoteCode = this.#quote.charCodeAt(0)
+    this.#fieldCode = output.fieldDelimiter.charCodeAt(0)
   }
 
   begin(): void {
@@ -38,8 +44,20 @@ class CsvWriter implements RecordWriter {
     if (!this.#isFirst) this.#text += this.#output.fieldDelimiter
     this.#isFirst = false
     const text = textFor(value)
-    const isQuoted = this.#output.quoteFields === 'ALWAYS' || this.#special.test(text)
+    const isQuoted = this.#output.quoteFields === 'ALWAYS' || this.#isSpecial(text)
     this.#text += isQuoted ? this.#quoted(text) : text
+  }
+
+  /** Whether a reader would take the bare text for something else. */
+  #isSpecial(text: string): boolean {
+    const first = text.charCodeAt(0)
+    if (first === SPACE || first === TAB) return true
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code === this.#fieldCode || code === this.#quoteCode) return true
+      if (code === LINE_FEED || code === CARRIAGE_RETURN) return true
+    }
+    return false
   }
 
   #quoted(text: string): string {
