@@ -28,7 +28,7 @@ export interface Snapshot {
 
 function rangesOf(size: number): readonly string[] {
   const ranges = ['bytes=0-0', 'bytes=-1', `bytes=${size}-`]
-  for (const limit of [131_072, 1_048_576, 5_242_880]) {
+  for (const limit of [131_072, 1_048_576, 5_242_880, 9_437_184]) {
     if (size > limit) ranges.push(`bytes=${limit - 5}-${limit + 5}`)
   }
   return ranges

@@ -96,7 +96,11 @@ class Writer {
   }
 
   content(key: string, size: number): Buffer {
-    const kind: PartRecipe['kind'] = size > 4 * MIB ? 'sparse' : 'random'
+    const kind: PartRecipe['kind'] = key.includes('.txt')
+      ? 'lines'
+      : size > 4 * MIB
+        ? 'sparse'
+        : 'random'
     return makePart({ kind, label: `${this.label}/${key}`, size })
   }
 
@@ -391,6 +395,12 @@ export async function writeWorkload(client: S3Driver, label: string): Promise<Wo
     [9000, 1234],
   ])
   await multipart(writer, 'plain', 'multipart/one small part', [[1, 100]])
+  await multipart(writer, 'plain', 'multipart/long.txt', [
+    [1, 9 * MIB + 5],
+    [2, 5 * MIB],
+    [3, 777],
+  ])
+  await writer.put('plain', 'long.txt', writer.content('long.txt', 11 * MIB + 3))
   await checksummedMultipart(writer, 'plain', 'multipart/sha256')
   await writeVersions(writer)
   const pending = [await leaveUpload(writer)]
