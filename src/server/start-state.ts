@@ -42,8 +42,8 @@ export interface StartStateOptions {
 
 /** Errors: `PoolMissingError`. */
 export async function readStartState(options: StartStateOptions): Promise<StartState> {
-  const stored = await storedSettings(options)
-  return { ...stored, closedPools: await closedPools(options) }
+  const [stored, closed] = await Promise.all([storedSettings(options), closedPools(options)])
+  return { ...stored, closedPools: closed }
 }
 
 /** Classes of storage under settings. Errors: `ConfigError`. */
