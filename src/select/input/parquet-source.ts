@@ -18,7 +18,7 @@ import { type ColumnPath, usedColumns } from './query-paths.ts'
 import type { RecordSource } from './record-source.ts'
 
 /** What a decoder may take: a row group of the largest size, as values. */
-const HEAP_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 }
+const HEAP_LIMITS = { maxOldGenerationSizeMb: 384, maxYoungGenerationSizeMb: 32 }
 /** For one batch, the reading of its row group included. */
 const DEADLINE_MS = 60_000
 /** Columns of one file. */
@@ -85,9 +85,9 @@ export class ParquetSource implements RecordSource {
 
   /** Sends a request and waits for its reply. */
   async #ask(request: ParquetRequest | undefined): Promise<ParquetReply> {
+    if (this.#failure !== undefined) throw this.#failure
     const answer = Promise.withResolvers<ParquetReply>()
     this.#answer = answer
-    if (this.#failure !== undefined) throw this.#failure
     if (request !== undefined) this.#post(request)
     const timer: Timer = this.#options.clock.setTimer(DEADLINE_MS, () =>
       this.#fail(new SelectError('OverMaxParquetBlockSize')),

@@ -23,8 +23,9 @@ import { checkPages, ParquetLimitError } from './parquet-pages.ts'
 const BATCH_ROWS = 1024
 /** Bytes of one read: a column of a row group, or the footer. */
 const READ_MAX_BYTES = 128 * 1024 * 1024
-/** Decompressed bytes of all columns read of one row group. */
-const GROUP_MAX_BYTES = 256 * 1024 * 1024
+/** Bytes of all columns read of one row group, decompressed and decoded. */
+const GROUP_MAX_BYTES = 192 * 1024 * 1024
+const SLOT_BYTES = 8
 const DAY_NS = 86_400_000_000_000n
 
 class ParquetThread {
@@ -165,7 +166,8 @@ class ParquetThread {
     if (this.#columnsGroup === this.#groupIndex) return
     const group = scan.metadata.row_groups[this.#groupIndex]
     const wanted = new Set(this.#names)
-    let sizeBytes = 0
+    // What is decoded takes a slot for each value, however small it is in the file.
+    let sizeBytes = (range.rowEnd - range.rowStart) * this.#names.length * SLOT_BYTES
     for (const { meta_data: column } of group?.columns ?? []) {
       if (column === undefined || !wanted.has(column.path_in_schema[0] ?? '')) continue
       sizeBytes += Number(column.total_uncompressed_size)

@@ -171,6 +171,8 @@ export class MessageStream implements SelectReply {
     const filled = this.#source.fill().finally(() => {
       isOver = true
     })
+    // Whoever leaves while this is read does not want to know how it ended.
+    filled.catch(() => undefined)
     for (;;) {
       const timer = new AbortController()
       const beat = clock.sleep(FLUSH_MS, timer.signal)
