@@ -55,6 +55,7 @@ const STEPS: readonly Step[] = [
   nodeTests('harness', globSync('tests/lib/*.test.ts', { cwd: ROOT }), 3),
   nodeTests('take-over', ['tests/take-over.test.ts'], 8),
   nodeTests('give-back', ['tests/give-back.test.ts'], 8),
+  nodeTests('encrypted give-back', ['tests/give-back-encrypted.test.ts'], 8),
   nodeTests('refill', ['tests/refill.test.ts', 'tests/stored-state.test.ts'], 6),
   nodeTests('consistency', ['tests/consistency.test.ts'], 4, { CAIRN_TEST_SECONDS: '8' }),
   nodeTests('faults', ['tests/faults.test.ts'], 6),

@@ -99,7 +99,8 @@ export function parseKeyMetadata(metadata: SystemMetadata): KeyMetadata | undefi
     iv: bytesOf(values.get(IV), 'vector', IV_SIZE_BYTES),
     sealedKey: bytesOf(values.get(SEALED_KEYS[kind]), 'sealed key', SEALED_KEY_SIZE_BYTES),
     dataKey: kind === 'sse-c' ? undefined : dataKeyOf(values),
-    context: contextOf(values.get(CONTEXT)),
+    // MinIO's copies of SSE-KMS objects leave the context with other kinds, where it means nothing.
+    context: kind === 'sse-kms' ? contextOf(values.get(CONTEXT)) : NO_CONTEXT,
     isMultipart: values.has(MULTIPART),
   }
 }
