@@ -82,7 +82,12 @@ const TABLE: Readonly<Record<string, Border>> = {
       'object',
       'iam',
     ],
-    outside: ['node:crypto', '@fastify/busboy@post-policy-form.ts'],
+    outside: [
+      'node:crypto',
+      '@fastify/busboy@post-policy-form.ts',
+      'yauzl@zip-archive.ts',
+      'node:stream@zip-archive.ts',
+    ],
   },
   server: {
     modules: ['*'],

@@ -1,6 +1,7 @@
 import { assert } from '#base/assert'
 import { bodyOfReader } from './body.ts'
 import { BucketMetadataStore } from './bucket-metadata.ts'
+import { BucketQuotas } from './bucket-quota.ts'
 import { Buckets } from './buckets.ts'
 import type { EngineContext } from './context.ts'
 import { copyObject, openSource } from './copy.ts'
@@ -84,6 +85,7 @@ export class Engine implements ObjectEngine {
   readonly #context: EngineContext
   readonly #names: WalkSource
   readonly #uploadLists: UploadLists
+  readonly #quotas: BucketQuotas
 
   constructor(options: EngineOptions) {
     const { context } = options
@@ -104,6 +106,11 @@ export class Engine implements ObjectEngine {
       metadata,
       names: this.#names,
       uploads: this.#uploadLists,
+    })
+    this.#quotas = new BucketQuotas({
+      clock: context.clock,
+      metadata: (bucket) => this.buckets.metadata(bucket),
+      listVersions: (bucket, request) => this.listVersions(bucket, request),
     })
   }
 
@@ -142,13 +149,17 @@ export class Engine implements ObjectEngine {
 
   // Objects ------------------------------------------------------------------------------------
 
-  putObject(
+  async putObject(
     bucket: string,
     key: string,
     body: BodySource,
     options: PutOptions & { readonly versioning: VersioningState },
   ): Promise<ObjectInfo> {
-    return putObject(this.#context, this.pools, { bucket, key }, body, options)
+    const quota = await this.#quotas.of(bucket)
+    quota?.check(body.sizeBytes ?? 0)
+    const info = await putObject(this.#context, this.pools, { bucket, key }, body, options)
+    quota?.add(info.actualSizeBytes)
+    return info
   }
 
   openObject(bucket: string, key: string, options: ReadOptions): Promise<ObjectReader> {
@@ -178,13 +189,23 @@ export class Engine implements ObjectEngine {
     return removePrefix(this.#context, this.pools, bucket, prefix)
   }
 
-  copyObject(
+  async copyObject(
     bucket: string,
     key: string,
     source: CopySource,
     options: CopyOptions,
   ): Promise<{ readonly info: ObjectInfo; readonly source: ObjectInfo }> {
-    return copyObject(this.#context, this.pools, { bucket, key }, source, options)
+    const quota = await this.#quotas.of(bucket)
+    const copied = await copyObject(this.#context, this.pools, { bucket, key }, source, {
+      ...options,
+      metadata: (found) => {
+        const decided = options.metadata(found)
+        if (!decided.allowMetadataOnly) quota?.check(found.actualSizeBytes)
+        return decided
+      },
+    })
+    quota?.add(copied.info.actualSizeBytes)
+    return copied
   }
 
   updateMetadata(
@@ -227,7 +248,7 @@ export class Engine implements ObjectEngine {
     return getUpload(this.uploads, bucket, key, uploadId)
   }
 
-  putPart(
+  async putPart(
     bucket: string,
     key: string,
     uploadId: string,
@@ -235,6 +256,8 @@ export class Engine implements ObjectEngine {
     body: BodySource,
     options: PutPartOptions,
   ): Promise<PartInfo> {
+    const quota = await this.#quotas.of(bucket)
+    quota?.check(body.sizeBytes ?? 0)
     return putPart(this.uploads, bucket, key, uploadId, partNumber, body, options)
   }
 
@@ -248,10 +271,12 @@ export class Engine implements ObjectEngine {
   ): Promise<{ readonly part: PartInfo; readonly source: ObjectInfo }> {
     const { range } = source
     const { signal } = options
+    const quota = await this.#quotas.of(bucket)
     using _turn = await this.pools.copyTurns.take(signal)
     const reader = await openSource(this.#context, this.pools, source, { range, signal })
     const body = bodyOfReader(reader)
     try {
+      quota?.check(reader.sizeBytes)
       const part = await putPart(this.uploads, bucket, key, uploadId, partNumber, body, options)
       return { part, source: reader.info }
     } finally {
@@ -271,14 +296,31 @@ export class Engine implements ObjectEngine {
     return this.#uploadLists.list(bucket, request)
   }
 
-  completeUpload(
+  async completeUpload(
     bucket: string,
     key: string,
     uploadId: string,
     parts: readonly CompletePart[],
     options: CompleteOptions,
   ): Promise<ObjectInfo> {
-    return completeUpload(this.uploads, { bucket, key, uploadId, parts, options })
+    const quota = await this.#quotas.of(bucket)
+    let added = 0
+    const info = await completeUpload(this.uploads, {
+      bucket,
+      key,
+      uploadId,
+      parts,
+      options: {
+        ...options,
+        verify: (upload, stored) => {
+          added = stored.reduce((sum, part) => sum + Math.max(part.actualSizeBytes, 0), 0)
+          quota?.check(added)
+          return options.verify?.(upload, stored) ?? new Map()
+        },
+      },
+    })
+    quota?.add(added)
+    return info
   }
 
   abortUpload(bucket: string, key: string, uploadId: string): Promise<void> {
@@ -286,6 +328,10 @@ export class Engine implements ObjectEngine {
   }
 
   // Health -------------------------------------------------------------------------------------
+
+  capacity(): Promise<{ readonly totalBytes: number; readonly freeBytes: number }> {
+    return this.pools.capacity()
+  }
 
   health(): readonly SetHealth[] {
     const { standardParity } = this.#context.storage

@@ -37,6 +37,7 @@ export type ObjectErrorCode =
   | 'WriteQuorum' // 503 SlowDownWrite
   | 'LockTimeout' // 503 RequestTimeout
   | 'StorageFull' // 507
+  | 'QuotaExceeded'
   | 'NotImplemented'
   | 'Aborted' // the caller's signal
   | 'Internal'
@@ -496,5 +497,7 @@ export interface ObjectEngine {
 
   // Health
   health(): readonly SetHealth[]
+  /** What clients can store in all, parity taken off; at most some seconds old. */
+  capacity(): Promise<{ readonly totalBytes: number; readonly freeBytes: number }>
   readonly deploymentId: string
 }

@@ -36,6 +36,7 @@ export interface Located {
 
 interface SetSpace {
   readonly readMs: number
+  readonly totalBytes: number
   readonly availableBytes: number
   readonly smallestFreeBytes: number
   readonly fullestShare: number
@@ -190,6 +191,18 @@ export class Pools {
     return last
   }
 
+  /** What clients can store in all: the drives' space without parity. At most some seconds old. */
+  async capacity(): Promise<{ readonly totalBytes: number; readonly freeBytes: number }> {
+    let [totalBytes, freeBytes] = [0, 0]
+    for (const set of this.allSets()) {
+      const space = await this.#spaceOf(set)
+      const share = (set.size - this.#context.storage.standardParity) / set.size
+      totalBytes += Math.floor(space.totalBytes * share)
+      freeBytes += Math.floor(space.availableBytes * share)
+    }
+    return { totalBytes, freeBytes }
+  }
+
   async #spaceOf(set: ErasureSet): Promise<SetSpace> {
     const nowMs = this.#context.clock.monotonicMs()
     const known = this.#space.get(set)
@@ -197,6 +210,7 @@ export class Pools {
     const infos = await fanOut(set.drives, (drive) => drive.info())
     const space = {
       readMs: nowMs,
+      totalBytes: 0,
       availableBytes: 0,
       smallestFreeBytes: Infinity,
       fullestShare: 0,
@@ -208,6 +222,7 @@ export class Pools {
     for (const info of infos) {
       if (info instanceof DriveError) continue
       online++
+      space.totalBytes += info.totalBytes
       space.availableBytes += info.totalBytes - info.usedBytes
       space.smallestFreeBytes = Math.min(space.smallestFreeBytes, info.freeBytes)
       space.fullestShare = Math.max(space.fullestShare, info.usedBytes / info.totalBytes)

@@ -49,6 +49,9 @@ test('every row names what is checked, or checks it itself', () => {
     'DeleteObjects',
     'GetObjectAcl',
     'PutObjectAcl',
+    'PutObjectExtract',
+    'HeadObjectExtract',
+    'GetObjectExtract',
   ])
   for (const row of OPERATIONS) {
     if (row.action !== undefined || own.has(row.name)) continue

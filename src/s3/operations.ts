@@ -23,6 +23,7 @@ import { copyObject } from './operations/copy.ts'
 import { deleteObject } from './operations/delete-object.ts'
 import { deleteObjects } from './operations/delete-objects.ts'
 import * as lifecycle from './operations/lifecycle.ts'
+import { isMemberRequest, readMember } from './operations/extract.ts'
 import { listObjects, listObjectsV2 } from './operations/listing.ts'
 import { listObjectVersions } from './operations/listing-versions.ts'
 import * as lock from './operations/lock-config.ts'
@@ -37,10 +38,12 @@ import { OWNER_ID } from './operations/owner.ts'
 import { postPolicyUpload } from './operations/post-policy.ts'
 import { renameObject } from './operations/rename.ts'
 import * as replication from './operations/replication.ts'
+import { restoreObject } from './operations/restore.ts'
 import * as retention from './operations/retention.ts'
 import { selectObjectContent } from './operations/select.ts'
 import { putExtract } from './operations/snowball.ts'
 import * as tagging from './operations/tagging.ts'
+import { isVendorRequest, readVendorObject } from './operations/vendor-objects.ts'
 import { getBucketVersioning, putBucketVersioning } from './operations/versioning.ts'
 import type { Handler, Operation, OperationScope } from './s3.ts'
 
@@ -477,6 +480,12 @@ const OBJECT_ROWS: readonly Operation[] = [
     object('ObjectTorrent', method, notImplemented, { keys: ['torrent'], anonymous: false }),
   ),
   object('DeleteObjectAcl', 'DELETE', notImplemented, { keys: ['acl'], anonymous: false }),
+  object('HeadObjectVirtual', 'HEAD', readVendorObject, {
+    when: isVendorRequest,
+    action: 's3:GetObject',
+  }),
+  // Who may read an archive may read its members.
+  object('HeadObjectExtract', 'HEAD', readMember, { when: isMemberRequest }),
   object('HeadObject', 'HEAD', headObject, { action: 's3:GetObject' }),
   object('GetObjectAttributes', 'GET', getObjectAttributes, {
     keys: ['attributes'],
@@ -559,6 +568,11 @@ const OBJECT_ROWS: readonly Operation[] = [
   ...['GET', 'PUT', 'DELETE'].map((method) =>
     object('ObjectAnnotation', method, notImplemented, { keys: ['annotation'], anonymous: false }),
   ),
+  object('GetObjectVirtual', 'GET', readVendorObject, {
+    when: isVendorRequest,
+    action: 's3:GetObject',
+  }),
+  object('GetObjectExtract', 'GET', readMember, { when: isMemberRequest }),
   object('GetObject', 'GET', getObject, { action: 's3:GetObject' }),
   object('UpdateObjectEncryption', 'PUT', notImplemented, {
     keys: ['encryption'],
@@ -587,9 +601,10 @@ const OBJECT_ROWS: readonly Operation[] = [
   }),
   object('PutObject', 'PUT', putObject, { action: 's3:PutObject', body: STREAM }),
   object('DeleteObject', 'DELETE', deleteObject, { action: 's3:DeleteObject' }),
-  object('RestoreObject', 'POST', notImplemented, {
+  object('RestoreObject', 'POST', restoreObject, {
     keys: ['restore'],
     action: 's3:RestoreObject',
+    body: document(MIB),
   }),
 ]
 

@@ -4,6 +4,8 @@ import type { ListResult, ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { storedChecksums } from './checksums.ts'
+import { asksForExtract, memberAddress } from './extract.ts'
+import { type ListedMember, listMembers } from './extract-list.ts'
 import { encodeListed, listEncoding } from './list-encoding.ts'
 import { clientSize, isoDate, quotedEtag, storageClassOf, storedTags } from './object-headers.ts'
 import { OWNER_ID, OWNER_NAME } from './owner.ts'
@@ -61,11 +63,21 @@ export async function listObjectsV2(call: S3Call): Promise<S3Reply> {
   const withOwner = call.query.get('fetch-owner') === 'true'
   const withMetadata = call.query.get('metadata') === 'true'
   const position = token === undefined || token === '' ? startAfter : decodeToken(token)
-  const result = await listPage(call, { prefix, delimiter, startAfter: position, limit })
+  const request = { prefix, delimiter, startAfter: position, limit }
+  const isOfMembers = asksForExtract(call.request) && memberAddress(prefix) !== undefined
   const contents: XmlFields[] = []
-  for (const info of result.objects) {
-    const metadata = withMetadata ? await metadataFields(call, info) : []
-    contents.push(contentFields(info, encoding, { owner: withOwner, metadata }))
+  let result: Omit<ListResult, 'objects'>
+  if (isOfMembers) {
+    const page = await listMembers(call, request)
+    result = page
+    contents.push(...page.members.map((member) => memberFields(member, encoding)))
+  } else {
+    const page = await listPage(call, request)
+    result = page
+    for (const info of page.objects) {
+      const metadata = withMetadata ? await metadataFields(call, info) : []
+      contents.push(contentFields(info, encoding, { owner: withOwner, metadata }))
+    }
   }
   return {
     status: 200,
@@ -75,7 +87,7 @@ export async function listObjectsV2(call: S3Call): Promise<S3Reply> {
       startAfter !== '' && ['StartAfter', encodeListed(encoding, startAfter)],
       token !== undefined && ['ContinuationToken', token],
       result.isTruncated && ['NextContinuationToken', utf8(result.nextMarker).toBase64()],
-      ['KeyCount', result.objects.length + result.commonPrefixes.length],
+      ['KeyCount', contents.length + result.commonPrefixes.length],
       ['MaxKeys', limit],
       delimiter !== '' && ['Delimiter', encodeListed(encoding, delimiter)],
       ['IsTruncated', result.isTruncated],
@@ -140,6 +152,16 @@ function contentFields(
     options.owner && ownerField(),
     ['StorageClass', storageClassOf(info.userMetadata)],
     ...(options.metadata ?? []),
+  ]
+}
+
+/** Children of `Contents` for a member of an archive: it has no entity tag. */
+function memberFields(member: ListedMember, encoding: 'url' | undefined): XmlFields {
+  return [
+    ['Key', encodeListed(encoding, member.key)],
+    ['LastModified', member.modified],
+    ['Size', member.sizeBytes],
+    ['StorageClass', 'STANDARD'],
   ]
 }
 

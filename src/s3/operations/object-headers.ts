@@ -139,7 +139,8 @@ export async function readHeaders(
   return headers
 }
 
-function responseOverrides(call: S3Call): ReadonlyMap<string, string> {
+/** Headers that the query replaces. Not for anonymous callers. */
+export function responseOverrides(call: S3Call): ReadonlyMap<string, string> {
   const overrides = new Map<string, string>()
   for (const [key, value] of call.query.entries) {
     const name = key.length > 8 ? OVERRIDES.get(key.toLowerCase()) : undefined

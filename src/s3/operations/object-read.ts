@@ -79,7 +79,8 @@ function wantsChecksums(call: S3Call): boolean {
   return call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
 }
 
-function wantedRange(call: S3Call): RangeRequest {
+/** The bytes a read asks for, by `Range` or `partNumber`. */
+export function wantedRange(call: S3Call): RangeRequest {
   const range = call.request.header('range')
   if (!call.query.has('partNumber')) {
     return range === undefined ? { kind: 'all' } : parseRange(range)

@@ -471,7 +471,7 @@ const REFUSED: readonly (readonly [name: string, request: S3Request, code: strin
   [
     'a restore',
     { method: 'POST', bucket: BUCKET, key: 'k', query: { restore: '' } },
-    'NotImplemented',
+    'EmptyRequestBody',
   ],
   [
     'a torrent',
