@@ -44,6 +44,8 @@ export class CsvSource implements RecordSource {
   /** `\n` ends records that end with `\r\n` too. */
   readonly #dropsReturn: boolean
   #names: readonly string[] = []
+  /** Names of columns without a header: `_1`, `_2`, ... */
+  readonly #positions: string[] = []
   // The current record, and its fields found so far.
   #begin = 0
   #end = 0
@@ -317,8 +319,18 @@ export class CsvSource implements RecordSource {
     // Fields beyond the header have no name.
     const count = length === 0 ? this.#count : Math.min(this.#count, length)
     for (let i = 0; i < count; i++) {
-      use(this.#names[i] ?? `_${i + 1}`, this.text(i))
+      use(length === 0 ? this.#positionName(i) : (this.#names[i] ?? ''), this.text(i))
     }
+  }
+
+  #positionName(index: number): string {
+    let name = this.#positions[index]
+    if (name === undefined) {
+      name = `_${index + 1}`
+      // Column after column, so that the list has no holes.
+      this.#positions.push(name)
+    }
+    return name
   }
 
   bind({ first, steps }: ColumnPath): Evaluate {

@@ -51,6 +51,12 @@ presigned() {
   must curl -fsS -o got "$shared"
   same got small.bin
 }
+select_rows() {
+  printf 'id,name\n1,Ann\n2,Bob\n' >people.csv
+  mc cp people.csv "$url/people.csv"
+  equal "$(mc sql -e 'select count(*) from s3object' "$url/people.csv")" 2
+  equal "$(mc sql -e 'select s.name from s3object s where s.id = 2' "$url/people.csv")" Bob
+}
 delete() {
   mc rm "$url/small"
   mc rm --recursive --force "$url" >/dev/null
@@ -67,5 +73,6 @@ step list-1000 list_1000
 step copy copy
 step versions versions
 step presigned presigned
+step select select_rows
 step delete delete
 step remove-bucket remove_bucket

@@ -1,10 +1,11 @@
 """The steps of every client, with boto3."""
+import gzip
 import os
 
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.client import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EventStreamError
 
 from steps import ACCESS_KEY, BUCKET, ENDPOINT, REGION, SECRET_KEY, WORK, fetch, read, step
 
@@ -86,6 +87,42 @@ def presigned():
     assert fetch(url) == small
 
 
+def select():
+    def query(key, expression, **given):
+        reply = s3.select_object_content(
+            Bucket=BUCKET, Key=key, ExpressionType="SQL", Expression=expression,
+            OutputSerialization={"JSON": {}}, **given)
+        records, kinds = b"", []
+        for event in reply["Payload"]:
+            kinds += event.keys()
+            records += event.get("Records", {}).get("Payload", b"")
+        assert kinds[-2:] == ["Stats", "End"], kinds
+        return records
+
+    s3.put_object(Bucket=BUCKET, Key="people.csv.gz",
+                  Body=gzip.compress(b'id,name\n1,Ann\n2,"B,ob"\n'))
+    csv = {"CSV": {"FileHeaderInfo": "USE"}, "CompressionType": "GZIP"}
+    found = query("people.csv.gz", "SELECT s.name FROM S3Object s WHERE s.id > 1",
+                  InputSerialization=csv)
+    assert found == b'{"name":"B,ob"}\n', found
+    s3.put_object(Bucket=BUCKET, Key="lines.json", Body=b'{"a":{"b":[1,2]}}\n{"a":{}}\n')
+    found = query("lines.json", "SELECT s.a.b[1] AS c FROM S3Object s",
+                  InputSerialization={"JSON": {"Type": "LINES"}},
+                  ScanRange={"Start": 0, "End": 17}, RequestProgress={"Enabled": True})
+    assert found == b'{"c":2}\n', found
+    try:
+        query("lines.json", "SELECT", InputSerialization={"JSON": {"Type": "LINES"}})
+        raise AssertionError("no error")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "ParseSelectFailure"
+    try:
+        query("lines.json", "SELECT 1 / 0 FROM S3Object",
+              InputSerialization={"JSON": {"Type": "LINES"}})
+        raise AssertionError("no error")
+    except EventStreamError as error:
+        assert error.response["Error"]["Code"] == "InvalidQuery"
+
+
 def delete():
     keys = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
@@ -107,7 +144,7 @@ def remove_bucket():
 for name, work in [
     ("make-bucket", make_bucket), ("put-small", put_small), ("get-small", get_small),
     ("put-multipart", put_multipart), ("get-multipart", get_multipart), ("list-1000", list_1000),
-    ("copy", copy), ("versions", versions), ("presigned", presigned), ("delete", delete),
+    ("copy", copy), ("versions", versions), ("presigned", presigned), ("select", select), ("delete", delete),
     ("remove-bucket", remove_bucket),
 ]:
     step(name, work)
