@@ -124,8 +124,11 @@ export class Exchange implements HttpRequest, HttpResponse {
     return new Promise((resolve, reject) => {
       this.#response.write(bytes, (error) => {
         this.#writesPending -= 1
-        if (error) reject(error)
-        else resolve()
+        if (error) {
+          // The client is gone, whichever event says so first.
+          this.abandon(error)
+          reject(error)
+        } else resolve()
       })
     })
   }

@@ -141,7 +141,10 @@ class FrontDoor {
       const admitted = address
       await this.#within(async () => {
         const call = await this.#admit(request, admitted)
-        await this.#replies.send(request, response, await call.operation.handler(call))
+        const reply = await call.operation.handler(call)
+        await this.#replies.send(request, response, reply)
+        const failure = failureWithin(reply)
+        if (failure !== undefined) this.#report(request, errorOf(failure), failure)
       })
     } catch (error) {
       this.#fail(request, response, { thrown: error, address })
@@ -416,6 +419,11 @@ class FrontDoor {
     } else if (error.status >= 500 && error.status !== 501) log.error('Request failed', fields)
     else log.debug('Request was refused', fields)
   }
+}
+
+/** What a reply that was sent whole told its client within, and nobody else. */
+function failureWithin({ body }: S3Reply): unknown {
+  return typeof body === 'object' && 'failure' in body ? body.failure?.() : undefined
 }
 
 function errorCode(text: string | undefined): S3ErrorCode {

@@ -129,6 +129,8 @@ export interface ReplyStream {
   chunks(): AsyncIterable<DataChunk>
   /** Idempotent. */
   close(): void
+  /** What went wrong while it was made, if the client was told in its own words: for the log. */
+  failure?(): unknown
 }
 
 export interface S3Reply {

@@ -281,4 +281,31 @@ test('a failing source is an internal error without its text', async () => {
   const result = await runSelect('SELECT COUNT(*) FROM S3Object', { source })
   assert.equal(result.error, 'InternalError')
   assert.doesNotMatch(result.errorText ?? '', /secret/)
+  assert.match(String(result.failure), /drive 3 secret/)
+})
+
+test('memory does not grow with the data', async () => {
+  const piece = utf8('12345,some name here,2020-01-01,99.5,abc,text,7,true\n'.repeat(4000))
+  const count = Math.ceil((200 * 1024 * 1024) / piece.length)
+  let pieces = 0
+  let peakBytes = 0
+  const startBytes = process.memoryUsage().rss
+  const source = {
+    sizeBytes: piece.length * count,
+    open: async () => ({
+      next: async () => {
+        pieces += 1
+        if (pieces % 50 === 0) peakBytes = Math.max(peakBytes, process.memoryUsage().rss)
+        return pieces > count ? undefined : piece
+      },
+      close: () => undefined,
+    }),
+  }
+  const input = { ...CSV, header: 'NONE' } as const
+  const result = await runSelect("SELECT COUNT(*) FROM S3Object WHERE _1 = '12345'", {
+    source,
+    input,
+  })
+  assert.equal(result.records, `{"_1":${4000 * count}}\n`)
+  assert.ok(peakBytes - startBytes < 150 * 1024 * 1024, `${peakBytes - startBytes} bytes more`)
 })

@@ -96,6 +96,8 @@ export interface SelectReply {
   messages(): AsyncGenerator<Uint8Array, void, undefined>
   /** Stops the query; idempotent. */
   close(): void
+  /** Why the stream ended with an `InternalError`: for the log, never for the client. */
+  readonly failure: unknown
 }
 
 /** Begins a query. Errors: everything that is wrong with the request, the query, or the beginning of the object. */

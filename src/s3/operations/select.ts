@@ -37,6 +37,7 @@ export async function selectObjectContent(call: S3Call): Promise<S3Reply> {
         sizeBytes: undefined,
         chunks: () => chunksOf(reply.messages()),
         close: () => reply.close(),
+        failure: () => reply.failure,
       },
     }
   } catch (error) {

@@ -54,6 +54,7 @@ export class MessageStream implements SelectReply {
   #pending = ''
   #left: number
   #returnedBytes = 0
+  #failure: unknown
   #flushedMs: number
   #sentMs: number
   #progressMs: number
@@ -83,6 +84,10 @@ export class MessageStream implements SelectReply {
     this.#flushedMs = this.#sentMs = this.#progressMs = services.clock.monotonicMs()
   }
 
+  get failure(): unknown {
+    return this.#failure
+  }
+
   close(): void {
     this.#source.close()
   }
@@ -95,8 +100,10 @@ export class MessageStream implements SelectReply {
     } catch (error) {
       // Without its client a query ends without a word.
       if (this.#options.services.signal.aborted) throw error
-      const failure = error instanceof SelectError ? error : new SelectError('InternalError')
-      yield errorMessage(failure.code, failure.message)
+      const isKnown = error instanceof SelectError
+      if (!isKnown) this.#failure = error
+      const told = isKnown ? error : new SelectError('InternalError')
+      yield errorMessage(told.code, told.message)
     } finally {
       this.close()
     }

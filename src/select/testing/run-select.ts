@@ -62,6 +62,8 @@ export interface RunResult {
   /** Code of the error message. */
   readonly error?: string | undefined
   readonly errorText?: string | undefined
+  /** What the log would be told. */
+  readonly failure?: unknown
   /** True: the error came before the stream. */
   readonly isRefused: boolean
 }
@@ -86,7 +88,7 @@ export async function runSelect(expression: string, options: RunOptions = {}): P
     })
     const pieces: Uint8Array[] = []
     for await (const piece of reply.messages()) pieces.push(piece)
-    return readMessages(concatBytes(pieces))
+    return { ...readMessages(concatBytes(pieces)), failure: reply.failure }
   } catch (error) {
     if (!(error instanceof SelectError)) throw error
     const { code, message } = error
