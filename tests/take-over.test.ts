@@ -30,6 +30,7 @@ const SCENARIOS = [
   'multipart-pending',
   'lifecycle-tier-less',
   'compressed',
+  'compressed-encrypted',
   'crash',
   'old-2019-10',
   'old-2019-10-upgraded',

@@ -49,7 +49,7 @@ export class S2Encoder {
   }
 
   /** Encodes the next S2_BLOCK_SIZE bytes, or what is left at the end, at least one byte. `target` has room for
-   *  S2_OVERHEAD_MAX bytes more. Answers how many it got. */
+   *  S2_OVERHEAD_MAX bytes more; the block may lie in it behind as many. Answers how many bytes it got. */
   encode(block: Uint8Array, target: Uint8Array): number {
     assert(block.length > 0 && block.length <= S2_BLOCK_SIZE)
     assert(target.length >= block.length + S2_OVERHEAD_MAX)

@@ -11,7 +11,7 @@ import type { Layer, LayerBody, LayerRead } from '../transform.ts'
  * Compression of content: each part is an S2 stream with blocks of 1 MiB. Source: encryption.md section 8.
  *
  * Blocks pass through ordinary memory, not the arena: a request that held some of the arena while it waits for more
- * could wait for itself. Each body has two buffers of a block at most, each read two.
+ * could wait for itself. Each body has one buffer of a block, each read two.
  */
 
 /** In the metadata of a compressed version. */
@@ -86,27 +86,28 @@ class CompressedBody implements LayerBody {
   readonly #options: CompressionOptions
   readonly #body: BodySource
   readonly #encoder: S2Encoder
+  /** Takes the plain block, and then the chunk that it became. */
+  readonly #buffer: Uint8Array
   readonly #plain: Uint8Array
-  readonly #encoded: Uint8Array
-  /** Of `#encoded`: what was handed out, and what there is. */
+  /** Of the chunk: what was handed out, and what there is. */
   #used = 0
   #size = 0
   #isAtEnd = false
 
   constructor(options: CompressionOptions, body: BodySource) {
-    const blockSize = Math.min(S2_BLOCK_SIZE, body.sizeBytes ?? S2_BLOCK_SIZE)
+    // One byte more than a small body has, so that it is read to its end.
+    const blockSize = Math.min(S2_BLOCK_SIZE, (body.sizeBytes ?? S2_BLOCK_SIZE) + 1)
     this.#options = options
     this.#body = body
     this.#encoder = options.codec.s2Encoder()
-    // One byte more than a small body has, so that it is read to its end.
-    this.#plain = new Uint8Array(Math.min(S2_BLOCK_SIZE, blockSize + 1))
-    this.#encoded = new Uint8Array(Math.max(blockSize + S2_OVERHEAD_MAX + 1, PADDING_SIZE_MAX))
+    this.#buffer = new Uint8Array(Math.max(S2_OVERHEAD_MAX + blockSize, PADDING_SIZE_MAX))
+    this.#plain = this.#buffer.subarray(S2_OVERHEAD_MAX, S2_OVERHEAD_MAX + blockSize)
   }
 
   async read(target: Uint8Array): Promise<number> {
     if (this.#used === this.#size) await this.#refill()
     const count = Math.min(target.length, this.#size - this.#used)
-    target.set(this.#encoded.subarray(this.#used, this.#used + count))
+    target.set(this.#buffer.subarray(this.#used, this.#used + count))
     this.#used += count
     return count
   }
@@ -126,13 +127,12 @@ class CompressedBody implements LayerBody {
       filled += count
       this.#isAtEnd = count === 0
     }
-    if (filled > 0)
-      this.#size = this.#encoder.encode(this.#plain.subarray(0, filled), this.#encoded)
+    if (filled > 0) this.#size = this.#encoder.encode(this.#plain.subarray(0, filled), this.#buffer)
     if (this.#isAtEnd && filled === 0 && this.#options.isSealed) this.#pad()
   }
 
   #pad(): void {
-    this.#size = this.#encoder.pad(PADDING_MULTIPLE, this.#encoded, (bytes) => {
+    this.#size = this.#encoder.pad(PADDING_MULTIPLE, this.#buffer, (bytes) => {
       bytes.set(this.#options.random.bytes(bytes.length))
     })
   }
