@@ -105,6 +105,8 @@ function objectErrorOf(error: ObjectError): S3Error {
       return new S3Error('SlowDownWrite', cause)
     case 'LockTimeout':
       return new S3Error('RequestTimeout', cause)
+    case 'QuotaExceeded':
+      return new S3Error('XMinioAdminBucketQuotaExceeded', cause)
     case 'StorageFull':
       return new S3Error('XMinioStorageFull', cause)
     case 'NotImplemented':

@@ -25,6 +25,7 @@ import { startHttpServer } from '#http/server'
 import { createGenerationMemory } from '#object/bucket-metadata'
 import { Engine } from '#object/engine'
 import { createLockMemory, NamespaceLocks } from '#object/locks'
+import type { ObjectEngine } from '#object/object'
 import type { PoolLayout } from '#object/placement'
 import { SILENT_LOG } from '#observe/log'
 import { createFrontDoor } from '#s3/front-door'
@@ -62,6 +63,8 @@ export interface HarnessOptions {
 export interface S3Harness {
   /** `http://127.0.0.1:<port>` */
   readonly url: string
+  /** What the server stores in, for what no request can set. */
+  readonly engine: ObjectEngine
   /** Sends a request signed by the root key. */
   send(request: S3Request): Promise<S3Reply>
   /** Makes a bucket in the given versioning state. */
@@ -105,7 +108,7 @@ export async function startS3(options: HarnessOptions = {}): Promise<S3Harness> 
   const url = `http://127.0.0.1:${server.port}`
   const driver = new S3Driver(url, CREDENTIALS)
   const leftovers = folders.move()
-  return harnessOf(url, driver, async () => {
+  return harnessOf({ url, engine: services.engine, driver }, async () => {
     driver.close()
     await server.stop(1000)
     leftovers.dispose()
@@ -189,13 +192,17 @@ function servicesOver(
   }
 }
 
-function harnessOf(url: string, driver: S3Driver, close: () => Promise<void>): S3Harness {
+function harnessOf(
+  { url, engine, driver }: Pick<S3Harness, 'url' | 'engine'> & { readonly driver: S3Driver },
+  close: () => Promise<void>,
+): S3Harness {
   const setVersioning = async (bucket: string, status: string): Promise<void> => {
     const body = `<VersioningConfiguration><Status>${status}</Status></VersioningConfiguration>`
     await driver.must({ method: 'PUT', bucket, query: { versioning: '' }, body })
   }
   return {
     url,
+    engine,
     send: (request) => driver.send(request),
     make: async (bucket, versioning) => {
       await driver.must({ method: 'PUT', bucket })
