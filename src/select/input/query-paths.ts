@@ -43,7 +43,7 @@ export function usedColumns(query: Query): readonly Name[] | undefined {
   const pending: Expression[] = (query.items ?? []).map(({ expression }) => expression)
   if (query.where !== undefined) pending.push(query.where)
   for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
-    pending.push(...operandsOf(one))
+    for (const operand of operandsOf(one)) pending.push(operand)
     if (one.kind !== 'path') continue
     const { first } = columnPathOf(one.path, query)
     if (first === undefined) return undefined
