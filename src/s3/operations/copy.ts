@@ -23,6 +23,7 @@ import {
   storedMetadata,
 } from './checksums.ts'
 import { contentMetadata } from './compression.ts'
+import { expirationHeader } from './expiration.ts'
 import { copySourceOf, sourceVersionHeader } from './copy-source.ts'
 import {
   encryptionHeaders,
@@ -211,6 +212,7 @@ async function copyReply(
   copied: { readonly info: ObjectInfo; readonly source: ObjectInfo },
 ): Promise<S3Reply> {
   const { info, source } = copied
+  const metadata = await call.services.engine.bucketMetadata(call.bucket)
   const checksums = storedChecksums(info)
   return {
     status: 200,
@@ -218,6 +220,7 @@ async function copyReply(
       ['ETag', quotedEtag(info.etag)],
       ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
       ...(await sourceVersionHeader(call, source)),
+      ...expirationHeader(metadata, info),
       ...encryptionHeaders(call, info.systemMetadata),
       ...checksumHeaders(checksums),
     ],

@@ -1,5 +1,5 @@
 /** DeleteObject and the prefix extension of it (s3-api.md 4.4, 3.5). */
-import type { DeletePreconditions } from '#object/object'
+import type { BucketMetadata, DeletePreconditions, VersioningState } from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { parseHttpDate } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -21,7 +21,7 @@ export async function deleteObject(call: S3Call): Promise<S3Reply> {
     }
     return deletePrefix(call)
   }
-  const versioning = versioningStateFor(metadata, call.key)
+  const versioning = deletionStateFor(metadata, call.key)
   // A marker on top of a version takes nothing away; everything else must pass the lock.
   const removes = versionId !== undefined || versioning !== 'enabled'
   const guarded = removes && (metadata.objectLock || versionId !== undefined)
@@ -40,6 +40,12 @@ export async function deleteObject(call: S3Call): Promise<S3Reply> {
     headers.push(['x-amz-version-id', outcome.versionId])
   }
   return { status: 204, headers }
+}
+
+/** The state that a deletion goes by: keys that versioning leaves out get no markers. */
+export function deletionStateFor(metadata: BucketMetadata, key: string): VersioningState {
+  const state = versioningStateFor(metadata, key)
+  return state === 'suspended' && metadata.versioning === 'enabled' ? 'unversioned' : state
 }
 
 async function deletePrefix(call: S3Call): Promise<S3Reply> {

@@ -5,12 +5,11 @@ import {
   type DeleteOutcome,
   ObjectError,
 } from '#object/object'
-import { versioningStateFor } from '#object/bucket-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
 import { errorOf } from '../errors.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
-import { conditionsOf } from './delete-object.ts'
+import { conditionsOf, deletionStateFor } from './delete-object.ts'
 import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
 import { parseVersionId, requireIntegrity } from './request-values.ts'
 
@@ -102,7 +101,7 @@ async function deleteOptions(
   if (!(await isAuthorized(call, entry))) throw new S3Error('AccessDenied')
   const versionId = entry.versionText === '' ? undefined : parseVersionId(entry.versionText)
   if (entry.versionText !== '' && versionId === undefined) throw new S3Error('NoSuchVersion')
-  const versioning = versioningStateFor(metadata, entry.key)
+  const versioning = deletionStateFor(metadata, entry.key)
   const guarded = versionId !== undefined || (metadata.objectLock && versioning !== 'enabled')
   const bypassGovernance = guarded && (await mayBypassGovernance(call, entry.key))
   const { clock } = call.services

@@ -1,7 +1,14 @@
 /** CompleteMultipartUpload (s3-api.md 4.6.4, 3.10). */
 import { combineCrc } from '#codec/checksum-combine'
 import { concatBytes } from '#base/bytes'
-import type { CompletePart, DigestName, ObjectInfo, PartInfo, UploadInfo } from '#object/object'
+import type {
+  BucketMetadata,
+  CompletePart,
+  DigestName,
+  ObjectInfo,
+  PartInfo,
+  UploadInfo,
+} from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { writePreconditions } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -18,6 +25,7 @@ import {
   storedMetadata,
   uploadChecksum,
 } from './checksums.ts'
+import { expirationHeader } from './expiration.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
 import { uploadIdOf } from './multipart.ts'
 import { quotedEtag } from './object-headers.ts'
@@ -51,7 +59,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
       }),
     verify: (upload, stored) => assembledChecksum(call, { upload, stored, asked: parts, whole }),
   })
-  return reply(call, info)
+  return reply(call, info, metadata)
 }
 
 /** The parts of the request, ascending. `MalformedXML`, `InvalidPart`, `InvalidPartOrder`. */
@@ -218,11 +226,12 @@ function typeMismatch(whole: WholeChecks, declared: DeclaredChecksum | undefined
   })
 }
 
-function reply(call: S3Call, info: ObjectInfo): S3Reply {
+function reply(call: S3Call, info: ObjectInfo, metadata: BucketMetadata): S3Reply {
   return {
     status: 200,
     headers: [
       ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
+      ...expirationHeader(metadata, info),
       ...encryptionHeaders(call, info.systemMetadata),
     ],
     body: xmlDocument('CompleteMultipartUploadResult', [

@@ -13,6 +13,7 @@ import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { checksumHeaders, partChecksums, storedChecksums } from './checksums.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
+import { expirationHeader } from './expiration.ts'
 import {
   clientSize,
   type Header,
@@ -101,6 +102,7 @@ async function reply(
   const { info } = opened
   refuseTransformed(info)
   const headers = await readHeaders(call, info, metadata)
+  headers.push(...expirationHeader(metadata, info))
   const byPart = call.query.has('partNumber')
   const isPartial = byPart || wantedRange(call).kind !== 'all'
   const size = clientSize(info)

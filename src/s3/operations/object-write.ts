@@ -8,6 +8,7 @@ import type { S3Call, S3Reply } from '../s3.ts'
 import { type BodyChecksum, bodyChecks, bodyChecksumHeaders, storedSingle } from './checksums.ts'
 import { contentMetadata } from './compression.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
+import { expirationHeader } from './expiration.ts'
 import { quotedEtag } from './object-headers.ts'
 import { refuseProtected } from './object-lock.ts'
 import { checkBodySize, versionIdOf } from './request-values.ts'
@@ -62,6 +63,7 @@ export async function putObject(call: S3Call, options: PutVariation = {}): Promi
     headers: [
       ['ETag', quotedEtag(info.etag)],
       ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
+      ...expirationHeader(metadata, info),
       ...encryptionHeaders(call, info.systemMetadata),
       ...bodyChecksumHeaders(checksum),
     ],
