@@ -45,22 +45,29 @@ export function compressionSettingsOf(
     allowsEncryption: isOn(
       read('COMPRESSION_ALLOW_ENCRYPTION') ?? read('COMPRESS_ALLOW_ENCRYPTION'),
     ),
-    extensions: listOf(
+    extensions: listOr(
       read('COMPRESSION_EXTENSIONS') ?? read('COMPRESS_EXTENSIONS'),
       DEFAULT_EXTENSIONS,
     ),
-    mimeTypes: listOf(
+    mimeTypes: listOr(
       read('COMPRESSION_MIME_TYPES') ?? read('COMPRESS_MIME_TYPES') ?? read('COMPRESS_MIMETYPES'),
       DEFAULT_MIME_TYPES,
     ),
   }
 }
 
-function listOf(named: NamedValue | undefined, fallback: string): readonly string[] {
-  const items = (named?.value ?? fallback).split(',').map((item) => item.trim())
-  if (named !== undefined && items.some((item) => item === '' || item === '/')) {
+function listOr(named: NamedValue | undefined, fallback: string): readonly string[] {
+  return named === undefined
+    ? fallback.split(',')
+    : parseCompressionList(named.name, named.value.trim())
+}
+
+/** Items separated by commas. */
+export function parseCompressionList(name: string, text: string): readonly string[] {
+  const items = text.split(',').map((item) => item.trim())
+  if (items.some((item) => item === '' || item === '/')) {
     throw new ConfigError(
-      `Invalid ${named.name}="${named.value}": expected items separated by commas, such as ${fallback}; * stands for all`,
+      `Invalid ${name}="${text}": expected items separated by commas, such as .txt,.log; * stands for all`,
     )
   }
   return items

@@ -47,6 +47,19 @@ test('stored settings take the place of defaults', () => {
   assert.equal(api.staleUploadsIntervalMs, 3 * 3_600_000)
 })
 
+test('what is to be compressed may be stored', () => {
+  const document = configOf('compression', {
+    enable: 'on',
+    allow_encryption: 'on',
+    extensions: '.txt,.md',
+    mime_types: 'text/*',
+  })
+  const all = { isEnabled: true, allowsEncryption: true, extensions: ['.txt', '.md'] }
+  assert.deepEqual(stored(document).compression, { ...all, mimeTypes: ['text/*'] })
+  const { settings } = effective(document, { MINIO_COMPRESS: 'off' })
+  assert.equal(settings.compression.isEnabled, false)
+})
+
 test('empty values and other subsystems change nothing', () => {
   assert.deepEqual(stored(configOf('site', { region: '' })), DEFAULTS)
   assert.deepEqual(stored(configOf('scanner', { speed: 'fast' })), DEFAULTS)

@@ -1,7 +1,15 @@
 import { strictTextOf } from '#base/bytes'
+import { type CompressionSettings, parseCompressionList } from './compression-settings.ts'
 import { ConfigError, type Environment, type Settings } from './config.ts'
 import { originsOf } from './settings.ts'
-import { parseChoice, parseDuration, parseInteger, parseParity, parseSize } from './values.ts'
+import {
+  parseChoice,
+  parseDuration,
+  parseInteger,
+  parseParity,
+  parseSize,
+  parseSwitch,
+} from './values.ts'
 
 /**
  * Settings that an administrator stored on the drives, `.minio.sys/config/config.json`. The command line and the
@@ -133,7 +141,35 @@ const STORED_SETTINGS: readonly StoredSetting[] = [
       staleUploadsIntervalMs: parseDuration(name, value),
     }),
   },
+  {
+    stored: ['compression enable'],
+    environment: ['COMPRESSION_ENABLE', 'COMPRESS_ENABLE', 'COMPRESS'],
+    apply: (settings, name, value) =>
+      withCompression(settings, { isEnabled: parseSwitch(name, value) }),
+  },
+  {
+    stored: ['compression allow_encryption'],
+    environment: ['COMPRESSION_ALLOW_ENCRYPTION', 'COMPRESS_ALLOW_ENCRYPTION'],
+    apply: (settings, name, value) =>
+      withCompression(settings, { allowsEncryption: parseSwitch(name, value) }),
+  },
+  {
+    stored: ['compression extensions'],
+    environment: ['COMPRESSION_EXTENSIONS', 'COMPRESS_EXTENSIONS'],
+    apply: (settings, name, value) =>
+      withCompression(settings, { extensions: parseCompressionList(name, value) }),
+  },
+  {
+    stored: ['compression mime_types'],
+    environment: ['COMPRESSION_MIME_TYPES', 'COMPRESS_MIME_TYPES', 'COMPRESS_MIMETYPES'],
+    apply: (settings, name, value) =>
+      withCompression(settings, { mimeTypes: parseCompressionList(name, value) }),
+  },
 ]
+
+function withCompression(settings: Settings, changes: Partial<CompressionSettings>): Settings {
+  return { ...settings, compression: { ...settings.compression, ...changes } }
+}
 
 function withStorage(settings: Settings, changes: Partial<Settings['storageClass']>): Settings {
   return { ...settings, storageClass: { ...settings.storageClass, ...changes } }
