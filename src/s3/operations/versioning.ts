@@ -1,6 +1,8 @@
 /** Versioning configuration of a bucket (s3-api.md 4.5). */
+import type { BucketMetadata } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
+import { storedText } from '#s3-protocol/xml-shape'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { type XmlField, xmlDocument } from './xml-document.ts'
 
@@ -32,11 +34,21 @@ export async function getBucketVersioning(call: S3Call): Promise<S3Reply> {
 /** `PUT ?versioning`. */
 export async function putBucketVersioning(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
-  const metadata = await engine.bucketMetadata(call.bucket)
+  await engine.getBucket(call.bucket)
   const root = parseXml(call.document)
   if (root.name !== 'VersioningConfiguration') throw new S3Error('MalformedXML')
   const rules = readElements(root)
   checkRules(rules)
+  const document = new TextEncoder().encode(versioningDocument(rules))
+  await engine.setBucketDocument(call.bucket, 'VersioningConfigXML', (current) => {
+    checkState(rules, current)
+    return document
+  })
+  return { status: 200 }
+}
+
+/** What the bucket has already may need its versions. */
+function checkState(rules: VersioningElements, metadata: BucketMetadata): void {
   const isWhole =
     rules.status === 'Enabled' && rules.excludedPrefixes.length === 0 && !rules.excludeFolders
   if (metadata.objectLock && !isWhole) {
@@ -54,9 +66,6 @@ export async function putBucketVersioning(call: S3Call): Promise<S3Reply> {
         'A replication configuration is present on this bucket, bucket wide versioning cannot be suspended.',
     })
   }
-  const document = new TextEncoder().encode(versioningDocument(rules))
-  await engine.setBucketDocument(call.bucket, 'VersioningConfigXML', document)
-  return { status: 200 }
 }
 
 function readElements(root: XmlElement): VersioningElements {
@@ -70,6 +79,7 @@ function readElements(root: XmlElement): VersioningElements {
 }
 
 function checkRules(rules: VersioningElements): void {
+  for (const prefix of rules.excludedPrefixes) storedText(prefix)
   const excludes = rules.excludedPrefixes.length > 0 || rules.excludeFolders
   const cause =
     rules.status !== 'Enabled' && rules.status !== 'Suspended'
