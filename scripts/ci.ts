@@ -16,7 +16,7 @@ interface Step {
   readonly limitMs: number
   readonly environment?: Readonly<Record<string, string>>
   /** How the output tells what passed. `exit`: the exit code is one test. */
-  readonly summary: 'node-test' | 'clients' | 'exit'
+  readonly summary: 'node-test' | 'clients' | 'conformance' | 'exit'
 }
 
 function nodeTests(
@@ -60,6 +60,12 @@ const STEPS: readonly Step[] = [
   nodeTests('consistency', ['tests/consistency.test.ts'], 4, { CAIRN_TEST_SECONDS: '8' }),
   nodeTests('faults', ['tests/faults.test.ts'], 6),
   nodeTests('crash', ['tests/crash.test.ts'], 20, { CAIRN_CRASH_ROUNDS: '100' }),
+  {
+    name: 'conformance',
+    command: ['node', 'tests/conformance/main.ts'],
+    limitMs: 6 * MINUTE_MS,
+    summary: 'conformance',
+  },
   {
     name: 'clients',
     command: ['node', 'tests/clients/run.ts'],
@@ -115,7 +121,9 @@ function countOf(step: Step, output: string, code: number): Count {
       ? [last(/^(?:ℹ|#) pass (\d+)$/gm), last(/^(?:ℹ|#) fail (\d+)$/gm)]
       : step.summary === 'clients'
         ? [last(/^total: (\d+) ok/gm), last(/^total: \d+ ok, (\d+) failed/gm)]
-        : [code === 0 ? 1 : 0, code === 0 ? 0 : 1]
+        : step.summary === 'conformance'
+          ? [last(/^(\d+) passed, \d+ failed$/gm), last(/^\d+ passed, (\d+) failed$/gm)]
+          : [code === 0 ? 1 : 0, code === 0 ? 0 : 1]
   if (Number.isNaN(passed) || Number.isNaN(failed)) return { passed: 0, failed: 1 }
   return { passed, failed: code !== 0 && failed === 0 ? 1 : failed }
 }
