@@ -56,7 +56,11 @@ const STEPS: readonly Step[] = [
   nodeTests('take-over', ['tests/take-over.test.ts'], 8),
   nodeTests('give-back', ['tests/give-back.test.ts'], 8),
   nodeTests('encrypted give-back', ['tests/give-back-encrypted.test.ts'], 8),
-  nodeTests('refill', ['tests/refill.test.ts', 'tests/stored-state.test.ts'], 6),
+  nodeTests(
+    'refill',
+    ['tests/refill.test.ts', 'tests/stored-state.test.ts', 'tests/sealed-configuration.test.ts'],
+    6,
+  ),
   nodeTests('consistency', ['tests/consistency.test.ts'], 4, { CAIRN_TEST_SECONDS: '8' }),
   nodeTests('faults', ['tests/faults.test.ts'], 6),
   nodeTests('crash', ['tests/crash.test.ts'], 20, { CAIRN_CRASH_ROUNDS: '100' }),

@@ -25,6 +25,8 @@ export async function main(words: readonly string[]): Promise<void> {
     await program.parseAsync([...words, ...(isBare ? defaultArguments() : [])], { from: 'user' })
   } catch (error) {
     process.exitCode = exitCodeOf(error)
+    // Threads that were started for nothing would keep the process alive.
+    if (error instanceof StartError) process.exit()
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import type { Codec } from '#codec/codec'
 import type { ObjectEncryption } from '#encryption/object-encryption'
+import type { SealedFiles } from '#encryption/sealed-files'
 import type { Log } from '#observe/log'
 import type { NamespaceLocks } from './locks.ts'
 import type { RepairSink } from './repair-sink.ts'
@@ -25,6 +26,8 @@ export interface EngineContext {
   readonly storage: StorageClasses
   readonly repairs: RepairSink
   readonly encryption: ObjectEncryption
+  /** Configuration and IAM at rest. */
+  readonly sealedFiles: SealedFiles
   readonly log: Log
 }
 

@@ -44,6 +44,17 @@ export class SystemObjects {
     }
   }
 
+  /** As `read`, for configuration and IAM, which are sealed where there is a KMS. Errors: also `EncryptionError`. */
+  async readSealed(path: string): Promise<Uint8Array | undefined> {
+    const stored = await this.read(path)
+    return stored === undefined ? undefined : this.#context.sealedFiles.open(path, stored)
+  }
+
+  /** As `write`, for configuration and IAM. Errors: also `EncryptionError`. */
+  async writeSealed(path: string, content: Uint8Array): Promise<void> {
+    await this.write(path, await this.#context.sealedFiles.seal(path, content))
+  }
+
   /** Errors: `WriteQuorum`, `StorageFull`. */
   async write(path: string, content: Uint8Array): Promise<void> {
     await this.#writeTo(this.#pools, path, content)

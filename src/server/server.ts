@@ -259,6 +259,9 @@ class Server implements RunningServer {
         pools,
       })
     } catch (error) {
+      if (error instanceof EncryptionError) {
+        throw new StartError(`Cannot read the configuration: ${error.message}`, { cause: error })
+      }
       if (!(error instanceof PoolMissingError)) throw error
       throw new StartError(error.message, { cause: error })
     }

@@ -24,6 +24,7 @@ import type { StartState } from './thread-seed.ts'
 /** What the drives say about the deployment, read when enough of them are up and before clients are served. */
 
 const POOL_FILE_PATH = 'pool.bin'
+const IAM_FORMAT_PATH = 'config/iam/format.json'
 
 /** The start must be refused. */
 export class PoolMissingError extends Error {
@@ -40,9 +41,14 @@ export interface StartStateOptions {
   readonly pools: readonly { readonly commandLine: string; readonly setSize: number }[]
 }
 
-/** Errors: `PoolMissingError`. */
+/** Errors: `PoolMissingError`; `EncryptionError` for drives that were sealed with a KMS or root credentials that are not here. */
 export async function readStartState(options: StartStateOptions): Promise<StartState> {
-  const [stored, closed] = await Promise.all([storedSettings(options), closedPools(options)])
+  const [stored, closed] = await Promise.all([
+    storedSettings(options),
+    closedPools(options),
+    // Users, keys and policies that cannot be read would look as if there were none.
+    readObject(options, IAM_FORMAT_PATH),
+  ])
   return { ...stored, closedPools: closed }
 }
 
@@ -70,7 +76,7 @@ async function storedSettings(
   if (bytes === undefined) return own
   const stored = parseStoredSettings(bytes)
   if (stored === undefined) {
-    log.warn('The stored configuration is encrypted or damaged: only the environment counts')
+    log.warn('The stored configuration is damaged: only the environment counts')
     return own
   }
   const changed = withStoredSettings(settings, environment, stored)
@@ -137,7 +143,7 @@ async function readObject(
   path: string,
 ): Promise<Uint8Array | undefined> {
   try {
-    return await engine.systemObjects.read(path)
+    return await engine.systemObjects.readSealed(path)
   } catch (error) {
     if (!(error instanceof ObjectError)) throw error
     log.warn('Cannot read the stored configuration: only the environment counts', { error })

@@ -3,6 +3,7 @@ import { systemRandom } from '#base/random'
 import { Codec } from '#codec/codec'
 import { openKms } from '#encryption/kms'
 import { ObjectEncryption } from '#encryption/object-encryption'
+import { SealedFiles } from '#encryption/sealed-files'
 import type { DriveConnection } from '#drive/drive-messages'
 import { DriveClient } from '#drive/drive-client'
 import type { EngineContext, StorageClasses } from '#object/context'
@@ -57,6 +58,11 @@ export class ThreadEngine {
       log,
       repairs,
       encryption: this.encryption,
+      sealedFiles: new SealedFiles({
+        kms,
+        random,
+        root: { user: seed.settings.rootUser, password: seed.settings.rootPassword },
+      }),
       locks: new NamespaceLocks(seed.lockMemory, clock),
       deploymentId: seed.deploymentId,
       get storage() {

@@ -4,6 +4,7 @@ import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import { kmsSeedOf, openKms } from '#encryption/kms'
 import { ObjectEncryption } from '#encryption/object-encryption'
+import { SealedFiles } from '#encryption/sealed-files'
 import type { Drive } from '#drive/drive'
 import { bodyOfBytes } from '#object/body'
 import type { EngineContext, StorageClasses } from '#object/context'
@@ -57,6 +58,15 @@ export function testEncryption(kmsSecret: string | undefined, clock: Clock): Obj
   return new ObjectEncryption({ kms, random, clock, cachesDataKeys: false })
 }
 
+/** The parts of a context that encrypt. */
+export function testSealing(
+  encryption: ObjectEncryption,
+): Pick<EngineContext, 'encryption' | 'sealedFiles'> {
+  const { kms, random } = encryption
+  const root = { user: 'minioadmin', password: 'minioadmin' }
+  return { encryption, sealedFiles: new SealedFiles({ kms, root, random }) }
+}
+
 export interface FixtureOptions {
   readonly codec: Codec
   readonly layouts: readonly PoolLayout[]
@@ -106,7 +116,7 @@ export class EngineFixture {
         },
       },
       log: SILENT_LOG,
-      encryption: testEncryption(options.kmsSecret, clock),
+      ...testSealing(testEncryption(options.kmsSecret, clock)),
     }
     this.pools = new Pools(this.context, options.layouts)
   }

@@ -34,7 +34,7 @@ import type { S3Services } from '#s3/s3'
 import { S3Driver, type S3Reply, type S3Request } from '../../tests/lib/s3-driver.ts'
 import { LocalDrive } from '../drive/local/local-drive.ts'
 import { nodeFileSystem } from '../drive/local/node-file-system.ts'
-import { DEPLOYMENT_ID, oneSet, testCodec, testEncryption } from './engine-fixture.ts'
+import { DEPLOYMENT_ID, oneSet, testCodec, testEncryption, testSealing } from './engine-fixture.ts'
 import { MemoryDrive } from './memory-drive.ts'
 
 export type { S3Reply, S3Request } from '../../tests/lib/s3-driver.ts'
@@ -168,7 +168,7 @@ function servicesOver(
       },
       repairs: { report: () => undefined },
       log: SILENT_LOG,
-      encryption,
+      ...testSealing(encryption),
     },
     layouts,
     bucketGeneration: createGenerationMemory(),
