@@ -1,6 +1,6 @@
 import { FunctionBuilder, I32, type Code, type Local, type Operand } from '../wasm/emitter.ts'
 import { SHARED_LAYOUT } from '../layout.ts'
-import { i32, i64, memory, v128 } from '../wasm/instructions.ts'
+import { i32, i64, i8x16, memory, v128 } from '../wasm/instructions.ts'
 
 /**
  * Blocks of S2, the superset of Snappy, without the length in front: literals, and copies of what came before.
@@ -316,15 +316,13 @@ function encoder(): FunctionBuilder {
       const stop = f.depth
       f.loop(() => {
         const again = f.depth
-        f.if(i32.lessOrEqualUnsigned(i32.add(position, c(8)), end), () => {
-          f.set(difference, i64.xor(i64.load(position), i64.load(candidate)))
-          f.if(i64.isZero(difference), () => {
-            f.set(position, i32.add(position, c(8)))
-            f.set(candidate, i32.add(candidate, c(8)))
-            f.branchTo(again)
-          })
-          const same = i32.wrap(i64.shiftRightUnsigned(i64.trailingZeros(difference), 3))
-          f.set(position, i32.add(position, same))
+        f.if(i32.lessOrEqualUnsigned(i32.add(position, c(VECTOR_SIZE)), end), () => {
+          const same = i8x16.bitmask(i8x16.equal(v128.load(position), v128.load(candidate)))
+          // A bit beyond the vector ends the count.
+          f.set(size, i32.trailingZeros(i32.xor(same, c(0x1_ffff))))
+          f.set(position, i32.add(position, size))
+          f.set(candidate, i32.add(candidate, size))
+          f.branchToIf(again, i32.equal(size, c(VECTOR_SIZE)))
           f.branchTo(stop)
         })
         f.branchToIf(stop, i32.greaterOrEqualUnsigned(position, end))

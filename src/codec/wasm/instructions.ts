@@ -80,6 +80,7 @@ export const i32 = {
   store8: store(0x3a),
   store16: store(0x3b),
   isZero: unary(0x45),
+  trailingZeros: unary(0x68),
   equal: binary(0x46),
   notEqual: binary(0x47),
   lessUnsigned: binary(0x49),
@@ -157,6 +158,9 @@ export const v128 = {
 }
 
 export const i8x16 = {
+  equal: simdBinary(0x23),
+  /** The upper bits of all lanes, as an i32. */
+  bitmask: simdUnary(0x64),
   splat: simdUnary(0x0f),
   /** Table look-up: lane i of the result is `table[indices[i]]`, zero for indices above 15. */
   swizzle: simdBinary(0x0e),

@@ -52,7 +52,8 @@ export class Compression implements Layer {
   read(part: PartInfo, start: number, end: number | undefined): LayerRead {
     const plainEnd = end ?? part.actualSizeBytes
     assert(start < plainEnd)
-    const entries = this.#entriesOf(part)
+    const isWhole = start === 0 && plainEnd === part.actualSizeBytes
+    const entries = isWhole ? [] : this.#entriesOf(part)
     const first = entries.findLast((entry) => entry.plain <= start)
     const behind = entries.find((entry) => entry.plain >= plainEnd)
     const { codec } = this.#options
