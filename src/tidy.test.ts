@@ -17,7 +17,7 @@ interface Border {
 const TABLE: Readonly<Record<string, Border>> = {
   base: { modules: [], outside: ['node:crypto@random.ts', 'node:timers@clock.ts'] },
   observe: { modules: ['base'], outside: ['node:fs'] },
-  config: { modules: ['base'], outside: ['node:fs', 'node:os', 'node:path'] },
+  config: { modules: ['base'], outside: ['node:fs', 'node:net@values.ts', 'node:os', 'node:path'] },
   codec: { modules: ['base'], outside: ['node:crypto'] },
   's3-protocol': {
     modules: ['base'],

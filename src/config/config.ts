@@ -45,6 +45,8 @@ export interface Settings {
   readonly domains: readonly string[]
   /** Base domains of websites: `bucket.domain`. With one, buckets called like a host serve that host too. */
   readonly websiteDomains: readonly string[]
+  /** Addresses and CIDR blocks of proxies in front of this server. */
+  readonly trustedProxies: readonly string[]
   /** Origins of browsers for buckets without CORS rules of their own; `*` inside is a wildcard. */
   readonly corsOrigins: readonly string[]
   readonly region: string

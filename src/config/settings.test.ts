@@ -46,6 +46,9 @@ const WRONG: readonly (readonly [string, string])[] = [
   ['CAIRN_DURABILITY', 'maybe'],
   ['CAIRN_REQUEST_THREADS', '0'],
   ['MINIO_DOMAIN', 'exa mple'],
+  ['CAIRN_WEBSITE_DOMAIN', 'a_b'],
+  ['CAIRN_TRUSTED_PROXIES', '10.0.0.0/33'],
+  ['CAIRN_TRUSTED_PROXIES', 'proxy'],
   ['MINIO_DOMAIN', 'example.com,s3.example.com'],
   ['CAIRN_NO_SUCH_THING', '1'],
   ['MINIO_FS_OSYNC', 'perhaps'],
@@ -59,6 +62,20 @@ for (const [name, value] of WRONG) {
     )
   })
 }
+
+test('websites, origins and proxies are lists', () => {
+  const settings = settingsOf({
+    CAIRN_WEBSITE_DOMAIN: 'Site.example.com, pages.org',
+    MINIO_API_CORS_ALLOW_ORIGIN: 'https://*.example.com,http://a',
+    CAIRN_TRUSTED_PROXIES: '10.0.0.0/8, ::1',
+  })
+  assert.deepEqual(settings.websiteDomains, ['site.example.com', 'pages.org'])
+  assert.deepEqual(settings.corsOrigins, ['https://*.example.com', 'http://a'])
+  assert.deepEqual(settings.trustedProxies, ['10.0.0.0/8', '::1'])
+  assert.deepEqual(settingsOf({}).corsOrigins, ['*'])
+  const both = { MINIO_DOMAIN: 'example.com', CAIRN_WEBSITE_DOMAIN: 'example.com' }
+  assert.throws(() => settingsOf(both), ConfigError)
+})
 
 test('short credentials are refused', () => {
   assert.throws(() => settingsOf({ MINIO_ROOT_USER: 'ab', MINIO_ROOT_PASSWORD: '12345678' }))

@@ -11,6 +11,7 @@ import { COMPRESSION_NAMES, compressionSettingsOf } from './compression-settings
 import { encryptionSettingsOf, KMS_NAMES } from './kms-settings.ts'
 import {
   parseAddress,
+  parseAddressBlocks,
   parseChoice,
   parseDuration,
   parseInteger,
@@ -55,6 +56,7 @@ const KNOWN_NAMES = [
   'STORAGE_CLASS_RRS',
   'STORAGE_CLASS_STANDARD',
   'TEST',
+  'TRUSTED_PROXIES',
   'VOLUMES',
   'WEBSITE_DOMAIN',
   ...COMPRESSION_NAMES,
@@ -102,6 +104,7 @@ export function loadSettings(
     defaultCredentials: credentials.isDefault,
     domains: domainsOf(read('DOMAIN')),
     websiteDomains: domainsOf(read('WEBSITE_DOMAIN')),
+    trustedProxies: optional(read('TRUSTED_PROXIES'), parseAddressBlocks) ?? [],
     corsOrigins: originsOf(read('API_CORS_ALLOW_ORIGIN')),
     region: (read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'))?.value ?? '',
     certsDir: flags.certsDir ?? read('CERTS_DIR')?.value ?? join(homedir(), '.minio', 'certs'),

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { type Address, ConfigError } from './config.ts'
 
 const DURATION_UNIT_MS: Readonly<Record<string, number>> = {
@@ -33,6 +34,19 @@ export function parseAddress(name: string, text: string): Address {
     return refuse(name, text, 'HOST:PORT or :PORT with a port between 0 and 65535')
   }
   return { host: (match.groups?.['host'] ?? '').replaceAll(/[[\]]/g, ''), port }
+}
+
+/** Addresses and CIDR blocks, separated by commas. */
+export function parseAddressBlocks(name: string, text: string): readonly string[] {
+  return text.split(',').map((piece) => {
+    const block = piece.trim()
+    const [, address = '', bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(block) ?? []
+    const family = isIP(address)
+    if (family === 0 || Number(bits ?? 0) > (family === 4 ? 32 : 128)) {
+      return refuse(name, text, 'addresses and CIDR blocks such as 10.0.0.0/8, separated by commas')
+    }
+    return block
+  })
 }
 
 /** Go form: `30s`, `1m30s`, `24h`, also days. Milliseconds. */

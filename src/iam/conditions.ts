@@ -1,7 +1,7 @@
 /** Condition operators of policies (iam-sts.md 3.8), checked and prepared once when a policy is parsed. */
-import { BlockList, isIP } from 'node:net'
 import { parseIsoTime } from '#s3-protocol/dates'
 import { isBucketName } from '#s3-protocol/names'
+import { AddressBlocks } from './address-blocks.ts'
 import { PolicyError } from './policy-error.ts'
 import { matchesWildcard } from './wildcard.ts'
 
@@ -102,7 +102,7 @@ function narrowsCallers(name: string, key: string, wanted: readonly Scalar[]): b
 
 function isNarrowBlock(text: string): boolean {
   const [address = '', bits] = text.split('/')
-  return bits === undefined || Number(bits) >= (isIP(address) === 4 ? 8 : 32)
+  return bits === undefined || Number(bits) >= (address.includes(':') ? 32 : 8)
 }
 
 function stringCondition(
@@ -261,31 +261,17 @@ function addressCondition(
   if (key !== 'aws:SourceIp') {
     throw new PolicyError(`Condition operator '${name}' is for aws:SourceIp, not '${key}'`)
   }
-  const blocks = new BlockList()
-  for (const value of wanted) addBlock(blocks, String(value))
-  const isInside = (value: string): boolean => {
-    const family = isIP(value)
-    if (family === 0) return false
-    const mapped = family === 6 ? /^::ffff:([\d.]+)$/i.exec(value)?.[1] : undefined
-    return mapped === undefined
-      ? blocks.check(value, family === 4 ? 'ipv4' : 'ipv6')
-      : blocks.check(mapped, 'ipv4')
+  const blocks = new AddressBlocks()
+  for (const value of wanted) {
+    if (!blocks.add(String(value))) {
+      throw new PolicyError(`Value '${String(value)}' is no address and no CIDR block`)
+    }
   }
+  const isInside = (value: string): boolean => blocks.has(value)
   return {
     key,
     isMet: (values) => (values ?? []).some(isInside) === (name === 'IpAddress'),
   }
-}
-
-function addBlock(blocks: BlockList, text: string): void {
-  const [address = '', bits, ...rest] = text.split('/')
-  const family = isIP(address)
-  const limit = family === 4 ? 32 : 128
-  const size = bits === undefined ? limit : /^\d{1,3}$/.test(bits) ? Number(bits) : -1
-  if (family === 0 || rest.length > 0 || size < 0 || size > limit) {
-    throw new PolicyError(`Value '${text}' is no address and no CIDR block`)
-  }
-  blocks.addSubnet(address, size, family === 4 ? 'ipv4' : 'ipv6')
 }
 
 function switchCondition(

@@ -33,6 +33,7 @@ import { RequestBody } from './request-body.ts'
 import { ResponseWithHeaders } from './response-with-headers.ts'
 import { type Address, parseAddress, Router } from './router.ts'
 import type { Operation, S3Call, S3Reply, S3Services } from './s3.ts'
+import { TrustedProxies } from './trusted-proxies.ts'
 import { Websites } from './website.ts'
 import { SiteRequest } from './website/site-request.ts'
 
@@ -52,6 +53,8 @@ export interface FrontDoorOptions {
   readonly domains: readonly string[]
   /** Origins that browsers may come from, with `*`, to buckets without CORS rules of their own; default: any. */
   readonly corsOrigins?: readonly string[] | undefined
+  /** Addresses and CIDR blocks of proxies whose word about clients counts; default: none. */
+  readonly trustedProxies?: readonly string[] | undefined
   /** Base domains of websites, lower case; default: no websites. */
   readonly websiteDomains?: readonly string[] | undefined
   /** `Server` header; default `MinIO`, which some clients switch on. */
@@ -90,6 +93,7 @@ class FrontDoor {
   readonly #authorizer: Authorizer
   readonly #replies: ReplyWriter
   readonly #crossOrigin: CrossOrigin
+  readonly #proxies: TrustedProxies
   readonly #websites: Websites
 
   constructor(options: FrontDoorOptions) {
@@ -102,6 +106,7 @@ class FrontDoor {
       region: services.region,
     })
     this.#authorizer = new Authorizer(services)
+    this.#proxies = new TrustedProxies(options.trustedProxies ?? [])
     this.#crossOrigin = new CrossOrigin(services.engine, options.corsOrigins ?? ['*'])
     const replyOptions = {
       serverName: options.serverName ?? 'MinIO',
@@ -120,7 +125,8 @@ class FrontDoor {
     })
   }
 
-  async handle(request: HttpRequest, plainResponse: HttpResponse): Promise<void> {
+  async handle(plainRequest: HttpRequest, plainResponse: HttpResponse): Promise<void> {
+    const request = this.#proxies.unwrap(plainRequest)
     let response = plainResponse
     let address: Address | undefined
     try {

@@ -92,6 +92,7 @@ class RequestThread {
         log: this.#log,
         domains: settings.domains,
         websiteDomains: settings.websiteDomains,
+        trustedProxies: settings.trustedProxies,
         corsOrigins: settings.corsOrigins,
         admission: new SharedAdmission(this.#seed.running, settings.requestsMax),
       })
