@@ -92,8 +92,9 @@ async function runServer(
   const { settings, warnings } = loadSettings({ ...options, volumes: drives }, environment, {
     coreCount: availableParallelism(),
   })
-  const server = await startServer(settings, warnings, environment)
-  stopOnSignals((reason) => server.stop(reason))
+  const server = await startServer(settings, warnings, environment, (starting) =>
+    stopOnSignals((reason) => starting.stop(reason)),
+  )
   if (!settings.quiet) printBanner(settings, server.facts)
   process.exitCode = await server.ended
 }

@@ -43,7 +43,7 @@ export interface ServerFacts {
 
 export interface RunningServer {
   readonly facts: ServerFacts
-  /** Begins the stop; further calls change nothing. */
+  /** Begins the stop, at the end of the start if that is not over; further calls change nothing. */
   stop(reason: string): void
   /** Exit code, when everything has ended. */
   readonly ended: Promise<number>
@@ -55,11 +55,12 @@ const FORMATION_RETRY_MS = 1000
 /** Drives that are not up by then are left to come later. */
 const DRIVES_READY_MS = 10_000
 
-/** Errors: `StartError`, `ConfigError`. */
+/** `onStarting` gets the server as soon as it can be stopped. Errors: `StartError`, `ConfigError`. */
 export async function startServer(
   settings: Settings,
   warnings: readonly string[],
   environment: Environment,
+  onStarting: (server: Pick<RunningServer, 'stop'>) => void = () => undefined,
 ): Promise<RunningServer> {
   const clock = systemClock()
   const log = createLog(clock, logOptions(settings))
@@ -76,6 +77,7 @@ export async function startServer(
   const formation = formWhenPossible(topology, settings, clock, log)
   try {
     const server = new Server(settings, clock, log, formation, storage)
+    onStarting(server)
     await server.start(environment, topology)
     return server
   } catch (error) {
@@ -148,7 +150,9 @@ class Server implements RunningServer {
   readonly #background: Background
   readonly #ended = Promise.withResolvers<number>()
   #port = 0
-  #isStopping = false
+  #isStarted = false
+  /** Why the server stops; undefined: it does not. */
+  #stopReason: string | undefined
 
   constructor(
     settings: Settings,
@@ -244,6 +248,8 @@ class Server implements RunningServer {
     this.#threads.settle()
     this.#drives.settle()
     setImmediate(collectGarbage)
+    this.#isStarted = true
+    if (this.#stopReason !== undefined) void this.#stopAll(this.#stopReason)
   }
 
   /** What is stored on the drives counts where the command line and the environment say nothing. */
@@ -284,13 +290,13 @@ class Server implements RunningServer {
   }
 
   stop(reason: string): void {
-    if (this.#isStopping) return
-    this.#isStopping = true
-    this.#log.info('Stopping', { reason })
-    void this.#stopAll()
+    if (this.#stopReason !== undefined) return
+    this.#stopReason = reason
+    if (this.#isStarted) void this.#stopAll(reason)
   }
 
-  async #stopAll(): Promise<void> {
+  async #stopAll(reason: string): Promise<void> {
+    this.#log.info('Stopping', { reason })
     await this.#threads.stop(this.#settings.shutdownTimeoutMs + 5000, this.#clock)
     await this.#background.stop()
     await this.#drives.stop()
@@ -304,7 +310,7 @@ class Server implements RunningServer {
 
   /** A thread failed by a bug: whatever it held (locks, arena) is lost, so the process ends. Everything acknowledged is on the drives. */
   #die(reason: unknown): void {
-    if (this.#isStopping) return
+    if (this.#isStarted && this.#stopReason !== undefined) return
     this.#log.error('A thread failed; the server ends', { error: reason })
     process.exit(1)
   }
