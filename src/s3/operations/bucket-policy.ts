@@ -1,6 +1,6 @@
 /** Bucket policies: stored after validation, and what they mean for the public (s3-api.md 4.17). */
 import { strictTextOf, utf8 } from '#base/bytes'
-import { isPublicPolicy, parseBucketPolicy, type Policy, PolicyError } from '#iam/policy'
+import { decide, isPublicPolicy, parseBucketPolicy, type Policy, PolicyError } from '#iam/policy'
 import { policyForMinio } from '#iam/stand-in'
 import { S3Error } from '#s3-protocol/s3-error'
 import { publicAccessBlockOf } from '../public-access.ts'
@@ -27,6 +27,7 @@ export async function putBucketPolicy(call: S3Call): Promise<S3Reply> {
   const text = strictTextOf(call.document)
   if (text === undefined) throw new S3Error('MalformedPolicy', { message: 'Policy is not UTF-8' })
   const policy = parsePolicy(text, call.bucket)
+  refuseLockout(call, policy)
   await engine.setBucketDocument(call.bucket, 'PolicyConfigJSON', (current) => {
     if (publicAccessBlockOf(current).blockPublicPolicy && isPublicPolicy(policy)) {
       throw new S3Error('AccessDenied')
@@ -35,6 +36,22 @@ export async function putBucketPolicy(call: S3Call): Promise<S3Reply> {
     return standIn === text ? call.document : { content: call.document, standIn: utf8(standIn) }
   })
   return { status: 204 }
+}
+
+/** A caller who could not take a policy back again must say that this is meant. The owner always can. */
+function refuseLockout(call: S3Call, policy: Policy): void {
+  const { identity, request } = call
+  const isMeant =
+    request.header('x-amz-confirm-remove-self-bucket-access')?.toLowerCase() === 'true'
+  if (identity.isOwner || isMeant) return
+  const decision = decide(policy, {
+    account: identity.accessKey,
+    action: 's3:PutBucketPolicy',
+    bucket: call.bucket,
+    key: '',
+    values: () => undefined,
+  })
+  if (decision === 'deny') throw new S3Error('AccessDenied')
 }
 
 function parsePolicy(text: string, bucket: string): Policy {

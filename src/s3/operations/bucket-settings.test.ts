@@ -295,3 +295,60 @@ test('what MinIO could not read is kept beside what it can, and shown', async ()
   assert.equal((await call('DELETE', bucket, 'policy')).status, 204)
   assert.equal((await call('GET', bucket, 'policy')).code, 'NoSuchBucketPolicy')
 })
+
+test('who may put a policy does not lock himself out unawares', async () => {
+  const bucket = 'lockout'
+  await s3.make(bucket)
+  const statement = (Effect: string): Record<string, unknown> => ({
+    Effect,
+    Principal: '*',
+    Action: 's3:PutBucketPolicy',
+    Resource: `arn:aws:s3:::${bucket}`,
+  })
+  const policy = (...effects: readonly string[]): string =>
+    JSON.stringify({ Version: '2012-10-17', Statement: effects.map(statement) })
+  assert.equal((await call('PUT', bucket, 'policy', { body: policy('Allow') })).status, 204)
+  const anonymous = async (confirmed: boolean): Promise<number> => {
+    const reply = await fetch(`${s3.url}/${bucket}?policy`, {
+      method: 'PUT',
+      body: policy('Allow', 'Deny'),
+      headers: confirmed ? { 'x-amz-confirm-remove-self-bucket-access': 'true' } : {},
+    })
+    return reply.status
+  }
+  assert.equal(await anonymous(false), 403)
+  assert.equal(await anonymous(true), 204)
+  assert.equal(await anonymous(true), 403)
+  assert.equal((await call('DELETE', bucket, 'policy')).status, 204)
+})
+
+test('policies see what documents of requests say', async () => {
+  const bucket = 'facts'
+  await s3.make(bucket)
+  await s3.put(bucket, 'k', 'x')
+  const body = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: '*',
+        Action: 's3:PutObjectTagging',
+        Resource: `arn:aws:s3:::${bucket}/*`,
+        Condition: { StringEquals: { 's3:RequestObjectTag/open': 'yes' } },
+      },
+    ],
+  })
+  assert.equal((await call('PUT', bucket, 'policy', { body })).status, 204)
+  const tag = async (value: string, headers: Record<string, string> = {}): Promise<number> => {
+    const sent = `<Tagging><TagSet><Tag><Key>open</Key><Value>${value}</Value></Tag></TagSet></Tagging>`
+    const reply = await fetch(`${s3.url}/${bucket}/k?tagging`, {
+      method: 'PUT',
+      body: sent,
+      headers,
+    })
+    return reply.status
+  }
+  assert.equal(await tag('yes'), 200)
+  assert.equal(await tag('no'), 403)
+  assert.equal(await tag('no', { 'x-amz-tagging': 'open=yes' }), 403)
+})
