@@ -78,6 +78,13 @@ function mapParts(reply: unknown, map: (part: XmlElement[1]) => XmlElement[1]): 
   )
 }
 
+/** What is asked of a delete marker is not allowed, but its removal is. */
+export function allowedDelete(reply: unknown): unknown {
+  const fields = fieldsOf(reply)
+  if (fields['status'] !== 405) return reply
+  return { ...fields, headers: { ...fieldsOf(fields['headers']), allow: 'DELETE' } }
+}
+
 /** Owner and grantee of an ACL are named (4.16). */
 export function ownedAcl(reply: unknown): unknown {
   return withBody(reply, (root) => {

@@ -19,6 +19,11 @@ export const CHOICES: readonly Exception[] = [
     },
   },
   {
+    match: /\/key\/.*\/(head|get)$/,
+    reason: 'what is asked of a delete marker is answered with Allow, as AWS does',
+    instead: specified.allowedDelete,
+  },
+  {
     match: /(^|\/)suspended\/key\/[^#]*#null\/(head|get)$/,
     reason: 'the null version is named where versioning is suspended (3.6)',
     instead: specified.namedNullVersion,
