@@ -130,7 +130,8 @@ class FrontDoor {
     let response = plainResponse
     let address: Address | undefined
     try {
-      const site = await this.#websites.bucketOf(request)
+      // Most requests are neither for websites nor from browsers: they wait for nothing here.
+      const site = this.#websites.isEmpty ? undefined : await this.#websites.bucketOf(request)
       if (site !== undefined) {
         await this.#serveSite(request, response, site)
         return
@@ -141,8 +142,10 @@ class FrontDoor {
         this.#replies.plain(request, response, reply)
         return
       }
-      const crossOrigin = await this.#crossOrigin.headers(request, address.bucket)
-      if (crossOrigin.length > 0) response = new ResponseWithHeaders(plainResponse, crossOrigin)
+      if (request.header('origin') !== undefined) {
+        const headers = await this.#crossOrigin.headers(request, address.bucket)
+        if (headers.length > 0) response = new ResponseWithHeaders(plainResponse, headers)
+      }
       if (this.#answersOutside(request, response, address)) return
       const admitted = address
       await this.#within(async () => {

@@ -61,10 +61,15 @@ export class Websites {
     this.#options = options
   }
 
+  /** Without base domains there are no sites. */
+  get isEmpty(): boolean {
+    return this.#options.domains.length === 0
+  }
+
   /** The bucket behind a request for a site; undefined for requests to the S3 API. */
   async bucketOf(request: HttpRequest): Promise<string | undefined> {
     const { domains, apiDomains } = this.#options
-    if (domains.length === 0) return undefined
+    if (this.isEmpty) return undefined
     const host = hostOf(request).replace(/:\d*$/, '').toLowerCase()
     for (const domain of domains) {
       if (host.endsWith(`.${domain}`)) return host.slice(0, -domain.length - 1)
