@@ -4,6 +4,7 @@ import { ConfigError } from '#config/config'
 import type { KmsSettings, ServiceSettings } from '#config/kms-settings'
 import { EncryptionError, type Kms, NO_CONTEXT } from './encryption.ts'
 import { LazyKms } from './kms/lazy.ts'
+import { WithOldKey } from './kms/with-old-key.ts'
 import { parseStaticKey, type StaticKey, StaticKeyKms } from './kms/static-key.ts'
 
 /**
@@ -71,9 +72,29 @@ export function openKms(seed: KmsSeed, ports: KmsPorts): Kms {
         return kms
       })
     case 'vault':
+      return withOldKey(
+        seed,
+        ports,
+        new LazyKms('Vault Transit', service.keyName, async () => {
+          const { VaultKms } = await import('./kms/vault.ts')
+          return new VaultKms(service, ports)
+        }),
+      )
     case 'aws':
-      throw new EncryptionError('KmsNotSupported', 'Not built yet')
+      return withOldKey(
+        seed,
+        ports,
+        new LazyKms('AWS KMS', service.keyId, async () => {
+          const { AwsKms } = await import('./kms/aws-kms.ts')
+          return AwsKms.open(service)
+        }),
+      )
   }
+}
+
+function withOldKey(seed: KmsSeed, ports: KmsPorts, service: Kms): Kms {
+  if (seed.oldKey === undefined) return service
+  return new WithOldKey(service, new StaticKeyKms(seed.oldKey, ports.random))
 }
 
 /** Tries the default key, and makes it where it does not exist. Errors: those of the KMS. */

@@ -26,6 +26,8 @@ import {
  */
 
 const RETRIES = 2
+/** No attempt begins after this. */
+const CALL_MS = 10_000
 const RETRY_MS = 200
 const RETRY_SPREAD_MS = 800
 /** An endpoint that failed is left out for this long. */
@@ -185,13 +187,15 @@ export class KesKms implements Kms {
   /** The text of a successful answer. */
   async #call(request: Omit<ServiceRequest, 'url'> & { readonly path: string }): Promise<string> {
     const { clock, random } = this.#ports
+    const endMs = clock.monotonicMs() + CALL_MS
     for (let attempt = 0; ; attempt++) {
       const outcome = await this.#try(request)
       if (!(outcome instanceof EncryptionError)) {
         if (outcome.status < 400) return outcome.text
         throw errorOf(outcome, request.call)
       }
-      if (attempt === RETRIES || this.#isClosed) throw outcome
+      const isOver = attempt === RETRIES || clock.monotonicMs() >= endMs
+      if (isOver || this.#isClosed) throw outcome
       await clock.sleep(RETRY_MS + random.below(RETRY_SPREAD_MS))
     }
   }
