@@ -75,11 +75,21 @@ class ParsedMetadata implements BucketMetadata {
   readonly objectLock: boolean
   readonly file: BucketMetadataFile
   readonly extras: BucketExtras
+  /** False: the time of creation is that of the directory, which changes. */
+  readonly hasStoredTime: boolean
 
-  constructor(name: string, file: BucketMetadataFile, extras: BucketExtras) {
+  constructor(
+    name: string,
+    file: BucketMetadataFile,
+    about: { readonly extras: BucketExtras; readonly hasStoredTime: boolean } = {
+      extras: NO_EXTRAS,
+      hasStoredTime: true,
+    },
+  ) {
     this.name = name
     this.file = file
-    this.extras = extras
+    this.extras = about.extras
+    this.hasStoredTime = about.hasStoredTime
     this.createdNs = file.createdNs
     this.objectLock =
       file.lockEnabled || readDocument(file, 'ObjectLockConfigXML', parseObjectLock, false)
@@ -197,9 +207,12 @@ export class BucketMetadataStore {
     await this.#write(name, withDocument(current.file, document, stored, nowNs))
   }
 
-  async #writeExtras({ name, file }: ParsedMetadata, extras: BucketExtras): Promise<void> {
+  async #writeExtras(
+    { name, file, hasStoredTime }: ParsedMetadata,
+    extras: BucketExtras,
+  ): Promise<void> {
     // The time that ties them together must be a stored one: that of a bare directory changes.
-    if ((await this.#objects.read(pathOf(name))) === undefined) await this.#write(name, file)
+    if (!hasStoredTime) await this.#write(name, file)
     try {
       if (extras.documents.size === 0 && extras.originals.size === 0) {
         await this.#objects.remove(extrasPathOf(name))
@@ -240,14 +253,16 @@ export class BucketMetadataStore {
       this.#objects.read(extrasPathOf(name)),
     ])
     let file = content === undefined ? undefined : parseFile(name, content)
+    let hasStoredTime = true
     if (file === undefined || file.createdNs === 0n) {
       // A directory without metadata is a bucket with defaults, or one of an old release.
       const base = file ?? newBucketMetadata(name, 0n)
       const imported = await this.#importLegacy(name, base)
       file = imported ?? { ...base, createdNs: directoryNs }
+      hasStoredTime = imported !== undefined
     }
     const extras = beside === undefined ? NO_EXTRAS : parseExtras(beside, name, file.createdNs)
-    return new ParsedMetadata(name, file, extras)
+    return new ParsedMetadata(name, file, { extras, hasStoredTime })
   }
 
   /** Moves the documents of an old release into the one object; undefined: there are none. */
@@ -281,7 +296,7 @@ export class BucketMetadataStore {
     }
     if (paths.length === 0) return undefined
     const imported = { ...file, createdNs }
-    const parsed = new ParsedMetadata(name, imported, NO_EXTRAS) // refuses malformed documents before anything is removed
+    const parsed = new ParsedMetadata(name, imported) // refuses malformed documents before anything is removed
     await this.#objects.write(pathOf(name), encodeBucketMetadata(parsed.file))
     for (const path of paths) await this.#objects.remove(path)
     return imported

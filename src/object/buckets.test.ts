@@ -216,6 +216,61 @@ test('a directory without metadata is a bucket with defaults', async () => {
   assert.notEqual((await engine.bucketMetadata('found')).document('PolicyConfigJSON'), undefined)
 })
 
+test('settings that MinIO has no place for are kept beside, for this life of the bucket', async () => {
+  const { engine, drives } = newServer()
+  for (const drive of drives) void drive.makeVolume('found')
+  await engine.setBucketDocument('found', 'CorsConfigXML', utf8('<c/>'))
+  const metadata = await engine.bucketMetadata('found')
+  assert.equal(textOf(metadata.document('CorsConfigXML') ?? utf8('')), '<c/>')
+  assert.ok(metadata.updatedNs('CorsConfigXML') >= metadata.createdNs)
+  // The time that ties both files together is a stored one now.
+  const stored = await engine.systemObjects.read('buckets/found/.metadata.bin')
+  assert.ok(stored !== undefined && parseBucketMetadata(stored).createdNs === metadata.createdNs)
+  const beside = await engine.systemObjects.read('buckets/found/.cairn-metadata.json')
+  assert.ok(beside !== undefined)
+  await engine.deleteBucket('found', { force: false })
+  assert.equal(await engine.systemObjects.read('buckets/found/.cairn-metadata.json'), undefined)
+  await engine.makeBucket('found', { objectLock: false, versioning: false })
+  await engine.systemObjects.write('buckets/found/.cairn-metadata.json', beside)
+  assert.equal((await engine.bucketMetadata('found')).document('CorsConfigXML'), undefined)
+})
+
+test('a document that MinIO cannot read is shown while its stand-in is stored', async () => {
+  const { engine } = newServer()
+  await engine.makeBucket('bucket', { objectLock: false, versioning: false })
+  const shown = async (): Promise<string> => {
+    const document = (await engine.bucketMetadata('bucket')).document('PolicyConfigJSON')
+    return document === undefined ? 'none' : textOf(document)
+  }
+  const change = { content: utf8('original'), standIn: utf8('for MinIO') }
+  await engine.setBucketDocument('bucket', 'PolicyConfigJSON', change)
+  assert.equal(await shown(), 'original')
+  const stored = await engine.systemObjects.read('buckets/bucket/.metadata.bin')
+  const { documents } = parseBucketMetadata(stored ?? utf8(''))
+  assert.equal(textOf(documents.get('PolicyConfigJSON') ?? utf8('')), 'for MinIO')
+  const beside = await engine.systemObjects.read('buckets/bucket/.cairn-metadata.json')
+  await engine.setBucketDocument('bucket', 'PolicyConfigJSON', utf8('newer'))
+  assert.equal(await shown(), 'newer')
+  // As when MinIO wrote it: the file beside is still the old one.
+  await engine.systemObjects.write('buckets/bucket/.cairn-metadata.json', beside ?? utf8(''))
+  assert.equal(await shown(), 'newer')
+  await engine.setBucketDocument('bucket', 'PolicyConfigJSON', undefined)
+  assert.equal(await shown(), 'none')
+})
+
+test('changes that depend on what is stored all count', async () => {
+  const { engine } = newServer()
+  await engine.makeBucket('bucket', { objectLock: false, versioning: false })
+  const append = (text: string): Promise<void> =>
+    engine.setBucketDocument('bucket', 'MetricsJSON', (current) => {
+      const before = current.document('MetricsJSON')
+      return utf8(`${before === undefined ? '' : textOf(before)}${text}`)
+    })
+  await Promise.all(['a', 'b', 'c', 'd'].map(append))
+  const document = (await engine.bucketMetadata('bucket')).document('MetricsJSON')
+  assert.equal(textOf(document ?? utf8('')).split('').sort().join(''), 'abcd')
+})
+
 test('documents of old releases are imported and their files removed', async () => {
   const { engine, drives } = newServer()
   for (const drive of drives) void drive.makeVolume('old')
