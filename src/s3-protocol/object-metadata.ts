@@ -34,7 +34,10 @@ export function requestMetadata(
   request: MetadataSource,
   query: { readonly entries: readonly (readonly [string, string])[] },
 ): Map<string, string> {
-  const metadata = collect(query.entries, (value) => value)
+  // In URLs signed in version 2 `Expires` is the end of the signature.
+  const isV2 = query.entries.some(([name]) => name === 'AWSAccessKeyId')
+  const entries = isV2 ? query.entries.filter(([name]) => name !== 'Expires') : query.entries
+  const metadata = collect(entries, (value) => value)
   for (const [key, value] of collect(request.rawHeaders, headerValueText)) metadata.set(key, value)
   const encoding = withoutAwsChunked(metadata.get('content-encoding') ?? '')
   if (encoding === '') metadata.delete('content-encoding')

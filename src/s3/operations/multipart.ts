@@ -121,7 +121,10 @@ export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
   const encoding = listEncoding(call)
   const prefix = call.query.get('prefix') ?? ''
   const delimiter = call.query.get('delimiter') ?? ''
-  const keyMarker = call.query.get('key-marker') ?? ''
+  const marker = call.query.get('key-marker') ?? ''
+  const isOfOneKey = marker === prefix && !call.query.get('upload-id-marker')
+  // Clients of MinIO ask for the uploads of one key with that key as marker too.
+  const keyMarker = isOfOneKey ? '' : marker
   // Without a key the upload id says nothing.
   const uploadIdMarker = keyMarker === '' ? '' : (call.query.get('upload-id-marker') ?? '')
   const { engine } = call.services
@@ -146,7 +149,7 @@ export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
     status: 200,
     body: xmlDocument('ListMultipartUploadsResult', [
       ['Bucket', call.bucket],
-      ['KeyMarker', encodeListed(encoding, keyMarker)],
+      ['KeyMarker', encodeListed(encoding, marker)],
       ['UploadIdMarker', uploadIdMarker],
       ['NextKeyMarker', encodeListed(encoding, result.nextKeyMarker)],
       ['NextUploadIdMarker', result.nextUploadIdMarker],
@@ -155,7 +158,9 @@ export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
       encoding !== undefined && ['EncodingType', encoding],
       ['MaxUploads', limit],
       ['IsTruncated', result.isTruncated],
-      ...result.uploads.map((upload): XmlField => ['Upload', uploadFields(upload, encoding)]),
+      ...result.uploads.map(
+        (upload): XmlField => ['Upload', uploadFields(upload, { encoding, prefix })],
+      ),
       ...result.commonPrefixes.map(
         (text): XmlField => ['CommonPrefixes', [['Prefix', encodeListed(encoding, text)]]],
       ),
@@ -163,14 +168,19 @@ export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
   }
 }
 
-function uploadFields(upload: UploadInfo, encoding: 'url' | undefined): XmlFields {
+function uploadFields(
+  upload: UploadInfo,
+  { encoding, prefix }: { readonly encoding: 'url' | undefined; readonly prefix: string },
+): XmlFields {
   const checksum = uploadChecksum(upload.userMetadata)
+  // MinIO's list of the uploads of one key tells neither owner nor class, and its clients hold it to that.
+  const isFull = upload.key !== prefix
   return [
     ['Key', encodeListed(encoding, upload.key)],
     ['UploadId', upload.uploadId],
-    owner('Initiator'),
-    owner('Owner'),
-    ['StorageClass', storageClassOf(upload.userMetadata)],
+    isFull && owner('Initiator'),
+    isFull && owner('Owner'),
+    isFull && ['StorageClass', storageClassOf(upload.userMetadata)],
     ['Initiated', isoDate(upload.initiatedNs)],
     checksum !== undefined && ['ChecksumAlgorithm', checksum.algorithm.toUpperCase()],
     checksum !== undefined && ['ChecksumType', checksum.type],

@@ -463,6 +463,11 @@ const version2: readonly Rule[] = [
   rule('2.6', 'a version 2 presigned read is good', async (t) =>
     (await reading(t, { auth: 'v2-presigned' })).is(200).contains('content'),
   ),
+  rule('2.6', 'the expiry of a version 2 URL is no metadata of what it writes', async (t) => {
+    const bucket = await t.shared()
+    ;(await t.put(bucket, t.key, 'x', {}, { auth: 'v2-presigned' })).is(200)
+    ;(await t.head(bucket, t.key)).is(200).has('expires', null)
+  }),
   rule('2.6', 'a version 2 presigned read that is over is refused', async (t) =>
     (await reading(t, { auth: 'v2-presigned', expiresSeconds: -60 })).is(403, 'AccessDenied'),
   ),

@@ -405,6 +405,19 @@ const uploadLists: readonly Rule[] = [
     ;(await uploads(t, bucket, { prefix: 'b' })).is(200).shows('Upload.Key', 'b')
     ;(await uploads(t, bucket, { prefix: 'c' })).is(200).shows('Upload.Key')
   }),
+  rule(
+    '7.3',
+    'a key as prefix and marker lists its uploads, as clients of MinIO ask for them',
+    async (t) => {
+      const { bucket, ids } = await startedIn(t, ['p/k', 'p/k'])
+      ;(await uploads(t, bucket, { prefix: 'p/k', delimiter: '/' }))
+        .is(200)
+        .shows('Upload.UploadId', ...ids)
+      ;(await uploads(t, bucket, { prefix: 'p/k', 'key-marker': 'p/k', delimiter: '/' }))
+        .is(200)
+        .shows('Upload.UploadId', ...ids)
+    },
+  ),
   rule('4.6.7', 'a delimiter rolls uploads up', async (t) => {
     const { bucket } = await startedIn(t, ['a/1', 'a/2', 'b', 'c/d/e'])
     ;(await uploads(t, bucket, { delimiter: '/' }))
