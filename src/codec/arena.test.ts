@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Arena, createCodecSeed } from './arena.ts'
 import { WORKSPACE_SIZE } from './layout.ts'
@@ -96,6 +97,28 @@ test('regions of threads do not overlap, and a thread may have a workspace only'
     if (before !== undefined) assert.equal(region.offset, before.offset + before.sizeBytes)
   }
   assert.equal(new Arena(seed, 0).freeBytes, 0)
+})
+
+test('memory that somebody may still write to is kept from others', async () => {
+  const arena = new Arena(createCodecSeed({ regionSizesBytes: [3 * UNIT] }), 0)
+  const slot = arena.tryAcquire(2 * UNIT)
+  assert(slot !== undefined)
+  const first = Promise.withResolvers<void>()
+  const second = Promise.withResolvers<void>()
+  arena.keep(slot.bytes.subarray(5, 9), first.promise)
+  arena.keep(slot.bytes.subarray(UNIT, UNIT + 9), second.promise)
+  slot.release()
+  const waiting = arena.acquire(2 * UNIT)
+  let isGranted = false
+  void waiting.then(() => (isGranted = true))
+  second.resolve()
+  await turn()
+  assert.equal(isGranted, false)
+  first.resolve()
+  const granted = await waiting
+  assert.equal(granted.offset, slot.offset)
+  granted.release()
+  assert.equal(arena.freeBytes, 3 * UNIT)
 })
 
 test('a worker makes its codec from the seed, and both see the same memory', async () => {

@@ -13,6 +13,7 @@ import { SHARED_LAYOUT, SHARED_SIZE, WASM_PAGE_SIZE, WORKSPACE_SIZE } from './la
  *   owner releases it when they are done.
  * - A slot is released exactly once; a second release is a bug and ends the process.
  * - Slots are not zeroed.
+ * - Memory that a hung thread may still write to is kept from others until it cannot any more (`keep`).
  * - Memory that no slot has used yet is not backed by the machine.
  */
 
@@ -85,6 +86,11 @@ interface Extent {
   size: number
 }
 
+interface Kept {
+  readonly offset: number
+  readonly until: Promise<void>
+}
+
 interface Waiter {
   readonly sizeBytes: number
   readonly grant: (slot: Slot) => void
@@ -97,6 +103,7 @@ export class Arena {
   /** Free extents by offset, never adjacent. The lowest that fits is used, so that warm memory is used again. */
   readonly #free: Extent[]
   readonly #waiters = new Set<Waiter>()
+  readonly #kept = new Set<Kept>()
   #freeBytes: number
 
   constructor(seed: CodecSeed, regionIndex: number) {
@@ -144,6 +151,14 @@ export class Arena {
     })
   }
 
+  /** Keeps the slot that `bytes` lies in from others until `until` resolves, whenever it is released. */
+  keep(bytes: Uint8Array, until: Promise<void>): void {
+    assert(bytes.buffer === this.#memory.buffer)
+    const kept = { offset: bytes.byteOffset, until }
+    this.#kept.add(kept)
+    void until.then(() => this.#kept.delete(kept))
+  }
+
   #assertPossible(sizeBytes: number): void {
     assert(Number.isSafeInteger(sizeBytes) && sizeBytes > 0)
     assert(sizeBytes <= this.#capacity, 'Buffer is larger than the whole arena')
@@ -171,10 +186,19 @@ export class Arena {
     const release = (): void => {
       assert(lent, 'Buffer was released twice')
       lent = false
-      this.#giveBack(offset, roundUp(sizeBytes))
-      this.#serveWaiters()
+      this.#release(offset, roundUp(sizeBytes))
     }
     return { offset, bytes, release, [Symbol.dispose]: release }
+  }
+
+  #release(offset: number, size: number): void {
+    for (const kept of this.#kept) {
+      if (kept.offset < offset || kept.offset >= offset + size) continue
+      void kept.until.then(() => this.#release(offset, size))
+      return
+    }
+    this.#giveBack(offset, size)
+    this.#serveWaiters()
   }
 
   #giveBack(offset: number, size: number): void {

@@ -326,7 +326,7 @@ test('calls of one turn travel in one message', async () => {
   port2.close()
 })
 
-test('a call given up is never begun, and one that copies into the arena is waited for', async () => {
+test('a call given up is never begun, and a read that has begun is over with its thread', async () => {
   const { port1, port2 } = new MessageChannel()
   const states = createDriveStates(1)
   const state = new DriveStateCell(states, 0)
@@ -345,25 +345,28 @@ test('a call given up is never begun, and one that copies into the arena is wait
   client.connect({ port: port1, claims: claims.buffer })
   const waiting = client.makeVolume('a')
   const running = client.makeVolume('b')
-  const copying = client.readFile('a', 'b', 0, codec.memory.subarray(0, 8))
-  Atomics.store(claims, 1, CLAIM.running)
-  Atomics.store(claims, 2, CLAIM.copying)
-  let isCopied = false
-  void copying.then(() => (isCopied = true))
+  const reading = client.readFile('a', 'b', 0, codec.memory.subarray(0, 8))
+  const elsewhere = client.readFile('a', 'b', 0, new Uint8Array(8))
+  for (const slot of [1, 2, 3]) Atomics.store(claims, slot, CLAIM.running)
   assert.equal(codeOf(await waiting), 'DriveTimeout')
   assert.equal(codeOf(await running), 'DriveTimeout')
-  assert.deepEqual([...claims.subarray(0, 3)], [CLAIM.cancelled, CLAIM.cancelled, CLAIM.copying])
+  const { cancelled, running: begun } = CLAIM
+  assert.deepEqual([...claims.subarray(0, 4)], [cancelled, begun, begun, begun])
+  const given = await reading
+  assert.ok(given instanceof DriveError && given.settled !== undefined)
+  let isSettled = false
+  void given.settled.then(() => (isSettled = true))
+  const other = await elsewhere
+  assert.ok(other instanceof DriveError && other.settled === undefined)
   assert.equal(state.get(), 'faulty')
   assert.equal(lines.length, 1)
   assert.match(lines[0] ?? '', /taking drive \/none offline/)
   assert.equal(codeOf(await client.makeVolume('c')), 'DriveFaulty')
   await delay(20)
-  assert.equal(isCopied, false)
-  Atomics.store(claims, 2, CLAIM.running)
-  port2.postMessage({ items: [[2, undefined]], bytes: undefined })
-  assert.equal(codeOf(await copying), 'ok')
-  client.close()
+  assert.equal(isSettled, false)
   port2.close()
+  await given.settled
+  client.close()
 })
 
 test('a call taken back is never begun, and tells by its deadline that the drive hangs', async () => {

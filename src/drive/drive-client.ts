@@ -58,6 +58,8 @@ interface Pending {
   readonly deadlineMs: number
   /** Of `readFile`, when it is not in the arena. */
   readonly target: Uint8Array | undefined
+  /** A read that writes into the arena itself. */
+  readonly isIntoArena: boolean
   /** As the caller has it. */
   reply: Promise<unknown> | undefined
   isWithdrawn: boolean
@@ -66,16 +68,15 @@ interface Pending {
 const METHOD_NUMBERS: ReadonlyMap<DriveMethod, number> = new Map(
   DRIVE_METHODS.map((method, index) => [method, index]),
 )
-/** Pause before a call whose bytes are being copied into the arena is looked at again. */
-const COPYING_RETRY_MS = 1
 
 /**
  * A drive that lives in another thread; one client for each thread and drive.
  *
  * - All calls of one turn of the event loop travel in one message.
  * - A call that misses its deadline answers `DriveTimeout` and takes the drive offline. From then on its memory is the
- *   caller's again: a read that was given up is not copied into the arena (see `drive-messages.ts`); an append that
- *   had begun may still read the memory, and what it writes then is a staged file whose writer gave it up.
+ *   caller's again, except that of a read into the arena which has begun (`DriveError.settled`: at most one for each
+ *   thread of the drive). An append that had begun may still read the memory, and what it writes then is a staged file
+ *   whose writer gave it up.
  * - A call taken back with `withdraw` still tells, by its deadline, that the drive hangs.
  * - Given-up calls count as in flight until the drive's thread has seen them, so a hung drive holds a bounded number.
  */
@@ -92,6 +93,8 @@ export class DriveClient implements Drive {
   /** By slot, in the order of the calls: deadlines ascend. */
   readonly #pending = new Map<number, Pending>()
   #freeSlots: number[] = []
+  /** By slot: reads into the arena that were given up and go on. */
+  readonly #unsettled = new Map<number, () => void>()
   #isFlushPlanned = false
   #timer: Timer | undefined
 
@@ -108,13 +111,18 @@ export class DriveClient implements Drive {
   /** Uses a new thread of the drive from now on. Calls that wait for the one before fail with `DriveTimeout`. */
   connect(connection: DriveConnection): void {
     this.close()
+    this.#unsettled.clear() // the thread before was abandoned: what it reads into is never known to be free
     this.#claims = new Int32Array(connection.claims)
     const count = Math.min(this.#callsInFlightMax, this.#claims.length)
     this.#freeSlots = Array.from({ length: count }, (_, index) => count - 1 - index)
     this.#port = connection.port
     connection.port.on('message', (batch: WireBatch<WireReply>) => this.#take(batch))
     connection.port.on('close', () => {
-      if (this.#port === connection.port) this.close() // its thread ended
+      if (this.#port !== connection.port) return
+      // Its thread ended, and with it what it was reading.
+      this.close()
+      for (const settle of this.#unsettled.values()) settle()
+      this.#unsettled.clear()
     })
   }
 
@@ -126,8 +134,7 @@ export class DriveClient implements Drive {
     this.#port?.close()
     this.#port = undefined
     for (const [slot, pending] of this.#pending) {
-      if (!this.#giveUp(slot)) waitForCopy(this.#claims, slot)
-      pending.resolve(new DriveError('DriveTimeout', 'The thread of the drive ended'))
+      this.#giveUp(slot, pending, 'The thread of the drive ended')
     }
     this.#pending.clear()
     this.#freeSlots = []
@@ -141,9 +148,7 @@ export class DriveClient implements Drive {
     for (const [slot, pending] of this.#pending) {
       if (pending.reply !== reply) continue
       // The host runs only what it can claim.
-      pending.isWithdrawn =
-        Atomics.compareExchange(this.#claims, slot, CLAIM.waiting, CLAIM.cancelled) ===
-        CLAIM.waiting
+      pending.isWithdrawn = this.#cancel(slot)
       return pending.isWithdrawn
     }
     return false // answered
@@ -301,8 +306,17 @@ export class DriveClient implements Drive {
         return
       }
       const target = method === 'readFile' ? this.#ownTarget(values[3]) : undefined
+      const isIntoArena = method === 'readFile' && target === undefined
       const deadlineMs = this.#clock.monotonicMs() + this.#timeoutMs
-      pending = { resolve, method, deadlineMs, target, reply: undefined, isWithdrawn: false }
+      pending = {
+        resolve,
+        method,
+        deadlineMs,
+        target,
+        isIntoArena,
+        reply: undefined,
+        isWithdrawn: false,
+      }
       this.#pending.set(slot, pending)
       Atomics.store(this.#claims, slot, CLAIM.waiting)
       this.#outbox.push([slot, numberOf(method), this.#packed(method, values)])
@@ -349,7 +363,11 @@ export class DriveClient implements Drive {
     for (const [slot, value] of batch.items) {
       this.#freeSlots.push(slot)
       const pending = this.#pending.get(slot)
-      if (pending === undefined) continue // given up before
+      if (pending === undefined) {
+        this.#unsettled.get(slot)?.() // given up before
+        this.#unsettled.delete(slot)
+        continue
+      }
       this.#pending.delete(slot)
       pending.resolve(resultOf(pending, value, batch.bytes))
     }
@@ -367,18 +385,9 @@ export class DriveClient implements Drive {
         nextMs ??= pending.deadlineMs - nowMs
         break
       }
-      if (!this.#giveUp(slot)) {
-        nextMs = COPYING_RETRY_MS
-        continue
-      }
       isLate = true
       this.#pending.delete(slot)
-      pending.resolve(
-        new DriveError(
-          'DriveTimeout',
-          `Drive "${this.endpoint}" does not answer ${pending.method}`,
-        ),
-      )
+      this.#giveUp(slot, pending, `Drive "${this.endpoint}" does not answer ${pending.method}`)
     }
     if (nextMs !== undefined) this.#timer = this.#clock.setTimer(nextMs, () => this.#expire())
     if (isLate && this.#state.change('online', 'faulty')) {
@@ -399,13 +408,19 @@ export class DriveClient implements Drive {
     }
   }
 
-  /** False: the host is copying its bytes into the arena at this moment. */
-  #giveUp(slot: number): boolean {
-    const claims = this.#claims
-    return (
-      Atomics.compareExchange(claims, slot, CLAIM.waiting, CLAIM.cancelled) === CLAIM.waiting ||
-      Atomics.compareExchange(claims, slot, CLAIM.running, CLAIM.cancelled) !== CLAIM.copying
-    )
+  #giveUp(slot: number, pending: Pending, message: string): void {
+    const goesOn = !this.#cancel(slot) && pending.isIntoArena
+    const settled = goesOn
+      ? new Promise<void>((resolve) => this.#unsettled.set(slot, resolve))
+      : undefined
+    pending.resolve(new DriveError('DriveTimeout', message, { settled }))
+  }
+
+  /** True: the call had not begun, and never will. */
+  #cancel(slot: number): boolean {
+    const { waiting, cancelled } = CLAIM
+    const before = Atomics.compareExchange(this.#claims, slot, waiting, cancelled)
+    return before === waiting || before === cancelled
   }
 }
 
@@ -426,11 +441,4 @@ function resultOf(pending: Pending, value: unknown, bytes: Uint8Array | undefine
     return undefined
   }
   return result
-}
-
-/** A copy takes microseconds, unless its thread has ended meanwhile: the wait is bounded. */
-function waitForCopy(claims: Int32Array, slot: number): void {
-  for (let i = 0; i < 100 && Atomics.load(claims, slot) === CLAIM.copying; i++) {
-    Atomics.wait(claims, slot, CLAIM.copying, 10)
-  }
 }

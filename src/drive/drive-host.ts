@@ -7,7 +7,6 @@ import { Codec } from '#codec/codec'
 import { createLog } from '#observe/log'
 import { type Drive, DriveError, type WalkReply } from './drive.ts'
 import {
-  CLAIM,
   claimRun,
   DRIVE_METHODS,
   type DriveConnection,
@@ -30,8 +29,6 @@ import { DriveHealth } from './health.ts'
 import { LocalDrive } from './local/local-drive.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
 
-/** Read buffers up to this size are kept. */
-const BOUNCE_SIZE_KEPT = 4 * 1024 * 1024
 /** After a read of this size the replies leave at once: the client works on it while the next one is read. */
 const PROMPT_REPLY_SIZE = 65_536
 
@@ -56,7 +53,6 @@ export class DriveHost {
   readonly #clients: Client[] = []
   #waiting: { readonly client: Client; readonly batch: WireBatch<WireCall> }[] = []
   #isBusy = false
-  #bounce = new Uint8Array(0)
 
   /** `memory`: the arena. */
   constructor(drive: Drive, watch: CallWatch, memory: Uint8Array) {
@@ -142,38 +138,20 @@ export class DriveHost {
     return values.map((value) => unpack(value, bytes, arenaBytes))
   }
 
-  /**
-   * Reads through a buffer of this thread. A thread that hangs in a read may wake when the memory behind the target
-   * serves another request, so the target is touched only after the read, under the claim.
-   */
   async #read(client: Client, slot: number, values: readonly unknown[]): Promise<void> {
     const target = values[3]
     assert(isWireBytes(target))
     const { bytesAt, size, inArena } = target
-    const buffer = inArena ? this.#bounceOf(size) : new Uint8Array(size)
+    const buffer = inArena ? this.#memory.subarray(bytesAt, bytesAt + size) : new Uint8Array(size)
     const result = await invoke(this.#drive, 'readFile', [
       ...values.slice(0, 3),
       buffer,
       ...values.slice(4),
     ])
     this.#watch.observe(result)
-    if (result instanceof DriveError) this.#reply(client, slot, client.outbox.pack(result))
-    else if (!inArena) this.#reply(client, slot, client.outbox.place(buffer))
-    else {
-      const { claims } = client
-      if (Atomics.compareExchange(claims, slot, CLAIM.running, CLAIM.copying) === CLAIM.running) {
-        this.#memory.set(buffer, bytesAt)
-        Atomics.store(claims, slot, CLAIM.running)
-      }
-      this.#reply(client, slot, undefined)
-    }
+    const isSent = !inArena && !(result instanceof DriveError)
+    this.#reply(client, slot, isSent ? client.outbox.place(buffer) : result)
     if (size >= PROMPT_REPLY_SIZE) client.outbox.post(client.port)
-  }
-
-  #bounceOf(size: number): Uint8Array {
-    if (size > BOUNCE_SIZE_KEPT) return new Uint8Array(size)
-    if (size > this.#bounce.length) this.#bounce = new Uint8Array(size)
-    return this.#bounce.subarray(0, size)
   }
 
   /** Replies of one turn leave together. */

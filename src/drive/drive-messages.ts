@@ -20,12 +20,12 @@ import {
  *
  * - One message carries all calls of one turn of the event loop, and likewise for replies.
  * - Byte arrays lie in one buffer per message, or in the arena, where only their place is sent.
- * - A claim decides who owns a call: a call that its client gave up is never begun, and a read that was given up never
- *   reaches the arena, whatever a hung thread does when it wakes.
+ * - A claim decides who owns a call: a call that its client gave up is never begun. A read that has begun writes into
+ *   the arena whenever a hung thread wakes, so its client tells when that is over (`DriveError.settled`).
  *
- *             client posts        host begins         host copies into the arena   copied
- *   (free) ─────────────► WAITING ───────────► RUNNING ───────────► COPYING ───────────► RUNNING
- *                            └─ deadline ─► CANCELLED ◄─ deadline ──┘ (not from COPYING: microseconds)
+ *             client posts        host begins
+ *   (free) ─────────────► WAITING ───────────► RUNNING
+ *                            └─ given up ─► CANCELLED
  */
 
 /** Methods by their number in messages. */
@@ -104,7 +104,7 @@ export interface DriveConnection {
 export const CALLS_IN_FLIGHT_MAX = 4096
 export const DRIVE_TIMEOUT_MS = 30_000
 
-export const CLAIM = { waiting: 1, running: 2, copying: 3, cancelled: 4 } as const
+export const CLAIM = { waiting: 1, running: 2, cancelled: 3 } as const
 
 /** True when the call is the host's now. */
 export function claimRun(claims: Int32Array, slot: number): boolean {

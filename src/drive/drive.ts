@@ -48,14 +48,17 @@ export class DriveError extends Error {
   readonly code: DriveErrorCode
   /** With `StaleCommit`: the newest modification time stored, nanoseconds. */
   readonly newestNs: bigint | undefined
+  /** With `DriveTimeout` of a read that goes on: resolves when it writes into its target no more. */
+  readonly settled: Promise<void> | undefined
   constructor(
     code: DriveErrorCode,
     message: string,
-    options?: { cause?: unknown; newestNs?: bigint },
+    options?: { cause?: unknown; newestNs?: bigint; settled?: Promise<void> | undefined },
   ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.newestNs = options?.newestNs
+    this.settled = options?.settled
   }
   get temporary(): boolean {
     return (

@@ -87,7 +87,10 @@ async function crashWhileReplacing(seed: number, driveCount: number): Promise<'o
     : (moments[random.below(moments.length)] ?? [])
   const images = systems.map((system, i) => {
     const [, , image] = system.crashImages(positions[i] ?? 0, random, 3)
-    return image ?? system.crashImages(positions[i] ?? 0, random, 1).next().value
+    if (image !== undefined) return image
+    const [only] = system.crashImages(positions[i] ?? 0, random, 1)
+    assert.ok(only !== undefined)
+    return only
   })
   const left = images.map((image) => {
     assert.ok(image instanceof SimFileSystem)

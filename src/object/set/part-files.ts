@@ -95,11 +95,14 @@ export class PartFiles {
       return new DriveError('FileCorrupt', 'Hash of the whole file differs')
     }
     const stream = this.#streamOf(position)
-    const result = await drive.readFile(bucket, this.#pathOf(copy), offset, target, stream)
-    if (!isMissing(result)) return result
-    if (copy.dataDir === LEGACY_DATA_DIR) {
-      return drive.readFile(bucket, this.#besidePath(), offset, target, stream)
+    let result = await drive.readFile(bucket, this.#pathOf(copy), offset, target, stream)
+    if (isMissing(result) && copy.dataDir === LEGACY_DATA_DIR) {
+      result = await drive.readFile(bucket, this.#besidePath(), offset, target, stream)
     }
+    if (result instanceof DriveError && result.settled !== undefined) {
+      this.#set.context.codec.arena.keep(target, result.settled)
+    }
+    if (!isMissing(result)) return result
     // Releases of 2021 kept small data in the metadata without saying so there.
     if (copy.inline !== undefined && copy.inline.length >= offset + target.length) {
       target.set(copy.inline.subarray(offset, offset + target.length))
