@@ -33,6 +33,7 @@ import { RequestBody } from './request-body.ts'
 import { ResponseWithHeaders } from './response-with-headers.ts'
 import { type Address, parseAddress, Router } from './router.ts'
 import type { Operation, S3Call, S3Reply, S3Services } from './s3.ts'
+import { awaitSlow, mayBeSlow } from './slow-reply.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 import { Websites } from './website.ts'
 import { SiteRequest } from './website/site-request.ts'
@@ -150,7 +151,8 @@ class FrontDoor {
       const admitted = address
       await this.#within(async () => {
         const call = await this.#admit(request, admitted)
-        const reply = await call.operation.handler(call)
+        const reply = await this.#outcome(call, response, admitted)
+        if (reply === undefined) return
         await this.#replies.send(request, response, reply)
         const failure = failureWithin(reply)
         if (failure !== undefined) this.#report(request, errorOf(failure), failure)
@@ -167,6 +169,27 @@ class FrontDoor {
     } finally {
       this.#options.admission?.leave()
     }
+  }
+
+  /** The reply of the handler; undefined when it took so long that it was sent already. */
+  async #outcome(
+    call: S3Call,
+    response: HttpResponse,
+    address: Address,
+  ): Promise<S3Reply | undefined> {
+    const running = call.operation.handler(call)
+    if (!mayBeSlow(call.operation)) return running
+    const { request } = call
+    const { path, bucket, key } = address
+    return awaitSlow(running, response, {
+      clock: this.#options.services.clock,
+      sendHead: () => this.#replies.documentHead(request, response),
+      errorText: (thrown) => {
+        const error = errorOf(thrown)
+        this.#report(request, error, thrown)
+        return this.#replies.errorText(request, { error, path, bucket, key })
+      },
+    })
   }
 
   async #serveSite(request: HttpRequest, response: HttpResponse, site: string): Promise<void> {

@@ -102,6 +102,26 @@ export class ReplyWriter {
     response.end(body)
   }
 
+  /** The head of a document whose outcome is not known yet. */
+  documentHead(request: HttpRequest, response: HttpResponse): void {
+    const headers = this.#headers(request)
+    headers.push(['Content-Type', 'application/xml'])
+    response.head(200, headers)
+  }
+
+  /** The document of an error, for a reply that has begun. */
+  errorText(
+    request: HttpRequest,
+    failure: {
+      readonly error: S3Error
+      readonly path: string
+      readonly bucket: string
+      readonly key: string
+    },
+  ): string {
+    return errorDocument(failure, request.id, this.#options.hostId)
+  }
+
   /** The reply of a handler. Throws while nothing was sent; afterwards cuts the connection and throws. */
   async send(request: HttpRequest, response: HttpResponse, reply: S3Reply): Promise<void> {
     const { body } = reply
