@@ -72,6 +72,10 @@ class Listener implements HttpServer {
     this.#server.timeout = this.#limits.inactivityMs
     this.#server.on('request', (message, response) => this.#accept(message, response, false))
     this.#server.on('checkContinue', (message, response) => this.#accept(message, response, true))
+    // An expectation that nobody knows is passed over, as S3 servers do.
+    this.#server.on('checkExpectation', (message, response) =>
+      this.#accept(message, response, false),
+    )
     this.#server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket))
     this.#server.on('timeout', (socket: Socket) => this.#onTimeout(socket))
   }

@@ -121,6 +121,13 @@ const basics: readonly Rule[] = [
     const owner = (await t.send({ method: 'GET', path: '/' })).first('Owner.ID')
     ;(await t.put(bucket, t.key, 'x', { 'x-amz-expected-bucket-owner': owner })).is(200)
   }),
+  ...rules('4.2.3', ['200', ''], (expect) => [
+    `an expectation of "${expect}" is passed over`,
+    async (t) => {
+      const bucket = await t.shared()
+      ;(await t.put(bucket, t.key, 'x', {}, { unsigned: { Expect: expect } })).is(200)
+    },
+  ]),
   rule('4.2.3', 'two writes at once leave one of them whole', async (t) => {
     const bucket = await t.shared()
     const bodies = ['a', 'b'].map((letter) => Buffer.alloc(300_000, letter))
