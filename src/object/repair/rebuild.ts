@@ -65,6 +65,8 @@ class Rebuild {
   /** In front of each shard of the part at hand: 32, or 0 when its files have one hash each. */
   #hashBytes = HASH_SIZE_BYTES
   #partIndex = 0
+  /** A drive hangs in a read, and may yet write over what is rebuilt in its place: this memory is given up. */
+  #isUnsafe = false
   /** By position: of the file that is being written. */
   readonly #hashers = new Map<number, ReturnType<typeof wholeFileHasher>>()
   readonly #partHashes = new Map<number, PartHash[]>()
@@ -172,6 +174,7 @@ class Rebuild {
         return slot.bytes.subarray(dataAt - this.#hashBytes, dataAt + shardBytes)
       }
       await this.#readFrames(chosen, block * (this.#hashBytes + this.#shardSize), frameOf)
+      if (this.#isUnsafe) return false
       for (const position of chosen) {
         if (this.#isBad[position] === true) continue
         if (this.#hashBytes === 0) {
@@ -236,7 +239,10 @@ class Rebuild {
       (drive, position) => this.#files.read(drive, position, offset, targetOf(position)),
     )
     for (const position of positions) {
-      if (outcomes[position] instanceof DriveError) this.#isBad[position] = true
+      const outcome = outcomes[position]
+      if (!(outcome instanceof DriveError)) continue
+      this.#isBad[position] = true
+      if (outcome.settled !== undefined) this.#isUnsafe = true
     }
   }
 

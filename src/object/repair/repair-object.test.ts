@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { DriveError, type Drive } from '#drive/drive'
 import { contentOf, testCodec } from '#testing/engine-fixture'
-import { RepairFixture, settled } from './testing/repair-fixture.ts'
+import { overriding, RepairFixture, setOf, settled } from './testing/repair-fixture.ts'
+import { repairKey } from './repair-object.ts'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -91,6 +93,39 @@ for (const { count, parity } of SHAPES) {
     })
   }
 }
+
+test('a repair goes on in other memory when a drive hangs in a read', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  await fixture.engine.put('a/k', contentOf(3 * MIB))
+  const before = fixture.snapshot()
+  rmSync(fixture.file(3, 'bucket/a'), { recursive: true })
+  const over = Promise.withResolvers<void>()
+  let hanging = 0
+  const drives = fixture.drives.map(
+    (drive, i): Drive =>
+      i === 3
+        ? drive
+        : overriding(drive, {
+            readFile: (...call) => {
+              if (hanging > 0) return drive.readFile(...call)
+              hanging++
+              const settled = over.promise
+              return Promise.resolve(new DriveError('DriveTimeout', 'Hangs', { settled }))
+            },
+          }),
+  )
+  const engine = fixture.engineOver(drives)
+  const result = await repairKey(setOf(engine), 'bucket', 'a/k', { deep: false })
+  assert.deepEqual([result.problems, result.changes, hanging], [[], 1, 1])
+  // Nobody gets the memory that the read may yet write to.
+  assert.ok(engine.lentBytes > 0)
+  over.resolve()
+  await settled()
+  assert.equal(engine.lentBytes, 0)
+  const again = await repairKey(setOf(engine), 'bucket', 'a/k', { deep: false })
+  assert.deepEqual(again.problems, [])
+  assert.deepEqual(fixture.snapshot(), before)
+})
 
 test('all versions of a key come back, markers and shared data too', async (context) => {
   const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
