@@ -7,6 +7,7 @@ import { RepairQueue } from '#object/repair-queue'
 import { RepairService } from '#object/repair-service'
 import type { RepairItem, RepairSink } from '#object/repair-sink'
 import type { Log } from '#observe/log'
+import { uploadDueMs } from '#s3/upload-expiry'
 import type { ThreadEngine } from './thread-engine.ts'
 import type { EngineSeed } from './thread-seed.ts'
 
@@ -37,7 +38,11 @@ export class Background implements RepairSink {
         if (seat !== undefined) healing[seat.index] = 0
       },
       expireUploads: (signal) =>
-        expireUploads(engine.uploads, { lifeMs: settings().staleUploadsExpiryMs, signal }),
+        expireUploads(engine.uploads, {
+          lifeMs: settings().staleUploadsExpiryMs,
+          dueMs: (upload) => uploadDueMs(engine, upload),
+          signal,
+        }),
       get expireIntervalMs() {
         return settings().staleUploadsIntervalMs
       },

@@ -18,7 +18,7 @@ import {
   type Unseal,
 } from '../object.ts'
 import type { PoolLayout } from '../placement.ts'
-import { expireUploads } from '../expire-uploads.ts'
+import { type AgingUpload, expireUploads } from '../expire-uploads.ts'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -263,6 +263,25 @@ test('uploads older than a day are dropped', async () => {
   assert.equal(await expireUploads(store), 0)
   assert.equal(await expireUploads(store, { lifeMs: -1000 }), 1)
   assert.equal((await server.engine.listUploads('bucket', NO_LIST)).uploads.length, 0)
+})
+
+test('rules of buckets come before the life that all uploads have', async () => {
+  const server = newServer()
+  await begin(server, 'kept')
+  await begin(server, 'ended')
+  await begin(server, 'other')
+  const store = server.engine.uploads
+  const nowMs = Date.now()
+  const dueMs = async ({ bucket, key }: AgingUpload): Promise<number | undefined> => {
+    assert.equal(bucket, 'bucket')
+    return key === 'kept' ? nowMs + 60_000 : key === 'ended' ? nowMs - 60_000 : undefined
+  }
+  const keys = async (): Promise<readonly string[]> =>
+    (await server.engine.listUploads('bucket', NO_LIST)).uploads.map(({ key }) => key)
+  assert.equal(await expireUploads(store, { dueMs }), 1)
+  assert.deepEqual(await keys(), ['kept', 'other'])
+  assert.equal(await expireUploads(store, { dueMs, lifeMs: -1000 }), 1)
+  assert.deepEqual(await keys(), ['kept'])
 })
 
 test('a part can be a range of an object', async () => {

@@ -385,3 +385,22 @@ test('replication is for buckets with versions, and going without it is always p
   assert.equal((await remove('plain', 'replication')).status, 204)
   assert.equal((await get('plain', 'replication')).code, 'ReplicationConfigurationNotFoundError')
 })
+
+test('clients are told when their uploads end', async () => {
+  const rule = `<ID>a b</ID>${ON}<Filter><Prefix>tmp/</Prefix></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload>`
+  await s3.make('uploads')
+  assert.equal((await put('uploads', 'lifecycle', lifecycle(rule))).status, 200)
+  const start = (key: string): Promise<S3Reply> =>
+    s3.send({ method: 'POST', bucket: 'uploads', key, query: { uploads: '' } })
+  const started = await start('tmp/a')
+  const date = started.headers['x-amz-abort-date'] ?? ''
+  const leftMs = Date.parse(date) - Date.now()
+  assert.match(date, /00:00:00 GMT$/)
+  assert.ok(leftMs > 2 * 86_400_000 - 60_000 && leftMs <= 3 * 86_400_000)
+  assert.equal(started.headers['x-amz-abort-rule-id'], 'a%20b')
+  const uploadId = s3.texts(started, 'UploadId')[0] ?? ''
+  const query = { uploadId }
+  const parts = await s3.send({ method: 'GET', bucket: 'uploads', key: 'tmp/a', query })
+  assert.equal(parts.headers['x-amz-abort-date'], date)
+  assert.equal((await start('b')).headers['x-amz-abort-date'], undefined)
+})

@@ -3,6 +3,7 @@ import type { UploadInfo } from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
+import { uploadEndHeaders } from '../upload-expiry.ts'
 import {
   type ChecksumType,
   declaredChecksum,
@@ -43,6 +44,7 @@ export async function createMultipartUpload(call: S3Call): Promise<S3Reply> {
   return {
     status: 200,
     headers: [
+      ...uploadEndHeaders(metadata, call.key, upload.initiatedNs),
       ...encryptionHeaders(call, upload.systemMetadata),
       ...(checksum === undefined
         ? []
@@ -79,12 +81,14 @@ export async function listParts(call: S3Call): Promise<S3Reply> {
   const encoding = listEncoding(call)
   const uploadId = uploadIdOf(call)
   const { upload, parts } = await call.services.engine.listParts(call.bucket, call.key, uploadId)
+  const metadata = await call.services.engine.bucketMetadata(call.bucket)
   const after = parts.filter((part) => part.number > marker)
   const page = after.slice(0, limit)
   const checksum = uploadChecksum(upload.userMetadata)
   const isTruncated = limit > 0 && after.length > page.length
   return {
     status: 200,
+    headers: [...uploadEndHeaders(metadata, call.key, upload.initiatedNs)],
     body: xmlDocument('ListPartsResult', [
       ['Bucket', call.bucket],
       ['Key', encodeListed(encoding, call.key)],
