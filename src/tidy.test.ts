@@ -87,6 +87,7 @@ const TABLE: Readonly<Record<string, Border>> = {
       '@fastify/busboy@post-policy-form.ts',
       'yauzl@zip-archive.ts',
       'node:stream@zip-archive.ts',
+      'node:zlib@reply.ts',
     ],
   },
   server: {

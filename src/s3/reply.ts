@@ -129,9 +129,12 @@ export class ReplyWriter {
       await this.#stream(request, response, { reply, reader: body })
       return
     }
-    const bytes = typeof body === 'string' ? utf8(body) : body
+    const plain = typeof body === 'string' ? utf8(body) : body
     const headers = this.#headers(request)
     const given = addHeaders(headers, reply.headers)
+    const isPackable =
+      typeof body === 'string' && reply.status === 200 && body.length >= PACKED_MIN_LENGTH
+    const bytes = isPackable && plain !== undefined ? await packed(request, headers, plain) : plain
     if (bytes !== undefined && bytes.length > 0 && !given.type) {
       headers.push(['Content-Type', reply.contentType ?? 'application/xml'])
     }
@@ -247,4 +250,23 @@ function errorDocument(
     if (name !== 'Region') text += `<${name}>${escapeXml(value)}</${name}>`
   }
   return `${text}</Error>`
+}
+
+/** Documents from this size on are compressed for clients that ask for it. */
+const PACKED_MIN_LENGTH = 1000
+
+async function packed(
+  request: HttpRequest,
+  headers: Header[],
+  plain: Uint8Array,
+): Promise<Uint8Array> {
+  headers.push(['Vary', 'Accept-Encoding'])
+  const accepted = request.header('accept-encoding') ?? ''
+  if (!/(?:^|,)\s*gzip\s*(?:,|$|;(?!\s*q=0(?:\.0*)?\s*(?:,|$)))/i.test(accepted)) return plain
+  const { gzip } = await import('node:zlib')
+  headers.push(['Content-Encoding', 'gzip'])
+  return new Promise((resolve, reject) => {
+    // The fastest level: lists shrink to a tenth with it, and are made while a client waits.
+    gzip(plain, { level: 1 }, (error, result) => (error === null ? resolve(result) : reject(error)))
+  })
 }

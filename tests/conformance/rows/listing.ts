@@ -1,4 +1,5 @@
 /** Lists of objects and versions (s3-api.md 4.3). */
+import { gunzipSync } from 'node:zlib'
 import { type Rule, rule, rules } from '../rule.ts'
 import { check, type Trial } from '../trial.ts'
 import type { Pairs } from '../wire.ts'
@@ -455,6 +456,26 @@ const single: readonly Rule[] = [
     }
     ;(await t.listV2(bucket)).shows('Contents.UserMetadata')
   }),
+  rule(
+    '1.2',
+    'long documents are compressed for clients that ask, short ones and objects never',
+    async (t) => {
+      const bucket = await t.own()
+      await t.fill(bucket, ['a', 'b', 'c', 'd'])
+      const list = (headers: Pairs): ReturnType<Trial['sub']> =>
+        t.sub('GET', bucket, {}, undefined, headers)
+      const plain = (await list({})).is(200).has('content-encoding', null)
+      const reply = (await list({ 'accept-encoding': 'gzip' }))
+        .is(200)
+        .has('content-encoding', 'gzip')
+      check(gunzipSync(reply.body).toString() === plain.text, 'the same document')
+      ;(await list({ 'accept-encoding': 'gzip;q=0' })).has('content-encoding', null)
+      ;(await t.put(bucket, 'long', 'x'.repeat(5000))).is(200)
+      ;(await t.get(bucket, 'long', { 'accept-encoding': 'gzip' }))
+        .is(200)
+        .has('content-encoding', null)
+    },
+  ),
   rule('4.3.2', 'over a thousand keys come in pages of a thousand', async (t) => {
     const bucket = await t.own()
     const keys = Array.from({ length: 1010 }, (_, i) => `k${String(i).padStart(4, '0')}`)
