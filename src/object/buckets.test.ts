@@ -268,7 +268,13 @@ test('changes that depend on what is stored all count', async () => {
     })
   await Promise.all(['a', 'b', 'c', 'd'].map(append))
   const document = (await engine.bucketMetadata('bucket')).document('MetricsJSON')
-  assert.equal(textOf(document ?? utf8('')).split('').sort().join(''), 'abcd')
+  assert.equal(
+    textOf(document ?? utf8(''))
+      .split('')
+      .sort()
+      .join(''),
+    'abcd',
+  )
 })
 
 test('documents of old releases are imported and their files removed', async () => {
