@@ -62,17 +62,7 @@ async function openCurrent(call: S3Call): Promise<ObjectReader | undefined> {
 /** The first bytes of an object are a plain write that must find nothing. */
 async function create(call: S3Call, offset: number): Promise<S3Reply> {
   if (offset !== 0) throw new S3Error('NoSuchKey')
-  let size = 0
-  const body: BodySource = {
-    sizeBytes: call.body.sizeBytes,
-    read: async (target) => {
-      const count = await call.body.read(target)
-      size += count
-      return count
-    },
-  }
-  const stored = await putObject({ ...call, body }, { mustBeNew: true })
-  return { ...stored, headers: [...(stored.headers ?? []), ['x-amz-object-size', String(size)]] }
+  return putObject(call, { mustBeNew: true })
 }
 
 async function extend(call: S3Call, info: ObjectInfo, existing: BodySource): Promise<S3Reply> {

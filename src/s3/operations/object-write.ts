@@ -9,7 +9,7 @@ import { type BodyChecksum, bodyChecks, bodyChecksumHeaders, storedSingle } from
 import { contentMetadata } from './compression.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
 import { expirationHeader } from './expiration.ts'
-import { quotedEtag } from './object-headers.ts'
+import { clientSize, quotedEtag } from './object-headers.ts'
 import { refuseProtected } from './object-lock.ts'
 import { checkBodySize, versionIdOf } from './request-values.ts'
 import { newSeal } from './seals.ts'
@@ -63,6 +63,7 @@ export async function putObject(call: S3Call, options: PutVariation = {}): Promi
     headers: [
       ['ETag', quotedEtag(info.etag)],
       ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
+      ['x-amz-object-size', String(clientSize(info))],
       ...expirationHeader(metadata, info),
       ...encryptionHeaders(call, info.systemMetadata),
       ...bodyChecksumHeaders(checksum),
