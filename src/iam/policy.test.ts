@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decide, isPublicPolicy, parseBucketPolicy, PolicyError, type Question } from './policy.ts'
+import {
+  decide,
+  isPublicPolicy,
+  mightAllow,
+  parseBucketPolicy,
+  PolicyError,
+  type Question,
+} from './policy.ts'
 
 const NOTHING = (): undefined => undefined
 
@@ -156,6 +163,14 @@ for (const [operator, wanted, given, met] of [
     assert.equal(decide(make(), ask({ values: given_ })), met ? 'allow' : 'none')
   })
 }
+
+test('conditions leave open what is allowed, and nothing else does', () => {
+  const closed = policy(statement({ Condition: { StringEquals: { 'aws:Referer': 'x' } } }))
+  assert.equal(decide(closed, ask()), 'none')
+  assert.equal(mightAllow(closed, ask()), true)
+  assert.equal(mightAllow(closed, ask({ action: 's3:PutObject' })), false)
+  assert.equal(mightAllow(closed, ask({ bucket: 'other' })), false)
+})
 
 test('actions of AWS that are spelled differently here are the same', () => {
   const cors = policy(statement({ Action: 's3:PutBucketCORS', Resource: 'arn:aws:s3:::box' }))

@@ -59,6 +59,14 @@ export function decide(policy: Policy, question: Question): Decision {
   return decision
 }
 
+/** Whether the policy allows what is asked under some conditions: false when nothing that is learned later can change a refusal. */
+export function mightAllow(policy: Policy, question: Question): boolean {
+  return policy.statements.some(
+    (statement) =>
+      statement.effect === 'Allow' && applies({ ...statement, conditions: [] }, question),
+  )
+}
+
 function applies(statement: Statement, question: Question): boolean {
   const { action, bucket, key, account, values } = question
   if (!statement.principals.some((pattern) => matchesWildcard(pattern, account))) return false

@@ -11,6 +11,7 @@ import {
   type Decision,
   decide,
   isPublicPolicy,
+  mightAllow,
   parseBucketPolicy,
   type Policy,
   PolicyError,
@@ -42,6 +43,12 @@ export interface AuthorizeContext {
   readonly facts?: RequestFacts | undefined
   /** The version meant when it is not that of the query. */
   readonly versionId?: string | undefined
+}
+
+/** The action that may allow the same. */
+function otherAction(context: AuthorizeContext, action: string): string | undefined {
+  const others = addressedVersion(context) === undefined ? OTHER_ACTIONS : VERSION_ACTIONS
+  return others.get(action)
 }
 
 interface Asked {
@@ -91,6 +98,25 @@ export class Authorizer {
     const asked = { action, bucket, key }
     const values = await this.#values(context, asked, policy)
     return isAllowedBy(policy, asked, values, context)
+  }
+
+  /** Whether it depends on what is not known yet, such as the request's document. */
+  async mightBeAllowed(
+    context: AuthorizeContext,
+    action: string,
+    bucket: string,
+    key: string,
+  ): Promise<boolean> {
+    const { identity } = context.authentication
+    if (identity.isOwner) return true
+    const policy = identity.accessKey === '' ? await this.#policyOf(bucket) : undefined
+    if (policy === undefined) return false
+    const asked = { action, bucket, key }
+    const values = await this.#values(context, asked, policy)
+    return [action, otherAction(context, action)].some(
+      (name) =>
+        name !== undefined && mightAllow(policy, { ...asked, action: name, account: '', values }),
+    )
   }
 
   /** Whether an anonymous caller may learn that `key` does not exist: who may list it, may. */
@@ -179,10 +205,7 @@ function isAllowedBy(
   if (asked.action === 's3:ListBucketVersions' && plain === 'none') {
     return say('s3:ListBucket') === 'allow'
   }
-  const other =
-    addressedVersion(context) === undefined
-      ? OTHER_ACTIONS.get(asked.action)
-      : VERSION_ACTIONS.get(asked.action)
+  const other = otherAction(context, asked.action)
   if (other === undefined) return plain === 'allow'
   const second = say(other)
   return second !== 'deny' && (plain === 'allow' || second === 'allow')

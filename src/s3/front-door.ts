@@ -288,12 +288,14 @@ class FrontDoor {
     const context = { request, query, authentication }
     const body = new RequestBody(request, authentication.payload)
     const { facts } = operation
-    // A refused request costs nothing, but where policies may ask for what the document says.
-    if (facts === undefined) await this.#authorize(context, { address, operation })
+    const target = { address, operation }
+    // A refused request costs nothing, but where its document may decide.
+    if (facts === undefined) await this.#authorize(context, target)
+    else if (!(await this.#mightBeAllowed(context, target))) throw new S3Error('AccessDenied')
     const document = await this.#readBody(request, operation, { body, authentication })
     const asked =
       facts === undefined ? context : { ...context, facts: facts(document, services.clock.nowMs()) }
-    if (facts !== undefined) await this.#authorize(asked, { address, operation })
+    if (facts !== undefined) await this.#authorize(asked, target)
     return {
       operation,
       services,
@@ -326,6 +328,14 @@ class FrontDoor {
         bucket,
         key,
       )
+  }
+
+  #mightBeAllowed(
+    context: AuthorizeContext,
+    { address, operation }: { readonly address: Address; readonly operation: Operation },
+  ): Promise<boolean> {
+    const { action = '' } = operation
+    return this.#authorizer.mightBeAllowed(context, action, address.bucket, address.key)
   }
 
   async #authorize(

@@ -332,16 +332,20 @@ test('policies see what documents of requests say', async () => {
       {
         Effect: 'Allow',
         Principal: '*',
-        Action: 's3:PutObjectTagging',
+        Action: ['s3:PutObjectTagging', 's3:PutObjectVersionTagging'],
         Resource: `arn:aws:s3:::${bucket}/*`,
         Condition: { StringEquals: { 's3:RequestObjectTag/open': 'yes' } },
       },
     ],
   })
   assert.equal((await call('PUT', bucket, 'policy', { body })).status, 204)
-  const tag = async (value: string, headers: Record<string, string> = {}): Promise<number> => {
+  const tag = async (
+    value: string,
+    headers: Record<string, string> = {},
+    version = '',
+  ): Promise<number> => {
     const sent = `<Tagging><TagSet><Tag><Key>open</Key><Value>${value}</Value></Tag></TagSet></Tagging>`
-    const reply = await fetch(`${s3.url}/${bucket}/k?tagging`, {
+    const reply = await fetch(`${s3.url}/${bucket}/k?tagging${version}`, {
       method: 'PUT',
       body: sent,
       headers,
@@ -350,5 +354,13 @@ test('policies see what documents of requests say', async () => {
   }
   assert.equal(await tag('yes'), 200)
   assert.equal(await tag('no'), 403)
+  // Who may not whatever the document says is refused before it is read.
+  const unread = await fetch(`${s3.url}/${bucket}?tagging`, { method: 'PUT', body: '<x' })
+  assert.equal(unread.status, 403)
   assert.equal(await tag('no', { 'x-amz-tagging': 'open=yes' }), 403)
+  const versionOnly = body.replace('"s3:PutObjectTagging",', '')
+  assert.equal((await call('PUT', bucket, 'policy', { body: versionOnly })).status, 204)
+  assert.equal(await tag('yes'), 403)
+  assert.equal(await tag('yes', {}, '&versionId=null'), 200)
+  assert.equal(await tag('no', { 'x-amz-tagging': 'open=yes' }, '&versionId=null'), 403)
 })
