@@ -4,7 +4,7 @@
  *   npm run bench                             Cairn alone
  *   npm run bench -- --minio [PROGRAM]        races a MinIO program on the same file system
  *   npm run bench -- --against URL,PID        races a server that runs already (credentials benchroot/benchroot-secret)
- *   options: --cells REGEX --seconds N --rounds N --warm SECONDS --drives N --base FOLDER --payload signed|unsigned --memory
+ *   options: --cells REGEX --seconds N --rounds N --warm SECONDS --drives N --base FOLDER --payload signed|unsigned --memory --sse
  *
  * Every server is warmed up first: Cairn's code is compiled while it runs, in each of its threads. Cells alternate
  * between the servers; ratios are of medians over the rounds of one run.
@@ -26,6 +26,10 @@ import {
 } from './server-process.ts'
 
 const BUCKET = 'bench'
+/** A static master key for `--sse`: what is measured is worth nothing to anybody. */
+const BENCH_KEY = 'bench-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
+const ENCRYPTED_BY_DEFAULT =
+  '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>'
 const LOAD_TIMEOUT_MS = 300_000
 
 interface Measured {
@@ -52,6 +56,7 @@ const { values: options } = parseArgs({
     payload: { type: 'string', default: 'unsigned' },
     memory: { type: 'boolean', default: false },
     relaxed: { type: 'boolean', default: false },
+    sse: { type: 'boolean', default: false },
   },
 })
 
@@ -71,7 +76,8 @@ async function main(): Promise<void> {
 async function startAll(): Promise<readonly Contestant[]> {
   const port = 21_000 + 10 * Math.floor(Math.random() * 500)
   const common = { base: options.base, drives: Number(options.drives) }
-  const environment: Record<string, string> = options.relaxed ? { CAIRN_DURABILITY: 'relaxed' } : {}
+  const kms: Record<string, string> = options.sse ? { MINIO_KMS_SECRET_KEY: BENCH_KEY } : {}
+  const environment = { ...kms, ...(options.relaxed ? { CAIRN_DURABILITY: 'relaxed' } : {}) }
   const contestants = [
     await startContestant('cairn', { ...common, program: '', port, environment }),
   ]
@@ -84,7 +90,7 @@ async function startAll(): Promise<readonly Contestant[]> {
         ...common,
         program: options.program,
         port: port + 2,
-        environment: {},
+        environment: kms,
       }),
     )
   }
@@ -164,8 +170,13 @@ function medianOf(rounds: readonly Measured[]): Measured | undefined {
 async function makeBucket({ target }: Contestant): Promise<void> {
   const connection = new S3Connection(target)
   const reply = await connection.request('PUT', `/${BUCKET}`, '')
-  connection.close()
   if (reply.status !== 200) throw new Error(`Cannot make the bucket: ${reply.status} ${reply.body}`)
+  if (options.sse) {
+    const body = Buffer.from(ENCRYPTED_BY_DEFAULT)
+    const { status } = await connection.request('PUT', `/${BUCKET}`, 'encryption=', { body })
+    if (status !== 200) throw new Error(`Cannot encrypt the bucket: ${status}`)
+  }
+  connection.close()
 }
 
 /** Small operations of each kind, and some blocks; not measured. */

@@ -18,15 +18,20 @@ import {
 /** Fills the beginning of `target`, at least one byte unless at the end; resolves to the count, 0 at the end. */
 export type PullBytes = (target: Uint8Array) => Promise<number>
 
+/** Plain bytes asked for at once: sources that hash what passes do so in large pieces. */
+const BATCH_BYTES = 4 * PACKAGE_PLAIN_BYTES
+
 /** Reads plain bytes from `source` and hands out the sealed stream. One read at a time. */
 export class StreamSealer {
   readonly #source: PullBytes
   readonly #sealer: PackageSealer
-  // Two packages: whether the first one is the last of the stream is known when the second one has a byte or the end came.
+  // Two batches: whether the last package of the first one ends the stream is known when the second one has a byte or the
+  // end came.
   #plain: Uint8Array
   #next: Uint8Array | undefined
+  /** Bytes in the first batch, and how many of them are sealed. */
   #plainSize = 0
-  #nextSize = 0
+  #plainUsed = 0
   #isSourceEnded = false
   readonly #header = new Uint8Array(PACKAGE_HEADER_BYTES)
   readonly #tag = new Uint8Array(PACKAGE_TAG_BYTES)
@@ -38,7 +43,7 @@ export class StreamSealer {
   constructor(source: PullBytes, sealer: PackageSealer, sizeBytes?: number) {
     this.#source = source
     this.#sealer = sealer
-    this.#plain = new Uint8Array(Math.min(PACKAGE_PLAIN_BYTES, sizeBytes ?? PACKAGE_PLAIN_BYTES))
+    this.#plain = new Uint8Array(Math.min(BATCH_BYTES, sizeBytes ?? BATCH_BYTES))
   }
 
   /** Fills `target` as far as the stream goes: less than its length only at the end. */
@@ -72,42 +77,46 @@ export class StreamSealer {
 
   /** Seals one package into `#pending`; false at the end of the stream. */
   async #sealNext(): Promise<boolean> {
-    this.#plainSize = await this.#fill(this.#plain, this.#plainSize)
+    if (this.#plainUsed === this.#plainSize) {
+      this.#plainSize = await this.#fill(this.#plain)
+      this.#plainUsed = 0
+    }
+    const end = Math.min(this.#plainUsed + PACKAGE_PLAIN_BYTES, this.#plainSize)
+    const isBatchOver = end === this.#plainSize
     // Also where all was read: the source checks its content at its end.
-    this.#next ??= new Uint8Array(
-      this.#plain.length < PACKAGE_PLAIN_BYTES ? 1 : PACKAGE_PLAIN_BYTES,
-    )
-    if (this.#plainSize === this.#plain.length) this.#nextSize = await this.#fillSome(this.#next)
+    const nextSize = isBatchOver ? await this.#readAhead() : 0
     if (this.#plainSize === 0) return false
-    const isLast = this.#nextSize === 0
-    assert(isLast || this.#plainSize === PACKAGE_PLAIN_BYTES, 'the source is longer than it said')
+    const isLast = isBatchOver && nextSize === 0
+    const plain = this.#plain.subarray(this.#plainUsed, end)
+    assert(isLast || plain.length === PACKAGE_PLAIN_BYTES, 'the source is longer than it said')
     const made = { isLast, header: this.#header, tag: this.#tag }
-    const sealed = this.#sealer.seal(this.#plain.subarray(0, this.#plainSize), made)
-    this.#pending.push(this.#header, sealed, this.#tag)
-    const plain = this.#plain
-    this.#plain = this.#next
-    this.#next = plain
-    this.#plainSize = this.#nextSize
-    this.#nextSize = 0
+    this.#pending.push(this.#header, this.#sealer.seal(plain, made), this.#tag)
+    this.#plainUsed = end
+    if (isBatchOver && this.#next !== undefined) {
+      const over = this.#plain
+      this.#plain = this.#next
+      this.#next = over
+      this.#plainSize = nextSize
+      this.#plainUsed = 0
+    }
     return true
   }
 
-  /** Fills `target` from `size` on, to its end or that of the source. */
-  async #fill(target: Uint8Array, size: number): Promise<number> {
-    let filled = size
+  async #readAhead(): Promise<number> {
+    if (this.#isSourceEnded) return 0
+    this.#next ??= new Uint8Array(this.#plain.length < BATCH_BYTES ? 1 : BATCH_BYTES)
+    return this.#fill(this.#next)
+  }
+
+  /** Fills `target` to its end or that of the source. */
+  async #fill(target: Uint8Array): Promise<number> {
+    let filled = 0
     while (filled < target.length && !this.#isSourceEnded) {
       const count = await this.#source(target.subarray(filled))
       if (count === 0) this.#isSourceEnded = true
       filled += count
     }
     return filled
-  }
-
-  async #fillSome(target: Uint8Array): Promise<number> {
-    if (this.#isSourceEnded) return 0
-    const count = await this.#source(target)
-    if (count === 0) this.#isSourceEnded = true
-    return count
   }
 }
 

@@ -98,6 +98,7 @@ export class ObjectSeal implements Seal {
     const opener = new StreamOpener(new PackageOpener(key, { sequence: wanted.sequence }))
     let skip = wanted.skipBytes
     let left = wanted.wantedBytes ?? Number.MAX_SAFE_INTEGER
+    const spare: Uint8Array[] = []
     try {
       for await (const chunk of lower) {
         let pieces: Uint8Array[]
@@ -106,12 +107,12 @@ export class ObjectSeal implements Seal {
         } finally {
           chunk.release()
         }
-        for (const piece of pieces) {
-          const bytes = piece.subarray(Math.min(skip, piece.length), skip + left)
-          skip = Math.max(0, skip - piece.length)
-          left -= bytes.length
-          if (bytes.length > 0) yield { bytes, release: NOTHING }
-        }
+        const joined = joinedPieces(pieces, spare)
+        const bytes = joined.bytes.subarray(Math.min(skip, joined.bytes.length), skip + left)
+        skip = Math.max(0, skip - joined.bytes.length)
+        left -= bytes.length
+        if (bytes.length > 0) yield { bytes, release: () => joined.release() }
+        else joined.release()
       }
       if (wanted.toEnd) opener.end()
       if (wanted.wantedBytes !== undefined && left > 0) throw tampered('the stream is cut')
@@ -178,6 +179,21 @@ interface Wanted {
   readonly skipBytes: number
   readonly wantedBytes: number | undefined
   readonly toEnd: boolean
+}
+
+/** One chunk for all that a piece of the stored stream gave: each chunk costs a write to the socket. `spare`: buffers of chunks released before. */
+function joinedPieces(pieces: readonly Uint8Array[], spare: Uint8Array[]): DataChunk {
+  const [first] = pieces
+  if (first !== undefined && pieces.length === 1) return { bytes: first, release: NOTHING }
+  const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const found = spare.pop()
+  const buffer = found !== undefined && found.length >= size ? found : new Uint8Array(size)
+  let offset = 0
+  for (const piece of pieces) {
+    buffer.set(piece, offset)
+    offset += piece.length
+  }
+  return { bytes: buffer.subarray(0, size), release: () => void spare.push(buffer) }
 }
 
 const NOTHING = (): void => {}

@@ -16,6 +16,7 @@ export class DigestedBody implements BodySource {
   }[]
   #readBytes = 0
   #isAtEnd = false
+  #isBodyOver = false
 
   constructor(codec: Codec, body: BodySource, digests: readonly DigestName[]) {
     this.sizeBytes = body.sizeBytes
@@ -31,7 +32,7 @@ export class DigestedBody implements BodySource {
   /** Errors: those of the body; `IncompleteBody` when it has not the declared size. */
   async read(target: Uint8Array): Promise<number> {
     if (this.#isAtEnd) return 0
-    const count = await this.#body.read(target)
+    const count = await this.#fill(target)
     assert(count >= 0 && count <= target.length)
     const declared = this.sizeBytes
     const total = this.#readBytes + count
@@ -51,6 +52,17 @@ export class DigestedBody implements BodySource {
     for (const { hasher } of this.#digests) hasher.update(plain)
     await this.#md5.update(plain)
     return count
+  }
+
+  /** As much as there is: digests cost less in large pieces than in those of the network. */
+  async #fill(target: Uint8Array): Promise<number> {
+    let filled = 0
+    while (filled < target.length && !this.#isBodyOver) {
+      const count = await this.#body.read(target.subarray(filled))
+      if (count === 0) this.#isBodyOver = true
+      filled += count
+    }
+    return filled
   }
 
   /** After the end. Once. */
