@@ -107,12 +107,14 @@ export class ObjectSeal implements Seal {
         } finally {
           chunk.release()
         }
-        const joined = joinedPieces(pieces, spare)
-        const bytes = joined.bytes.subarray(Math.min(skip, joined.bytes.length), skip + left)
-        skip = Math.max(0, skip - joined.bytes.length)
-        left -= bytes.length
-        if (bytes.length > 0) yield { bytes, release: () => joined.release() }
-        else joined.release()
+        for (let i = 0; i < pieces.length; i += JOINED_MAX) {
+          const joined = joinedPieces(pieces.slice(i, i + JOINED_MAX), spare)
+          const bytes = joined.bytes.subarray(Math.min(skip, joined.bytes.length), skip + left)
+          skip = Math.max(0, skip - joined.bytes.length)
+          left -= bytes.length
+          if (bytes.length > 0) yield { bytes, release: () => joined.release() }
+          else joined.release()
+        }
       }
       if (wanted.toEnd) opener.end()
       if (wanted.wantedBytes !== undefined && left > 0) throw tampered('the stream is cut')
@@ -181,13 +183,17 @@ interface Wanted {
   readonly toEnd: boolean
 }
 
-/** One chunk for all that a piece of the stored stream gave: each chunk costs a write to the socket. `spare`: buffers of chunks released before. */
+/** Packages in one chunk: more cost fewer writes to the socket, but fresh pages of memory. */
+const JOINED_MAX = 4
+
+/** One chunk of several packages. `spare`: buffers of chunks released before. */
 function joinedPieces(pieces: readonly Uint8Array[], spare: Uint8Array[]): DataChunk {
   const [first] = pieces
   if (first !== undefined && pieces.length === 1) return { bytes: first, release: NOTHING }
   const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
   const found = spare.pop()
-  const buffer = found !== undefined && found.length >= size ? found : new Uint8Array(size)
+  // Not zeroed: no more than what is written here leaves it.
+  const buffer = found !== undefined && found.length >= size ? found : Buffer.allocUnsafeSlow(size)
   let offset = 0
   for (const piece of pieces) {
     buffer.set(piece, offset)
