@@ -3,7 +3,7 @@
  * several statuses or messages, the thrower gives the unusual one.
  */
 export const S3_ERRORS = {
-  AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
+  AccessControlListNotSupported: [400, 'The bucket does not allow ACLs.'],
   AccessDenied: [403, 'Access Denied.'],
   AccessForbidden: [
     403,
@@ -33,7 +33,7 @@ export const S3_ERRORS = {
     409,
     'Your previous request to create the named bucket succeeded and you already own it.',
   ],
-  BucketNotEmpty: [409, 'The bucket you tried to delete is not empty'],
+  BucketNotEmpty: [409, 'The bucket you tried to delete is not empty.'],
   CastFailed: [
     400,
     'Attempt to convert from one data type to another using CAST failed in the SQL expression.',
@@ -46,7 +46,7 @@ export const S3_ERRORS = {
   DataSourcePathUnsupported: [400, 'Data source: path not supported'],
   EmptyRequestBody: [400, 'Request body cannot be empty.'],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
-  EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
+  EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed size'],
   EvaluatorInvalidTimestampFormatPattern: [
     400,
     'Time stamp format pattern requires additional fields in the SQL expression.',
@@ -75,7 +75,7 @@ export const S3_ERRORS = {
   IncorrectSqlFunctionArgumentType: [400, 'Incorrect type of arguments in function call.'],
   IntegerOverflow: [400, 'Int overflow or underflow in the SQL expression.'],
   InternalError: [500, 'We encountered an internal error, please try again.'],
-  InvalidAccessKeyId: [403, 'The Access Key Id you provided does not exist in our records.'],
+  InvalidAccessKeyId: [403, 'The AWS Access Key Id you provided does not exist in our records.'],
   InvalidArgument: [400, 'Invalid argument'],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
   InvalidBucketState: [409, 'Object Lock configuration cannot be enabled on existing buckets'],
@@ -110,10 +110,10 @@ export const S3_ERRORS = {
     400,
     "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
   ],
-  InvalidPartNumber: [416, 'The requested partnumber is not satisfiable'],
+  InvalidPartNumber: [416, 'The requested partnumber is not satisfiable.'],
   InvalidPartOrder: [
     400,
-    'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
+    'The list of parts was not in ascending order. Parts must be ordered by part number.',
   ],
   InvalidPolicyDocument: [
     400,
@@ -125,7 +125,7 @@ export const S3_ERRORS = {
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRedirectLocation: [
     400,
-    "The website redirect location must be non-empty and have a prefix of 'http://' or 'https://' or '/'.",
+    "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
   ],
   InvalidRegion: [400, 'Region does not match.'],
   InvalidRequest: [400, 'Invalid Request'],
@@ -185,7 +185,7 @@ export const S3_ERRORS = {
     400,
     "You've exceeded the limit on the number of versions you can create on this object",
   ],
-  MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size.'],
+  MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
   MissingContentMD5: [
@@ -203,33 +203,33 @@ export const S3_ERRORS = {
     'The SelectRequest entity is missing a required parameter. Check the service documentation and try again.',
   ],
   MissingSecurityHeader: [400, 'Your request was missing a required header'],
-  NoSuchBucket: [404, 'The specified bucket does not exist'],
-  NoSuchBucketLifecycle: [404, 'The bucket lifecycle configuration does not exist'],
-  NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
+  NoSuchBucket: [404, 'The specified bucket does not exist.'],
+  NoSuchBucketLifecycle: [404, 'The bucket lifecycle configuration does not exist.'],
+  NoSuchBucketPolicy: [404, 'The bucket policy does not exist.'],
   NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
-  NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
+  NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
-  NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
+  NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist.'],
   NoSuchObjectLockConfiguration: [
     400,
-    'The specified object does not have a ObjectLock configuration',
+    'The specified object does not have a ObjectLock configuration.',
   ],
   NoSuchPublicAccessBlockConfiguration: [
     404,
-    'The public access block configuration was not found',
+    'The public access block configuration was not found.',
   ],
-  NoSuchTagSet: [404, 'The TagSet does not exist'],
+  NoSuchTagSet: [404, 'The TagSet does not exist.'],
   NoSuchUpload: [
     404,
     'The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   ],
   NoSuchVersion: [404, 'The specified version does not exist.'],
-  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration'],
+  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration.'],
   NotImplemented: [501, 'A header you provided implies functionality that is not implemented'],
   NotModified: [304, 'Not Modified'],
   ObjectLockConfigurationNotFoundError: [
     404,
-    'Object Lock configuration does not exist for this bucket',
+    'Object Lock configuration does not exist for this bucket.',
   ],
   ObjectSerializationConflict: [
     400,
@@ -243,7 +243,7 @@ export const S3_ERRORS = {
     400,
     'The length of a record in the input or result is greater than maxCharsPerRecord of 1 MB.',
   ],
-  OwnershipControlsNotFoundError: [404, 'The bucket ownership controls were not found'],
+  OwnershipControlsNotFoundError: [404, 'The bucket ownership controls were not found.'],
   ParquetParsingError: [
     400,
     'Encountered an error parsing the Parquet file. Check the file and try again.',
@@ -251,10 +251,10 @@ export const S3_ERRORS = {
   ParseSelectFailure: [400, 'The SQL expression cannot be parsed.'],
   PolicyTooLarge: [400, 'Policy exceeds the maximum allowed document size.'],
   PostPolicyInvalidKeyName: [403, 'Invalid according to Policy: Policy Condition failed'],
-  PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
+  PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold.'],
   RemoteDestinationNotFoundError: [404, 'The remote destination bucket does not exist'],
   RemoteTargetNotVersionedError: [400, 'The remote target does not have versioning enabled'],
-  ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
+  ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found.'],
   ReplicationDestinationMissingLockError: [
     400,
     'The replication destination bucket does not have object locking enabled',
@@ -278,7 +278,7 @@ export const S3_ERRORS = {
   RestoreAlreadyInProgress: [409, 'Object restore is already in progress'],
   ServerSideEncryptionConfigurationNotFoundError: [
     404,
-    'The server side encryption configuration was not found',
+    'The server side encryption configuration was not found.',
   ],
   SignatureDoesNotMatch: [
     403,

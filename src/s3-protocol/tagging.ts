@@ -60,7 +60,12 @@ export function formatTags(tags: readonly Tag[]): string {
 /** Refuses too many tags, bad characters or lengths, and repeated keys. */
 export function checkTags(tags: readonly Tag[], max: number): void {
   if (tags.length > max) {
-    throw new S3Error('BadRequest', { message: `Tags cannot be more than ${max}` })
+    throw new S3Error('BadRequest', {
+      message:
+        max === 50
+          ? 'Bucket tag count cannot be greater than 50'
+          : `Object tags cannot be greater than ${max}`,
+    })
   }
   const keys = new Set<string>()
   for (const { key, value } of tags) {

@@ -298,7 +298,7 @@ export class Authenticator {
       throw new S3Error('AccessDenied', { message: 'Request is not valid yet' })
     }
     if (ageMs > signature.expiresSeconds * 1000) {
-      throw new S3Error('AccessDenied', { message: 'Request has expired' })
+      throw new S3Error('AccessDenied', { message: 'Request has expired.' })
     }
     const inQuery = query.get('X-Amz-Content-Sha256')
     const inHeader = request.header('x-amz-content-sha256')
@@ -383,7 +383,7 @@ export class Authenticator {
     }
     const credential = await this.#credential(accessKey, tokenOf(request, query))
     if (Number(expires) * 1000 < this.#options.clock.nowMs()) {
-      throw new S3Error('AccessDenied', { message: 'Request has expired' })
+      throw new S3Error('AccessDenied', { message: 'Request has expired.' })
     }
     checkV2(credential, signature, this.#partsV2(target, expires))
     return this.#authenticatedV2(target, credential, 'v2-presigned')

@@ -152,8 +152,6 @@ function invalidRange(error: ObjectError): S3Error {
   if (sizeBytes !== undefined) elements.push(['ActualObjectSize', String(sizeBytes)])
   if (range !== undefined) elements.push(['RangeRequested', range])
   return new S3Error('InvalidRange', {
-    message:
-      range === undefined ? undefined : `The requested range 'bytes=${range}' is not satisfiable`,
     elements,
     headers: sizeBytes === undefined ? [] : [['Content-Range', `bytes */${sizeBytes}`]],
     cause: error,

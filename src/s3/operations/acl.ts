@@ -88,7 +88,7 @@ async function checkAcl(call: S3Call): Promise<void> {
   if (canned !== undefined || grants || !isOwnerOnly(call.document)) {
     throw new S3Error('AccessControlListNotSupported', {
       status: 400,
-      message: 'The bucket does not allow ACLs',
+      message: 'The bucket does not allow ACLs.',
     })
   }
 }

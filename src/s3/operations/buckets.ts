@@ -54,7 +54,7 @@ function bucketLimit(call: S3Call): number | undefined {
   const value = /^\d{1,5}$/.test(text) ? Number(text) : 0
   if (value < 1 || value > BUCKETS_MAX) {
     throw new S3Error('InvalidArgument', {
-      message: 'Argument max-buckets must be an integer between 1 and 10000',
+      message: 'Argument max-buckets must be an integer between 1 and 10000.',
     })
   }
   return value

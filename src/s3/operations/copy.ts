@@ -239,7 +239,7 @@ function directivesOf(call: S3Call): Directives {
   }
   const tags = call.request.header('x-amz-tagging-directive') ?? 'COPY'
   if (tags !== 'COPY' && tags !== 'REPLACE') {
-    throw new S3Error('InvalidArgument', { message: 'Unknown tag directive.' })
+    throw new S3Error('InvalidArgument', { message: 'Unknown tagging directive.' })
   }
   return { replaceMetadata: metadata === 'REPLACE', replaceTags: tags === 'REPLACE' }
 }

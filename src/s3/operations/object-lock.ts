@@ -13,7 +13,7 @@ export const LOCK_MODE = 'x-amz-object-lock-mode'
 export const LOCK_UNTIL = 'x-amz-object-lock-retain-until-date'
 export const LEGAL_HOLD = 'x-amz-object-lock-legal-hold'
 
-const PROTECTED = 'Object is WORM protected and cannot be overwritten'
+const PROTECTED = 'Access Denied because object protected by object lock.'
 
 /** The lock stored with a version; empty texts where nothing holds (cleared values are stored empty). */
 export interface ObjectLock {
@@ -101,7 +101,9 @@ export async function lockMetadata(
   const asked = hasLockHeaders(call)
   if (!metadata.objectLock) {
     if (asked) {
-      throw new S3Error('InvalidRequest', { message: 'Bucket is missing ObjectLockConfiguration' })
+      throw new S3Error('InvalidRequest', {
+        message: 'Bucket is missing Object Lock Configuration',
+      })
     }
     return []
   }
@@ -142,7 +144,7 @@ function headerRetention(call: S3Call): { mode: string; retainUntil: string } | 
     throw new S3Error('InvalidRequest', { message: 'Date must be provided in ISO 8601 format' })
   }
   if (untilMs <= call.services.clock.nowMs()) {
-    throw new S3Error('InvalidRequest', { message: 'the retain until date must be in the future' })
+    throw new S3Error('InvalidRequest', { message: 'The retain until date must be in the future!' })
   }
   return { mode: upper, retainUntil: new Date(untilMs).toISOString() }
 }

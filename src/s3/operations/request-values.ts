@@ -45,7 +45,7 @@ export function partNumberOf(call: S3Call): number {
   const number = /^\+?\d{1,10}$/.test(text) ? Number(text) : 0
   if (number < 1 || number > 10_000) {
     throw new S3Error('InvalidArgument', {
-      message: 'Part number must be an integer between 1 and 10000, inclusive',
+      message: 'Part number must be an integer between 1 and 10000, inclusive.',
     })
   }
   return number

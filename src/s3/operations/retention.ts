@@ -70,7 +70,9 @@ function readRetention(call: S3Call): { mode: string; retainUntil: string } {
   const untilMs = retainUntilMs(until)
   if (untilMs === undefined) throw new S3Error('MalformedXML')
   if (untilMs <= call.services.clock.nowMs()) {
-    throw new S3Error('InvalidArgument', { message: 'the retain until date must be in the future' })
+    throw new S3Error('InvalidArgument', {
+      message: 'The retain until date must be in the future!',
+    })
   }
   return { mode, retainUntil: new Date(untilMs).toISOString() }
 }
@@ -93,7 +95,7 @@ export async function putObjectLegalHold(call: S3Call): Promise<S3Reply> {
 async function requireLockBucket(call: S3Call): Promise<void> {
   const metadata = await call.services.engine.bucketMetadata(call.bucket)
   if (metadata.objectLock) return
-  throw new S3Error('InvalidRequest', { message: 'Bucket is missing ObjectLockConfiguration' })
+  throw new S3Error('InvalidRequest', { message: 'Bucket is missing Object Lock Configuration' })
 }
 
 async function lockedObject(call: S3Call): Promise<ObjectInfo> {
