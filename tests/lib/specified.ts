@@ -51,18 +51,16 @@ export function shownEtag(etag: string | undefined): (reply: unknown) => unknown
   return shown
 }
 
-/** The parts of `ObjectParts` have the sizes that clients see, not those stored. */
+/** The parts of `ObjectParts` have the sizes that clients uploaded, in the order of their numbers, not those stored. */
 export function plainPartSizes(
-  parts: readonly { readonly partNumber: number; readonly size?: number }[],
+  parts: readonly { readonly size: number }[],
 ): (reply: unknown) => unknown {
-  const sizeOf = (part: XmlElement[1]): number | undefined => {
-    const number = elementsOf(part).find(([name]) => name === 'PartNumber')?.[1]
-    return parts.find(({ partNumber }) => String(partNumber) === number)?.size
-  }
-  return (reply) =>
-    mapParts(reply, (part) =>
-      mapElement(elementsOf(part), 'Size', (size) => String(sizeOf(part) ?? size)),
+  return (reply) => {
+    let index = 0
+    return mapParts(reply, (part) =>
+      mapElement(elementsOf(part), 'Size', (size) => String(parts[index++]?.size ?? size)),
     )
+  }
 }
 
 /** For two servers of which one shows the sizes that are stored. */

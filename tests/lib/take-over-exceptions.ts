@@ -89,11 +89,6 @@ export const TAKE_OVER_EXCEPTIONS: Readonly<Record<ServerKind, readonly Exceptio
         'parts are named by number; the reference takes some by position (README of the fixtures)',
     },
     {
-      match:
-        /^lifecycle-tier-less\/(expire|everything)\/key\/(big|logs\/a|x\/tagged|open\/x)#.*\/(head|get)$/,
-      reason: 'x-amz-expiration: lifecycle is not built',
-    },
-    {
       match: /^old-2021-02[^/]*\/sealed\/key\/sse-s3\/[^#]+#null\/(head|get|attributes)$/,
       reason:
         'data keys of that time are opened, which the reference refuses (encryption.md 6.2): tags and contents are shown',
