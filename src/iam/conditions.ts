@@ -64,7 +64,7 @@ export function parseCondition(operator: string, key: string, raw: unknown): Con
     addressCondition(name, key, wanted) ??
     (ifExists && name === 'Null' ? undefined : switchCondition(name, key, wanted))
   if (condition === undefined) {
-    throw new PolicyError(`Invalid condition operator '${operator}'`)
+    throw new PolicyError(`Invalid Condition type : ${operator}`)
   }
   if (!ifExists) {
     const isNarrow = qualifier !== 'ForAllValues' && narrowsCallers(name, key, wanted)
@@ -264,7 +264,7 @@ function addressCondition(
   const blocks = new AddressBlocks()
   for (const value of wanted) {
     if (!blocks.add(String(value))) {
-      throw new PolicyError(`Value '${String(value)}' is no address and no CIDR block`)
+      throw new PolicyError('Invalid IP address in Conditions')
     }
   }
   const isInside = (value: string): boolean => blocks.has(value)

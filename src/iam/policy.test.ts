@@ -205,10 +205,14 @@ test('wildcards take any bytes, and hard patterns stay quick', () => {
   assert.equal(decide(one, ask({ key: 'é' })), 'none')
 })
 
+test('a policy without a version is taken', () => {
+  const text = JSON.stringify({ Statement: [statement()] })
+  assert.equal(parseBucketPolicy(text, 'box').statements.length, 1)
+})
+
 const REFUSED: readonly (readonly [string, unknown])[] = [
   ['no JSON', 'nope'],
   ['an array', []],
-  ['no version', { Statement: [statement()] }],
   ['another version', { Version: '2020-01-01', Statement: [statement()] }],
   ['no statement', { Version: '2012-10-17', Statement: [] }],
   ['an unknown member', { Version: '2012-10-17', Statement: [statement({ NotPrincipal: '*' })] }],

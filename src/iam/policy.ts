@@ -46,6 +46,10 @@ export type Decision = 'allow' | 'deny' | 'none'
 
 const DOCUMENT_SIZE_MAX = 20 * 1024
 const ARN = 'arn:aws:s3:::'
+const INVALID_ACTION = 'Policy has invalid action'
+const INVALID_PRINCIPAL = 'Invalid principal in policy'
+const MISPLACED_KEY = 'Conditions do not apply to combination of actions and resources in statement'
+const INVALID_RESOURCE = 'Policy has invalid resource'
 
 /** Decides by one bucket policy: `none` means that nothing was said. */
 export function decide(policy: Policy, question: Question): Decision {
@@ -134,23 +138,27 @@ function substituteText(text: string, values: ConditionValues): string | undefin
     .join('')
 }
 
-/** Parses and checks the policy of `bucket`. Throws `PolicyError`. */
+/** Parses and checks the policy of `bucket`, in any version that AWS knows, or none. Throws `PolicyError`. */
 export function parseBucketPolicy(text: string, bucket: string): Policy {
   if (Buffer.byteLength(text) > DOCUMENT_SIZE_MAX) throw new PolicyError('Policy is too large')
+  if (!/^\s*\{/.test(text)) {
+    throw new PolicyError("Policies must be valid JSON and the first byte must be '{'")
+  }
   let document: unknown
   try {
     document = JSON.parse(text)
   } catch (error) {
-    throw new PolicyError('Policy is not valid JSON', { cause: error })
+    throw new PolicyError('This policy contains invalid Json', { cause: error })
   }
   const members = membersOf(document, 'Policy', ['id', 'version', 'statement'])
   const version = members.get('version')
-  if (version !== '2012-10-17' && version !== '2008-10-17') {
+  if (version !== undefined && version !== '2012-10-17' && version !== '2008-10-17') {
     throw new PolicyError('The policy must contain a valid version string')
   }
   const raw = members.get('statement')
-  const list: readonly unknown[] = Array.isArray(raw) ? raw : raw === undefined ? [] : [raw]
-  if (list.length === 0) throw new PolicyError('Policy has no statement')
+  if (raw === undefined) throw new PolicyError('Missing required field Statement')
+  const list: readonly unknown[] = Array.isArray(raw) ? raw : [raw]
+  if (list.length === 0) throw new PolicyError('Could not parse the policy: Statement is empty!')
   return { statements: list.map((entry) => parseStatement(entry, bucket)) }
 }
 
@@ -161,7 +169,7 @@ function parseStatement(raw: unknown, bucket: string): Statement {
   const members = membersOf(raw, 'Statement', STATEMENT_MEMBERS)
   const effect = members.get('effect')
   if (effect !== 'Allow' && effect !== 'Deny') {
-    throw new PolicyError(`Invalid Effect '${String(effect)}'`)
+    throw new PolicyError(`Invalid effect: ${String(effect)}`)
   }
   const sid = members.get('sid')
   if (sid !== undefined && typeof sid !== 'string') throw new PolicyError('Sid must be a text')
@@ -169,7 +177,7 @@ function parseStatement(raw: unknown, bucket: string): Statement {
   const actions = named.map(normalAction)
   const [arns, notResources] = oneOf(members, 'resource', 'notresource')
   for (const action of actions) {
-    if (!isS3Action(action)) throw new PolicyError(`Unsupported action '${action}'`)
+    if (!isS3Action(action)) throw new PolicyError(INVALID_ACTION)
   }
   const resources = arns.map((arn) => parseResource(arn, bucket))
   if (!notActions) checkScopes(actions, resources)
@@ -208,43 +216,42 @@ function membersOf(
 
 function oneOf(
   members: ReadonlyMap<string, unknown>,
-  name: string,
+  name: 'action' | 'resource',
   notName: string,
 ): readonly [readonly string[], boolean] {
   const isNegated = members.has(notName)
   if (members.has(name) === isNegated) {
     throw new PolicyError(`Statement must have either ${name} or ${notName}`)
   }
-  return [textsOf(members.get(isNegated ? notName : name), name), isNegated]
+  const message = name === 'action' ? INVALID_ACTION : INVALID_RESOURCE
+  return [textsOf(members.get(isNegated ? notName : name), message), isNegated]
 }
 
-function textsOf(raw: unknown, what: string): readonly string[] {
+function textsOf(raw: unknown, message: string): readonly string[] {
   const list: readonly unknown[] = Array.isArray(raw) ? raw : [raw]
   const texts = new Set<string>()
   for (const value of list) {
-    if (typeof value !== 'string' || value === '') throw new PolicyError(`Invalid ${what}`)
+    if (typeof value !== 'string' || value === '') throw new PolicyError(message)
     texts.add(value)
   }
-  if (texts.size === 0) throw new PolicyError(`Empty ${what}`)
+  if (texts.size === 0) throw new PolicyError(message)
   return [...texts]
 }
 
 function parsePrincipal(raw: unknown): readonly string[] {
-  if (raw === undefined) throw new PolicyError('Statement has no Principal')
-  if (typeof raw === 'string') {
-    if (raw !== '*') throw new PolicyError(`Invalid Principal '${raw}'`)
-    return ['*']
-  }
+  if (raw === undefined) throw new PolicyError(INVALID_PRINCIPAL)
+  if (raw === '*') return ['*']
+  if (typeof raw === 'string' || Array.isArray(raw)) throw new PolicyError(INVALID_PRINCIPAL)
   const aws = membersOf(raw, 'Principal', ['aws']).get('aws')
-  return textsOf(aws, 'Principal')
+  return textsOf(aws, INVALID_PRINCIPAL)
 }
 
 function parseResource(arn: string, bucket: string): string {
   if (arn === '*') return '*'
   const pattern = arn.startsWith(ARN) ? arn.slice(ARN.length) : ''
-  if (pattern === '' || pattern.startsWith('/')) throw new PolicyError(`Invalid resource '${arn}'`)
+  if (pattern === '' || pattern.startsWith('/')) throw new PolicyError(INVALID_RESOURCE)
   if (pattern !== bucket && !canStartWith(pattern, `${bucket}/`)) {
-    throw new PolicyError(`Resource '${arn}' is outside of bucket '${bucket}'`)
+    throw new PolicyError(INVALID_RESOURCE)
   }
   return pattern
 }
@@ -265,7 +272,7 @@ function checkScopes(actions: readonly string[], resources: readonly string[]): 
   for (const action of actions) {
     const isWild = action.includes('*') || action.includes('?')
     if (isObjectAction(action) ? !hasObjects : !isWild && !hasBucket) {
-      throw new PolicyError(`Unsupported resource for action '${action}'`)
+      throw new PolicyError('Action does not apply to any resource(s) in statement')
     }
   }
 }
@@ -285,7 +292,8 @@ function parseConditions(raw: unknown, actions: readonly string[]): readonly Con
       const [base = ''] = key.split('/', 1)
       for (const action of actions) {
         if (!allowsKey(action, base)) {
-          throw new PolicyError(`Unsupported condition key '${name}' for action '${action}'`)
+          const isKnown = allowsKey('*', base)
+          throw new PolicyError(isKnown ? MISPLACED_KEY : 'Policy has an invalid condition key')
         }
       }
       conditions.push(parseCondition(operator, key, values))

@@ -31,6 +31,11 @@ test('the older version becomes the one that MinIO knows', () => {
   assert.deepEqual(JSON.parse(policyForMinio(old)), { Version: '2012-10-17', Statement: [OPEN] })
 })
 
+test('a missing version is added', () => {
+  const text = JSON.stringify({ Statement: [OPEN] })
+  assert.deepEqual(JSON.parse(policyForMinio(text)), { Version: '2012-10-17', Statement: [OPEN] })
+})
+
 /** Conditions that MinIO cannot read. */
 const STRANGE: readonly Record<string, unknown>[] = [
   { ArnLike: { 'aws:SourceArn': 'arn:a:b:c:d:e' } },

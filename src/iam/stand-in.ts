@@ -30,10 +30,10 @@ export function policyForMinio(text: string): string {
         return [name, value]
     }
   })
-  if (!isChanged) return text
+  if (!isChanged && members.some(([name]) => name.toLowerCase() === 'version')) return text
   const statements = rewritten.find(([name]) => name.toLowerCase() === 'statement')?.[1]
   const isEmpty = !Array.isArray(statements) || statements.length === 0
-  return isEmpty ? '' : JSON.stringify(Object.fromEntries(rewritten))
+  return isEmpty ? '' : JSON.stringify({ Version: VERSION, ...Object.fromEntries(rewritten) })
 }
 
 /** What MinIO reads of a statement: it allows no more and denies no less. */

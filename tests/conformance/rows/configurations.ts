@@ -125,9 +125,9 @@ const policies: readonly Rule[] = [
     '4.17',
     [
       [
-        'no version',
+        'an unknown version',
         (b: string) =>
-          `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::${b}/*"}]}`,
+          `{"Version":"2020-01-01","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::${b}/*"}]}`,
       ],
       ['no JSON', () => 'hello'],
       [
@@ -157,6 +157,11 @@ const policies: readonly Rule[] = [
       },
     ],
   ),
+  rule('4.17', 'a policy without a version is taken', async (t) => {
+    const bucket = await t.own()
+    const text = `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::${bucket}/*"}]}`
+    ;(await put(t, bucket, 'policy', text)).is(204)
+  }),
   rule('4.17', 'a policy of more than 20 KiB is refused', async (t) => {
     const bucket = await t.own()
     ;(
