@@ -20,7 +20,7 @@ import type { Located, Pools } from './pools.ts'
 import { resolveRange, type ResolvedRange } from './range.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import type { ChosenVersion, LookupRequest } from './set/set.ts'
-import { ShardReader } from './set/shard-reader.ts'
+import { ShardReader, type ShardReaderOptions } from './set/shard-reader.ts'
 import { shownInfo } from './shown-etag.ts'
 import { planRead, type ReadPlan, type Seal } from './transform.ts'
 
@@ -64,16 +64,14 @@ export async function openObject(
     const request = requestOf(target, path, options.versionId, true)
     const readable = readableOf(target, options.versionId, await pools.locate(request))
     await checkConditions(context, readable.info, options)
-    let opened: Opened
-    try {
-      opened = await openReadable(context, target, path, readable, options)
-    } catch (error) {
-      if (!(error instanceof ObjectError) || error.code !== 'ReadQuorum') throw error
-      // The few drives that were asked for small data are not enough: now all are.
-      const again = await pools.locate({ ...request, allDrives: true })
-      const other = readableOf(target, options.versionId, again)
-      opened = await openReadable(context, target, path, other, options)
+    // Few drives were asked: the others count when the data of these is not enough.
+    const findCopies = async (): Promise<ChosenVersion | undefined> => {
+      const { versionId } = readable.body
+      const { lookup, set } = await pools.locate({ ...request, versionId, allDrives: true })
+      if (set !== readable.set || lookup.kind !== 'found') return undefined
+      return isSameData(lookup.version, readable.version) ? lookup.version : undefined
     }
+    const opened = await openReadable(context, target, path, readable, { ...options, findCopies })
     const { info, range, shards, plan, seal } = opened
     if (shards === undefined) {
       seal?.close()
@@ -86,6 +84,8 @@ export async function openObject(
     if (!keepsLock) lock.release()
   }
 }
+
+type OpenOptions = ReadOptions & Pick<ShardReaderOptions, 'findCopies'>
 
 interface Opened {
   readonly info: ObjectInfo
@@ -112,7 +112,7 @@ async function openReadable(
   target: ReadTarget,
   path: string,
   readable: Readable,
-  options: ReadOptions,
+  options: OpenOptions,
 ): Promise<Opened> {
   const stored = readable.info
   const range = resolveRange(options.range, stored)
@@ -234,12 +234,18 @@ function checkIsLocal(target: ReadTarget, body: ObjectVersion): void {
   throw new ObjectError('NotImplemented', 'The data of the object is on a remote tier', target)
 }
 
+/** Whether shards of both belong together: every write chooses a data directory and a time of its own. */
+function isSameData(a: ChosenVersion, b: ChosenVersion): boolean {
+  if (!isObject(a.body) || !isObject(b.body) || a.isInline !== b.isInline) return false
+  return a.body.dataDir === b.body.dataDir && a.body.modifiedNs === b.body.modifiedNs
+}
+
 function readerOf(
   target: ReadTarget,
   path: string,
   readable: Readable,
   range: Pick<ResolvedRange, 'offset' | 'sizeBytes'>,
-  options: ReadOptions,
+  options: OpenOptions,
 ): ShardReader {
   return new ShardReader(readable.set, {
     bucket: target.bucket,
@@ -249,6 +255,7 @@ function readerOf(
     offset: range.offset,
     sizeBytes: range.sizeBytes,
     signal: options.signal,
+    findCopies: options.findCopies,
   })
 }
 

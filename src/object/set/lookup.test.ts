@@ -100,7 +100,7 @@ test('unreadable metadata is an answer that is missing, not one that says no', a
   await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
 })
 
-test('small reads ask no more drives than are needed to be sure', async () => {
+test('reads ask no more drives than are needed to be sure', async () => {
   const drives = drivesOf(codec, 4)
   const fixture = fixtureOf(drives)
   await fixture.put('k', contentOf(10))
@@ -116,6 +116,30 @@ test('small reads ask no more drives than are needed to be sure', async () => {
   drives[0]?.setOnline(false)
   assert.deepEqual(await fixture.get('k'), contentOf(10))
 })
+
+test('a read asks the other drives when those asked have too little of the data', async () => {
+  for (const size of [10, 3_000_000]) {
+    for (let spared = 0; spared < 4; spared++) {
+      const drives = drivesOf(codec, 4)
+      const fixture = fixtureOf(drives)
+      await fixture.put('k', contentOf(size))
+      const bad = [0, 1, 2, 3].filter((position) => position !== spared).slice(0, 2)
+      for (const position of bad) damageShards(drives[position])
+      assert.deepEqual(await fixture.get('k'), contentOf(size), `${size}, ${bad.join(' ')} bad`)
+      assert.equal(fixture.lentBytes, 0)
+    }
+  }
+})
+
+/** Flips the last byte of each file that holds shards. */
+function damageShards(drive: MemoryDrive | undefined): void {
+  for (const [name, bytes] of drive?.files ?? []) {
+    const isInline = name.startsWith('bucket/') && name.endsWith('xl.meta') && bytes.length < 2000
+    if (!isInline && !name.includes('/part.')) continue
+    const last = bytes.length - 1
+    bytes[last] = (bytes[last] ?? 0) ^ 1
+  }
+}
 
 test('metadata that differs between drives follows the majority, and is reported', async () => {
   const drives = drivesOf(codec, 4)

@@ -39,7 +39,7 @@ export async function lookUp(set: ErasureSet, request: LookupRequest): Promise<L
     gather.ask((position) => few[position] === true)
     if (await gather.wait(SLOW_MS)) {
       const quick = agree(set, request, parse(set, gather.outcomes(NOT_ASKED)), few)
-      if (quick !== undefined && isComplete(quick, request)) return quick
+      if (quick !== undefined) return quick
     }
   }
   const [lookup] = await weighAll(set, gather, [request])
@@ -193,13 +193,6 @@ function agreeOnVersion(
   }
   const version = chooseSame(set, request, metas, indexes)
   return version === undefined ? undefined : { kind: 'found', version, latestNs }
-}
-
-/** Data in files is read from the drives that have it: then all copies must be known. */
-function isComplete(lookup: Lookup, request: LookupRequest): boolean {
-  if (lookup.kind !== 'found' || !request.inline) return true
-  const { header, isInline } = lookup.version
-  return isInline || header.kind === 'deleteMarker'
 }
 
 /** A version of the key as some drives hold it. */

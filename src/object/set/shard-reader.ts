@@ -73,13 +73,16 @@ export interface ShardReaderOptions {
   readonly offset: number
   readonly sizeBytes: number
   readonly signal?: AbortSignal | undefined
+  /** Looks for copies of the version on all drives, when those of `version` do not suffice. */
+  readonly findCopies?: (() => Promise<ChosenVersion | undefined>) | undefined
 }
 
 export class ShardReader {
   readonly #set: ErasureSet
   readonly #options: ShardReaderOptions
   readonly #body: ObjectVersion
-  readonly #copies: readonly (Copy | undefined)[]
+  /** By position. */
+  readonly #copies: (Copy | undefined)[]
   readonly #pieces: readonly Piece[]
   readonly #files: PartFiles
   readonly #isInline: boolean
@@ -90,6 +93,7 @@ export class ShardReader {
   /** Positions with a copy, best first. */
   readonly #order: number[]
   readonly #reported = new Set<string>()
+  #findCopies: ShardReaderOptions['findCopies']
   #pieceIndex = 0
   /** First block of the next group; -1: the first block that the piece touches. */
   #nextBlock = -1
@@ -113,7 +117,8 @@ export class ShardReader {
     this.#set = set
     this.#options = options
     this.#body = body
-    this.#copies = version.copies
+    this.#copies = [...version.copies]
+    this.#findCopies = options.findCopies
     this.#pieces = piecesOf(body, options.offset, options.sizeBytes)
     this.#isInline = version.isInline
     this.#shardSize = shardSize(body)
@@ -130,7 +135,7 @@ export class ShardReader {
       bucket: options.bucket,
       path: options.path,
       body,
-      copies: version.copies,
+      copies: this.#copies,
       keepsOpen: this.#spansGroups(),
     })
   }
@@ -240,6 +245,7 @@ export class ShardReader {
       if (span === undefined) return undefined
       const isWhole = this.#select(span)
       if (isWhole === undefined) {
+        if (await this.#widen()) continue
         if (span.blockCount === 1) throw this.#noQuorum()
         // Different blocks may be damaged on different drives.
         blockLimit = 1
@@ -262,6 +268,22 @@ export class ShardReader {
         return { slot, span, uses: 1 }
       }
     }
+  }
+
+  /** Takes up copies that were not known before, once; false: there are none. */
+  async #widen(): Promise<boolean> {
+    const find = this.#findCopies
+    this.#findCopies = undefined
+    const version = await find?.()
+    let isWider = false
+    for (const [position, copy] of (version?.copies ?? []).entries()) {
+      if (copy === undefined || this.#copies[position] !== undefined) continue
+      this.#copies[position] = copy
+      this.#order.push(position)
+      isWider = true
+    }
+    this.#sortOrder()
+    return isWider
   }
 
   /** A drive that was given up may still write into the slot: until it answers nobody else gets it. */
