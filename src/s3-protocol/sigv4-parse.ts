@@ -48,27 +48,16 @@ export function parseAuthorizationV4(header: string, rules: ScopeRules): Signatu
     signature === undefined ||
     more.length > 0
   ) {
-    throw new S3Error('MissingFields')
+    throw headerError(COMPONENTS_MISSING)
   }
   const [credentialName, credentialValue] = fieldOf(credential)
   const [headersName, headersValue] = fieldOf(signedHeaders)
   const [signatureName, signatureValue] = fieldOf(signature)
-  if (headersValue === '' || signatureValue === '') throw new S3Error('MissingFields')
-  if (credentialName !== 'Credential') {
-    throw new S3Error('InvalidRequest', { message: 'Missing Credential field for this request.' })
-  }
-  const { accessKey, scope } = parseCredential(credentialValue, rules)
-  if (headersName !== 'SignedHeaders') {
-    throw new S3Error('InvalidArgument', {
-      message: 'Signature header missing SignedHeaders field.',
-    })
-  }
-  if (signatureName !== 'Signature') {
-    throw new S3Error('AccessDenied', {
-      status: 400,
-      message: 'Signature header missing Signature field.',
-    })
-  }
+  if (headersValue === '' || signatureValue === '') throw headerError(COMPONENTS_MISSING)
+  if (credentialName !== 'Credential') throw headerError('missing Credential.')
+  if (headersName !== 'SignedHeaders') throw headerError('missing SignedHeaders.')
+  if (signatureName !== 'Signature') throw headerError('missing Signature.')
+  const { accessKey, scope } = parseCredential(credentialValue, rules, headerError)
   return {
     accessKey,
     scope,
@@ -79,7 +68,7 @@ export function parseAuthorizationV4(header: string, rules: ScopeRules): Signatu
 
 function fieldOf(text: string): readonly [string, string] {
   const at = text.indexOf('=')
-  if (at < 0) throw new S3Error('MissingFields')
+  if (at < 0) throw headerError(`the authorization component "${text}" is malformed.`)
   return [text.slice(0, at), text.slice(at + 1)]
 }
 
@@ -87,13 +76,14 @@ function fieldOf(text: string): readonly [string, string] {
 export function parseCredential(
   text: string,
   rules: ScopeRules,
+  malformed: (what: string) => S3Error = credentialError,
 ): { readonly accessKey: string; readonly scope: CredentialScope } {
   const elements = text.split('/')
-  if (elements.length < 5) throw queryError(CREDENTIAL_MALFORMED)
+  if (elements.length < 5) throw malformed(CREDENTIAL_MALFORMED)
   const [date = '', region = '', service = '', terminator = ''] = elements.slice(-4)
   const accessKey = elements.slice(0, -4).join('/')
   if (accessKey.length < ACCESS_KEY_LENGTH_MIN) throw new S3Error('InvalidAccessKeyId')
-  if (!isScopeDate(date)) throw queryError(DATE_MALFORMED)
+  if (!isScopeDate(date)) throw malformed(dateMalformed(date))
   if (!rules.anyRegion && !isRegion(region, rules.region)) {
     throw new S3Error('AuthorizationHeaderMalformed', {
       message: `The authorization header is malformed; the region is wrong; expecting '${rules.region}'.`,
@@ -101,8 +91,12 @@ export function parseCredential(
       headers: [['x-amz-bucket-region', rules.region]],
     })
   }
-  if (service !== 's3') throw new S3Error('AuthorizationParametersError')
-  if (terminator !== 'aws4_request') throw queryError(TERMINAL_MALFORMED)
+  if (service !== 's3') {
+    throw malformed(`incorrect service "${service}". This endpoint belongs to "s3".`)
+  }
+  if (terminator !== 'aws4_request') {
+    throw malformed(`incorrect terminal "${terminator}". This endpoint uses "aws4_request".`)
+  }
   return { accessKey, scope: { date, region, service } }
 }
 
@@ -157,12 +151,24 @@ function queryError(message: string): S3Error {
   return new S3Error('AuthorizationQueryParametersError', { message })
 }
 
+function credentialError(what: string): S3Error {
+  return queryError(`Error parsing the X-Amz-Credential parameter; ${what}`)
+}
+
+function headerError(what: string): S3Error {
+  return new S3Error('AuthorizationHeaderMalformed', {
+    message: `The authorization header is malformed; ${what}`,
+  })
+}
+
+function dateMalformed(date: string): string {
+  return `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`
+}
+
+const COMPONENTS_MISSING =
+  'the authorization header requires three components: Credential, SignedHeaders, and Signature.'
 const CREDENTIAL_MALFORMED =
-  'Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
-const DATE_MALFORMED =
-  'Error parsing the X-Amz-Credential parameter; incorrect date format. This date in the credential must be in the format "yyyyMMdd".'
-const TERMINAL_MALFORMED =
-  'Error parsing the X-Amz-Credential parameter; incorrect terminal. This endpoint uses "aws4_request".'
+  'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
 const QUERY_INCOMPLETE =
   'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.'
 const ALGORITHM_WRONG = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256".'

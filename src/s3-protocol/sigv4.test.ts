@@ -85,14 +85,14 @@ const HEADERS = 'SignedHeaders=host;x-amz-date'
 /** Header after the algorithm, code, status. */
 const MALFORMED: readonly (readonly [string, string, number])[] = [
   ['', 'InvalidArgument', 400],
-  [`${CREDENTIAL},${HEADERS}`, 'MissingFields', 400],
-  [`${CREDENTIAL},${HEADERS},Signature=x,More=y`, 'MissingFields', 400],
-  [`${CREDENTIAL},${HEADERS},Signature`, 'MissingFields', 400],
-  [`${CREDENTIAL},${HEADERS},Signature=`, 'MissingFields', 400],
-  [`${CREDENTIAL},SignedHeaders=,Signature=x`, 'MissingFields', 400],
-  [`Cred=x,${HEADERS},Signature=x`, 'InvalidRequest', 400],
-  [`Credential=,${HEADERS},Signature=x`, 'AuthorizationQueryParametersError', 400],
-  [`Credential=a/b/c,${HEADERS},Signature=x`, 'AuthorizationQueryParametersError', 400],
+  [`${CREDENTIAL},${HEADERS}`, 'AuthorizationHeaderMalformed', 400],
+  [`${CREDENTIAL},${HEADERS},Signature=x,More=y`, 'AuthorizationHeaderMalformed', 400],
+  [`${CREDENTIAL},${HEADERS},Signature`, 'AuthorizationHeaderMalformed', 400],
+  [`${CREDENTIAL},${HEADERS},Signature=`, 'AuthorizationHeaderMalformed', 400],
+  [`${CREDENTIAL},SignedHeaders=,Signature=x`, 'AuthorizationHeaderMalformed', 400],
+  [`Cred=x,${HEADERS},Signature=x`, 'AuthorizationHeaderMalformed', 400],
+  [`Credential=,${HEADERS},Signature=x`, 'AuthorizationHeaderMalformed', 400],
+  [`Credential=a/b/c,${HEADERS},Signature=x`, 'AuthorizationHeaderMalformed', 400],
   [
     `Credential=me/20240101/us-east-1/s3/aws4_request,${HEADERS},Signature=x`,
     'InvalidAccessKeyId',
@@ -100,7 +100,7 @@ const MALFORMED: readonly (readonly [string, string, number])[] = [
   ],
   [
     `Credential=me1/2024/us-east-1/s3/aws4_request,${HEADERS},Signature=x`,
-    'AuthorizationQueryParametersError',
+    'AuthorizationHeaderMalformed',
     400,
   ],
   [
@@ -110,16 +110,16 @@ const MALFORMED: readonly (readonly [string, string, number])[] = [
   ],
   [
     `Credential=me1/20240101/us-east-1/sts/aws4_request,${HEADERS},Signature=x`,
-    'AuthorizationParametersError',
+    'AuthorizationHeaderMalformed',
     400,
   ],
   [
     `Credential=me1/20240101/us-east-1/s3/aws4,${HEADERS},Signature=x`,
-    'AuthorizationQueryParametersError',
+    'AuthorizationHeaderMalformed',
     400,
   ],
-  [`${CREDENTIAL},Headers=host,Signature=x`, 'InvalidArgument', 400],
-  [`${CREDENTIAL},${HEADERS},Sig=x`, 'AccessDenied', 400],
+  [`${CREDENTIAL},Headers=host,Signature=x`, 'AuthorizationHeaderMalformed', 400],
+  [`${CREDENTIAL},${HEADERS},Sig=x`, 'AuthorizationHeaderMalformed', 400],
   [`${CREDENTIAL},SignedHeaders=range,Signature=x`, 'AccessDenied', 400],
 ]
 

@@ -35,12 +35,12 @@ const BODIES: readonly (readonly [name: string, request: CallOptions, result: st
   ['a malformed MD5', { headers: { 'Content-MD5': 'rL0Y20zC+Fzt72VPzMSk2A' } }, 'InvalidDigest'],
   ['a right SHA256', { headers: { 'x-amz-checksum-sha256': SHA256_TEXT } }, 'sha256'],
   ['a wrong SHA256', { headers: { 'x-amz-checksum-sha256': OTHER_TEXT } }, 'BadDigest'],
-  ['a short value', { headers: { 'x-amz-checksum-sha256': 'bad' } }, 'BadDigest'],
+  ['a short value', { headers: { 'x-amz-checksum-sha256': 'bad' } }, 'InvalidRequest'],
   ['another character', { headers: { 'x-amz-checksum-sha256': '!bad' } }, 'InvalidRequest'],
   [
     'two values',
     { headers: { 'x-amz-checksum-sha256': SHA256_TEXT, 'x-amz-checksum-crc32': 'AAAAAA==' } },
-    'InvalidArgument',
+    'InvalidRequest',
   ],
   [
     'two values of which the algorithm header names one',
@@ -54,7 +54,7 @@ const BODIES: readonly (readonly [name: string, request: CallOptions, result: st
     'sha256',
   ],
   ['only an algorithm', { headers: { 'x-amz-checksum-algorithm': 'CRC32' } }, 'crc64nvme'],
-  ['an unknown algorithm', { headers: { 'x-amz-checksum-algorithm': 'MD4' } }, 'InvalidArgument'],
+  ['an unknown algorithm', { headers: { 'x-amz-checksum-algorithm': 'MD4' } }, 'InvalidRequest'],
   [
     'an announced SDK algorithm without value',
     { headers: { 'x-amz-sdk-checksum-algorithm': 'CRC32' } },
@@ -76,7 +76,7 @@ const BODIES: readonly (readonly [name: string, request: CallOptions, result: st
     },
     'BadDigest',
   ],
-  ['an unknown trailer', { announcedTrailers: ['x-amz-checksum-md4'] }, 'InvalidArgument'],
+  ['an unknown trailer', { announcedTrailers: ['x-amz-checksum-md4'] }, 'InvalidRequest'],
 ]
 
 for (const [name, request, result] of BODIES) {
@@ -99,12 +99,12 @@ const DECLARATIONS: readonly (readonly [
   ['CRC32C', undefined, 'crc32c COMPOSITE'],
   ['crc32', 'FULL_OBJECT', 'crc32 FULL_OBJECT'],
   ['SHA256', 'COMPOSITE', 'sha256 COMPOSITE'],
-  ['SHA256', 'FULL_OBJECT', 'InvalidArgument'],
+  ['SHA256', 'FULL_OBJECT', 'InvalidRequest'],
   ['CRC64NVME', undefined, 'crc64nvme FULL_OBJECT'],
   ['CRC64NVME', 'COMPOSITE', 'crc64nvme FULL_OBJECT'],
-  [undefined, 'FULL_OBJECT', 'InvalidArgument'],
-  ['CRC32', 'full_object', 'InvalidArgument'],
-  ['MD4', undefined, 'InvalidArgument'],
+  [undefined, 'FULL_OBJECT', 'InvalidRequest'],
+  ['CRC32', 'full_object', 'InvalidRequest'],
+  ['MD4', undefined, 'InvalidRequest'],
 ]
 
 for (const [algorithm, type, result] of DECLARATIONS) {

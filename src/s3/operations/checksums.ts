@@ -59,12 +59,15 @@ export interface BodyChecks {
   verify(digests: Digests): BodyChecksum | undefined
 }
 
-/** The algorithm with this name in any case; 400 `InvalidArgument` when there is none. */
+/** The algorithm with this name in any case; 400 `InvalidRequest` when there is none. */
 export function algorithmNamed(text: string): DigestName {
   const name = text.toLowerCase()
   const algorithm = ALGORITHMS.find((known) => known === name)
-  if (algorithm === undefined) throw invalidChecksum()
-  return algorithm
+  if (algorithm !== undefined) return algorithm
+  const known = ALGORITHMS.join(', ').toUpperCase()
+  throw new S3Error('InvalidRequest', {
+    message: `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${known}]`,
+  })
 }
 
 /** `crc32c` → `ChecksumCRC32C`. */
@@ -127,7 +130,7 @@ export function sentChecksum(
       value: undefined,
     })
   }
-  if (found.length > 1) throw invalidChecksum()
+  if (found.length > 1) throw severalChecksums()
   // Only a header promises a value: presigners name the algorithm in URLs without one.
   const announced = request.header('x-amz-sdk-checksum-algorithm')
   if (found.length === 0 && announced !== undefined && announced !== '') {
@@ -149,15 +152,12 @@ function valueOf(call: S3Call, algorithm: DigestName): string | undefined {
   return value === EMPTY_VALUES[algorithm] ? undefined : value
 }
 
-/** Digest of a header value. Characters outside base64: `InvalidRequest`; wrong length: `BadDigest`. */
+/** Digest of a header value. `InvalidRequest` for what is no base64, or not of the algorithm's length. */
 export function decodeValue(algorithm: DigestName, text: string): Uint8Array {
-  if (!/^[A-Za-z0-9+/=]+$/.test(text)) {
-    throw new S3Error('InvalidRequest', {
-      message: `Value for x-amz-checksum-${algorithm} header is invalid.`,
-    })
-  }
   const digest = decodeBase64(text)
-  if (digest?.length !== DIGEST_SIZE_BYTES[algorithm]) throw mismatch(algorithm)
+  if (digest?.length !== DIGEST_SIZE_BYTES[algorithm]) {
+    throw invalidHeader(`x-amz-checksum-${algorithm}`)
+  }
   return digest
 }
 
@@ -165,6 +165,17 @@ export function decodeValue(algorithm: DigestName, text: string): Uint8Array {
 export function mismatch(algorithm: DigestName): S3Error {
   return new S3Error('BadDigest', {
     message: `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
+  })
+}
+
+function invalidHeader(name: string): S3Error {
+  return new S3Error('InvalidRequest', { message: `Value for ${name} header is invalid.` })
+}
+
+/** The error of a request with checksums of several algorithms. */
+export function severalChecksums(): S3Error {
+  return new S3Error('InvalidRequest', {
+    message: 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
   })
 }
 
@@ -191,12 +202,19 @@ export function declaredChecksum(call: S3Call): DeclaredChecksum | undefined {
   const named = headerOrQuery(call, 'x-amz-checksum-algorithm')
   const type = checksumTypeOf(call)
   if (named === undefined) {
-    if (type === 'FULL_OBJECT') throw invalidChecksum()
-    return undefined
+    if (type === undefined) return undefined
+    throw new S3Error('InvalidRequest', {
+      message:
+        'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+    })
   }
   const algorithm = algorithmNamed(named)
   if (algorithm === 'crc64nvme') return { algorithm, type: 'FULL_OBJECT' }
-  if (type === 'FULL_OBJECT' && algorithm.startsWith('sha')) throw invalidChecksum()
+  if (type === 'FULL_OBJECT' && algorithm.startsWith('sha')) {
+    throw new S3Error('InvalidRequest', {
+      message: `The ${type} checksum type cannot be used with the ${algorithm} checksum algorithm.`,
+    })
+  }
   return { algorithm, type: type ?? 'COMPOSITE' }
 }
 
@@ -204,7 +222,7 @@ export function declaredChecksum(call: S3Call): DeclaredChecksum | undefined {
 export function checksumTypeOf(call: S3Call): ChecksumType | undefined {
   const type = headerOrQuery(call, 'x-amz-checksum-type')
   if (type === undefined || type === 'COMPOSITE' || type === 'FULL_OBJECT') return type
-  throw invalidChecksum()
+  throw invalidHeader('x-amz-checksum-type')
 }
 
 /** Keeps the declaration with the upload, in the form that MinIO reads. */

@@ -21,6 +21,7 @@ import {
   type DeclaredChecksum,
   decodeValue,
   mismatch,
+  severalChecksums,
   storedChecksums,
   storedMetadata,
   uploadChecksum,
@@ -108,7 +109,7 @@ function wholeChecks(call: S3Call): WholeChecks {
   const checksum = wholeValue(call)
   return {
     checksum,
-    type: checksum === undefined ? undefined : checksumTypeOf(call),
+    type: checksumTypeOf(call),
     sizeBytes: sizeText === undefined ? undefined : Number(sizeText),
   }
 }
@@ -119,9 +120,7 @@ function wholeValue(call: S3Call): WholeChecks['checksum'] {
     const value = call.request.header(`x-amz-checksum-${algorithm}`)
     return value === undefined ? [] : [{ algorithm, value }]
   })
-  if (found.length > 1) {
-    throw new S3Error('InvalidArgument', { message: 'Invalid checksum provided.' })
-  }
+  if (found.length > 1) throw severalChecksums()
   const value = found[0]
   if (value !== undefined) decodeValue(value.algorithm, value.value.replace(/-\d+$/, ''))
   return value
@@ -149,6 +148,11 @@ function assembledChecksum(
     if (whole.checksum !== undefined) throw typeMismatch(whole, undefined)
     return new Map()
   }
+  if (whole.type !== undefined && whole.type !== declared.type) {
+    throw new S3Error('InvalidRequest', {
+      message: `The upload was created using the ${declared.type} checksum mode. The complete request must use the same checksum mode.`,
+    })
+  }
   const digests = stored.map((part, i) => partDigest(declared, part, asked[i]))
   const digest =
     declared.type === 'COMPOSITE'
@@ -175,9 +179,11 @@ function partDigest(
   asked: CompletePart | undefined,
 ): Uint8Array {
   const stored = part.checksums?.[declared.algorithm]
-  const isMissing = asked?.checksums[declared.algorithm] === undefined
-  if (stored === undefined || (isMissing && declared.type === 'COMPOSITE')) {
-    throw new S3Error('InvalidPart')
+  if (stored === undefined) throw new S3Error('InvalidPart')
+  if (asked?.checksums[declared.algorithm] === undefined && declared.type === 'COMPOSITE') {
+    throw new S3Error('InvalidRequest', {
+      message: `The upload was created using a ${declared.algorithm} checksum. The complete request must include the checksum for each part. It was missing for part ${part.number} in the request.`,
+    })
   }
   return Uint8Array.fromBase64(stored)
 }
@@ -205,11 +211,10 @@ function checkWhole(
     readonly partCount: number
   },
 ): void {
-  const { checksum, type } = whole
+  const { checksum } = whole
   const { declared, digest, partCount } = computed
   if (checksum === undefined) return
   if (checksum.algorithm !== declared.algorithm) throw typeMismatch(whole, declared)
-  if (type === 'COMPOSITE' && declared.type === 'FULL_OBJECT') throw typeMismatch(whole, declared)
   const value = digest.toBase64()
   // Some clients send a composite value without its number of parts.
   const isSame =

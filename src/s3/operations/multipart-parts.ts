@@ -32,8 +32,8 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
   const declared = uploadChecksum(upload.userMetadata)?.algorithm
   const sent = sentChecksum(call)
   if (declared !== undefined && sent !== undefined && sent.algorithm !== declared) {
-    throw new S3Error('InvalidArgument', {
-      message: `checksum missing, want "${declared.toUpperCase()}", got "${sent.algorithm.toUpperCase()}"`,
+    throw new S3Error('InvalidRequest', {
+      message: `Checksum Type mismatch occurred, expected checksum Type: ${declared}, actual checksum Type: ${sent.algorithm}`,
     })
   }
   const checks = bodyChecks(call, declared)

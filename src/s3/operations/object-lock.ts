@@ -98,9 +98,10 @@ export async function lockMetadata(
   call: S3Call,
   metadata: BucketMetadata,
 ): Promise<readonly (readonly [string, string])[]> {
-  const asked = hasLockHeaders(call)
+  const hold = headerLegalHold(call)
+  const retention = headerRetention(call)
   if (!metadata.objectLock) {
-    if (asked) {
+    if (hasLockHeaders(call)) {
       throw new S3Error('InvalidRequest', {
         message: 'Bucket is missing Object Lock Configuration',
       })
@@ -108,15 +109,10 @@ export async function lockMetadata(
     return []
   }
   const entries: (readonly [string, string])[] = []
-  const hold = call.request.header(LEGAL_HOLD)?.toUpperCase()
   if (hold !== undefined) {
-    if (hold !== 'ON' && hold !== 'OFF') {
-      throw new S3Error('InvalidRequest', { message: 'Invalid Request' })
-    }
     await requirePermission(call, 's3:PutObjectLegalHold')
     entries.push([LEGAL_HOLD, hold])
   }
-  const retention = headerRetention(call)
   if (retention !== undefined) await requirePermission(call, 's3:PutObjectRetention')
   const effective = retention ?? defaultRetention(metadata, call.services.clock.nowMs())
   if (effective !== undefined) {
@@ -125,26 +121,36 @@ export async function lockMetadata(
   return entries
 }
 
+function headerLegalHold(call: S3Call): string | undefined {
+  const hold = call.request.header(LEGAL_HOLD)?.toUpperCase()
+  if (hold === undefined || hold === 'ON' || hold === 'OFF') return hold
+  throw new S3Error('InvalidArgument', { message: "Legal Hold must be either of 'ON' or 'OFF'" })
+}
+
 function headerRetention(call: S3Call): { mode: string; retainUntil: string } | undefined {
   const mode = call.request.header(LOCK_MODE)
   const until = call.request.header(LOCK_UNTIL)
   if (mode === undefined && until === undefined) return undefined
   if (mode === undefined || until === undefined) {
-    throw new S3Error('InvalidRequest', {
+    throw new S3Error('InvalidArgument', {
       message:
-        'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
+        'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied.',
     })
   }
   const upper = mode.toUpperCase()
   if (upper !== 'GOVERNANCE' && upper !== 'COMPLIANCE') {
-    throw new S3Error('InvalidRequest', { message: 'unknown wormMode directive' })
+    throw new S3Error('InvalidArgument', { message: 'Unknown wormMode directive.' })
   }
   const untilMs = retainUntilMs(until)
   if (untilMs === undefined) {
-    throw new S3Error('InvalidRequest', { message: 'Date must be provided in ISO 8601 format' })
+    throw new S3Error('InvalidArgument', {
+      message: 'The retain until date must be provided in ISO 8601 format',
+    })
   }
   if (untilMs <= call.services.clock.nowMs()) {
-    throw new S3Error('InvalidRequest', { message: 'The retain until date must be in the future!' })
+    throw new S3Error('InvalidArgument', {
+      message: 'The retain until date must be in the future!',
+    })
   }
   return { mode: upper, retainUntil: new Date(untilMs).toISOString() }
 }

@@ -65,7 +65,7 @@ function readRetention(call: S3Call): { mode: string; retainUntil: string } {
   const until = root.childText('RetainUntilDate') ?? ''
   if (mode === '' && until === '') return { mode: '', retainUntil: '' }
   if (mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') {
-    throw new S3Error('MalformedXML', { message: 'unknown WORM mode directive' })
+    throw new S3Error('MalformedXML')
   }
   const untilMs = retainUntilMs(until)
   if (untilMs === undefined) throw new S3Error('MalformedXML')

@@ -102,10 +102,13 @@ const single: readonly Rule[] = [
     },
   ]),
   ...rules('3.10', ALGORITHMS, (algorithm) => [
-    `a ${algorithm} of wrong length is a bad digest`,
+    `a ${algorithm} of wrong length is an invalid request`,
     async (t) => {
       const bucket = await t.shared()
-      ;(await t.put(bucket, t.key, 'data', { [header(algorithm)]: 'bad' })).is(400, 'BadDigest')
+      ;(await t.put(bucket, t.key, 'data', { [header(algorithm)]: 'bad' })).is(
+        400,
+        'InvalidRequest',
+      )
     },
   ]),
   rule('3.10', 'a checksum with characters outside base64 is an invalid request', async (t) => {
