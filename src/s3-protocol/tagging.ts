@@ -1,7 +1,7 @@
 /** Tags as header and as document (s3-api.md 4.7). */
 import { decodePercent, encodeForm } from './percent.ts'
 import { S3Error } from './s3-error.ts'
-import { parseXml } from './xml-parser.ts'
+import { parseXml, type XmlElement } from './xml-parser.ts'
 
 export interface Tag {
   readonly key: string
@@ -37,6 +37,11 @@ export function parseTagXml(document: Uint8Array, max: number): readonly Tag[] {
   if (root.name !== 'Tagging' || set === undefined || sets.length !== 1) {
     throw new S3Error('MalformedXML')
   }
+  return tagsIn(set, max)
+}
+
+/** The `Tag` children of an element, checked. At most `max`. `MalformedXML`, `BadRequest`, `InvalidTag`. */
+export function tagsIn(set: XmlElement, max: number): readonly Tag[] {
   const tags = set.children().map((element): Tag => {
     const key = element.childText('Key')
     const value = element.childText('Value')

@@ -45,7 +45,9 @@ export function ownershipOfNewBucket(call: S3Call): string | undefined {
   const ownership = call.request.header('x-amz-object-ownership')
   if (ownership === undefined) return undefined
   if (!OWNERSHIPS.includes(ownership)) {
-    throw new S3Error('InvalidArgument', { message: 'Invalid x-amz-object-ownership header' })
+    throw new S3Error('InvalidArgument', {
+      message: `Invalid x-amz-object-ownership header: ${ownership}`,
+    })
   }
   return xmlDocument('OwnershipControls', [['Rule', [['ObjectOwnership', ownership]]]])
 }

@@ -2,12 +2,14 @@
 import { compareUtf8, utf8 } from '#base/bytes'
 import { ObjectError } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
+import { type Tag, tagsIn } from '#s3-protocol/tagging'
 import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { ownershipOfNewBucket } from './bucket-settings.ts'
 import { ownerField } from './listing.ts'
 import { isoDate } from './object-headers.ts'
 import { booleanHeader } from './request-values.ts'
+import { BUCKET_TAGS_MAX, storeBucketTags } from './tagging.ts'
 import { type XmlField, xmlDocument } from './xml-document.ts'
 
 const BUCKETS_MAX = 10_000
@@ -86,14 +88,16 @@ async function visibleBuckets(call: S3Call) {
 
 /** `PUT` of a bucket without sub-resource. */
 export async function createBucket(call: S3Call): Promise<S3Reply> {
-  checkLocation(call)
+  const tags = readConfiguration(call)
   const objectLock = booleanHeader(call, 'x-amz-bucket-object-lock-enabled') === true
   const force = booleanHeader(call, 'x-minio-force-create') === true
   const ownership = ownershipOfNewBucket(call)
-  if (objectLock) {
-    for (const action of ['s3:PutBucketObjectLockConfiguration', 's3:PutBucketVersioning']) {
-      if (!(await call.isAllowed(action, call.bucket, ''))) throw new S3Error('AccessDenied')
-    }
+  const actions = objectLock
+    ? ['s3:PutBucketObjectLockConfiguration', 's3:PutBucketVersioning']
+    : []
+  if (tags.length > 0) actions.push('s3:PutBucketTagging')
+  for (const action of actions) {
+    if (!(await call.isAllowed(action, call.bucket, ''))) throw new S3Error('AccessDenied')
   }
   try {
     await call.services.engine.makeBucket(call.bucket, { objectLock, versioning: objectLock })
@@ -101,6 +105,7 @@ export async function createBucket(call: S3Call): Promise<S3Reply> {
       const { engine } = call.services
       await engine.setBucketDocument(call.bucket, 'OwnershipControlsXML', utf8(ownership))
     }
+    if (tags.length > 0) await storeBucketTags(call, tags)
   } catch (error) {
     const exists = error instanceof ObjectError && error.code === 'BucketExists'
     if (!exists || !force) throw error
@@ -108,8 +113,9 @@ export async function createBucket(call: S3Call): Promise<S3Reply> {
   return { status: 200, headers: [['Location', `/${call.bucket}`]] }
 }
 
-function checkLocation(call: S3Call): void {
-  if (call.document.length === 0) return
+/** Checks the location; answers the tags that the bucket is to have. */
+function readConfiguration(call: S3Call): readonly Tag[] {
+  if (call.document.length === 0) return []
   const root = parseXml(call.document)
   if (root.name !== 'CreateBucketConfiguration') throw new S3Error('MalformedXML')
   const location = (root.childText('LocationConstraint') ?? '').trim()
@@ -119,6 +125,8 @@ function checkLocation(call: S3Call): void {
       message: `Region does not match; expecting '${region}'.`,
     })
   }
+  const tags = root.child('Tags')
+  return tags === undefined ? [] : tagsIn(tags, BUCKET_TAGS_MAX)
 }
 
 /** `HEAD` of a bucket: `s3:HeadBucket` or `s3:ListBucket`. */

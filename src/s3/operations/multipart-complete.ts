@@ -41,9 +41,9 @@ const CHECKSUM_NAMES: readonly DigestName[] = ['crc32', 'crc32c', 'crc64nvme', '
 export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
   if (hasLockHeaders(call)) throw new S3Error('InvalidRequest', { message: 'Invalid Request' })
   const parts = readParts(call.document)
-  const uploadId = uploadIdOf(call)
   const { engine, clock } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
+  const uploadId = uploadIdOf(call)
   const versioning = versioningStateFor(metadata, call.key)
   const whole = wholeChecks(call)
   // A request repeated after its success gets the same answer: the engine knows it again.

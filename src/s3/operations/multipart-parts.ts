@@ -11,7 +11,7 @@ import {
 } from './checksums.ts'
 import { copySourceOf, sourceVersionHeader } from './copy-source.ts'
 import { encryptionHeaders, sourceKeyOf } from './encryption-headers.ts'
-import { uploadIdOf } from './multipart.ts'
+import { bucketFirst, uploadIdOf } from './multipart.ts'
 import { clientSize, isoDate, quotedEtag, refuseTransformed } from './object-headers.ts'
 import { refuseCopySource } from './object-write.ts'
 import { checkBodySize, partNumberOf } from './request-values.ts'
@@ -28,7 +28,7 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
   checkBodySize(call)
   const uploadId = uploadIdOf(call)
   const { engine } = call.services
-  const upload = await engine.getUpload(call.bucket, call.key, uploadId)
+  const upload = await bucketFirst(call, () => engine.getUpload(call.bucket, call.key, uploadId))
   const declared = uploadChecksum(upload.userMetadata)?.algorithm
   const sent = sentChecksum(call)
   if (declared !== undefined && sent !== undefined && sent.algorithm !== declared) {
@@ -71,7 +71,7 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   const range = sourceRange(call)
   const source = await copySourceOf(call)
-  const upload = await engine.getUpload(call.bucket, call.key, uploadId)
+  const upload = await bucketFirst(call, () => engine.getUpload(call.bucket, call.key, uploadId))
   const declared = uploadChecksum(upload.userMetadata)?.algorithm
   const { info } = await engine.headObject(source.bucket, source.key, {
     versionId: source.versionId,

@@ -1,5 +1,5 @@
 /** Multipart uploads: create, abort and the two lists (s3-api.md 4.6). */
-import type { UploadInfo } from '#object/object'
+import { ObjectError, type UploadInfo } from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
@@ -63,7 +63,8 @@ export async function createMultipartUpload(call: S3Call): Promise<S3Reply> {
 
 /** `DELETE ?uploadId`. */
 export async function abortMultipartUpload(call: S3Call): Promise<S3Reply> {
-  await call.services.engine.abortUpload(call.bucket, call.key, uploadIdOf(call))
+  const uploadId = uploadIdOf(call)
+  await bucketFirst(call, () => call.services.engine.abortUpload(call.bucket, call.key, uploadId))
   return { status: 204 }
 }
 
@@ -74,13 +75,26 @@ export function uploadIdOf(call: S3Call): string {
   return uploadId
 }
 
+/** Runs `work` on an upload. Where there is none, a bucket that is missing is told first. */
+export async function bucketFirst<T>(call: S3Call, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const isGone = error instanceof ObjectError && error.code === 'UploadNotFound'
+    if (isGone) await call.services.engine.getBucket(call.bucket)
+    throw error
+  }
+}
+
 /** `GET ?uploadId`: parts after the marker, ascending. */
 export async function listParts(call: S3Call): Promise<S3Reply> {
   const limit = Math.min(countParameter(call, 'max-parts', LIST_MAX, PARTS_MESSAGE), LIST_MAX)
   const marker = countParameter(call, 'part-number-marker', 0, PART_MARKER_MESSAGE)
   const encoding = listEncoding(call)
   const uploadId = uploadIdOf(call)
-  const { upload, parts } = await call.services.engine.listParts(call.bucket, call.key, uploadId)
+  const { upload, parts } = await bucketFirst(call, () =>
+    call.services.engine.listParts(call.bucket, call.key, uploadId),
+  )
   const metadata = await call.services.engine.bucketMetadata(call.bucket)
   const after = parts.filter((part) => part.number > marker)
   const page = after.slice(0, limit)

@@ -9,7 +9,7 @@ import { versionIdOf } from './request-values.ts'
 import { type XmlField, xmlDocument } from './xml-document.ts'
 
 const OBJECT_TAGS_MAX = 10
-const BUCKET_TAGS_MAX = 50
+export const BUCKET_TAGS_MAX = 50
 const PLAIN = /^[A-Za-z0-9+\-=._:/@ ]*$/
 
 /** `GET key?tagging`: sorted by key. */
@@ -60,14 +60,18 @@ export async function getBucketTagging(call: S3Call): Promise<S3Reply> {
 export async function putBucketTagging(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   await engine.getBucket(call.bucket)
-  const tags = parseTagXml(call.document, BUCKET_TAGS_MAX)
+  await storeBucketTags(call, parseTagXml(call.document, BUCKET_TAGS_MAX))
+  return { status: 200 }
+}
+
+/** Replaces the tags of a bucket. */
+export async function storeBucketTags(call: S3Call, tags: readonly Tag[]): Promise<void> {
   const content = utf8(tagDocument(tags))
   // MinIO knows letters of ASCII only, and would lose the bucket over another one.
   const readable = tags.filter(({ key, value }) => PLAIN.test(key + value))
   const standIn = readable.length === 0 ? '' : tagDocument(readable)
   const document = readable.length === tags.length ? content : { content, standIn: utf8(standIn) }
-  await engine.setBucketDocument(call.bucket, 'TaggingConfigXML', document)
-  return { status: 200 }
+  await call.services.engine.setBucketDocument(call.bucket, 'TaggingConfigXML', document)
 }
 
 /** `DELETE ?tagging` of a bucket. */

@@ -33,6 +33,14 @@ export const buckets: readonly Rule[] = [
       ;(await t.sub('GET', name, { location: '' })).is(200).mentions('LocationConstraint')
     },
   ]),
+  rule('4.1', 'a bucket is made with tags', async (t) => {
+    const name = t.name()
+    const tags = (key: string): string =>
+      `<CreateBucketConfiguration xmlns="${XMLNS}"><Tags><Tag><Key>${key}</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>`
+    ;(await t.sub('PUT', name, {}, tags('a'.repeat(129)))).is(400, 'InvalidTag')
+    ;(await t.sub('PUT', name, {}, tags('a'))).is(200)
+    ;(await t.sub('GET', name, { tagging: '' })).is(200).shows('TagSet.Tag.Key', 'a')
+  }),
   rule('4.1', 'the location of the default region is empty', async (t) => {
     const bucket = await t.shared()
     const reply = (await t.sub('GET', bucket, { location: '' })).is(200)
