@@ -207,7 +207,7 @@ export const S3_ERRORS = {
   NoSuchBucketLifecycle: [404, 'The bucket lifecycle configuration does not exist.'],
   NoSuchBucketPolicy: [404, 'The bucket policy does not exist.'],
   NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
-  NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist.'],
+  NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist.'],
   NoSuchObjectLockConfiguration: [
@@ -224,7 +224,7 @@ export const S3_ERRORS = {
     'The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   ],
   NoSuchVersion: [404, 'The specified version does not exist.'],
-  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration.'],
+  NoSuchWebsiteConfiguration: [404, 'The specified bucket does not have a website configuration'],
   NotImplemented: [501, 'A header you provided implies functionality that is not implemented'],
   NotModified: [304, 'Not Modified'],
   ObjectLockConfigurationNotFoundError: [

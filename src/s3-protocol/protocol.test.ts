@@ -92,7 +92,7 @@ test('tags are checked by number, characters, lengths and repetition', () => {
     codeOf(() => parseTagQuery(many)),
     'BadRequest',
   )
-  for (const text of ['=v', 'a=1&a=2', `${'k'.repeat(129)}=v`, `k=${'v'.repeat(257)}`, 'a%3C=b']) {
+  for (const text of [`${'k'.repeat(129)}=v`, `k=${'v'.repeat(257)}`, 'a%3C=b']) {
     assert.equal(
       codeOf(() => parseTagQuery(text)),
       'InvalidTag',
@@ -100,10 +100,13 @@ test('tags are checked by number, characters, lengths and repetition', () => {
     )
   }
   assert.equal(parseTagQuery(`k=${'%F0%9F%98%80'.length}`).length, 1)
-  assert.equal(
-    codeOf(() => parseTagQuery('a=%zz')),
-    'InvalidArgument',
-  )
+  for (const text of ['a=%zz', '=v', 'a=1&a=2']) {
+    assert.equal(
+      codeOf(() => parseTagQuery(text)),
+      'InvalidArgument',
+      text,
+    )
+  }
 })
 
 test('tag documents keep their order and refuse what is not theirs', () => {

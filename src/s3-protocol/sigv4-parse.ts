@@ -31,15 +31,14 @@ const EXPIRES_SECONDS_MAX = 604_800
 /** Longer ones are no signature of anybody; keeps the work per request bounded. */
 const SIGNED_HEADERS_MAX = 256
 
+export const ONE_SPACE = "Authorization header is invalid -- one and only one ' ' (space) required."
 export const HEADERS_NOT_SIGNED = 'There were headers present in the request which were not signed'
 
 /** Parses `AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=...`. */
 export function parseAuthorizationV4(header: string, rules: ScopeRules): SignatureV4 {
   const rest = header.slice(ALGORITHM_V4.length).replaceAll(' ', '')
   if (rest === '') {
-    throw new S3Error('InvalidArgument', {
-      message: `Authorization header is invalid -- one and only one ' ' (space) required.`,
-    })
+    throw new S3Error('InvalidArgument', { message: ONE_SPACE })
   }
   const [credential, signedHeaders, signature, ...more] = rest.split(',')
   if (
@@ -83,7 +82,6 @@ export function parseCredential(
   const [date = '', region = '', service = '', terminator = ''] = elements.slice(-4)
   const accessKey = elements.slice(0, -4).join('/')
   if (accessKey.length < ACCESS_KEY_LENGTH_MIN) throw new S3Error('InvalidAccessKeyId')
-  if (!isScopeDate(date)) throw malformed(dateMalformed(date))
   if (!rules.anyRegion && !isRegion(region, rules.region)) {
     throw new S3Error('AuthorizationHeaderMalformed', {
       message: `The authorization header is malformed; the region is wrong; expecting '${rules.region}'.`,
@@ -97,6 +95,7 @@ export function parseCredential(
   if (terminator !== 'aws4_request') {
     throw malformed(`incorrect terminal "${terminator}". This endpoint uses "aws4_request".`)
   }
+  if (!isScopeDate(date)) throw malformed(dateMalformed(date))
   return { accessKey, scope: { date, region, service } }
 }
 

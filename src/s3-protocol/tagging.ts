@@ -25,6 +25,8 @@ export function parseTagQuery(text: string): readonly Tag[] {
     })
     if (tags.length > OBJECT_TAGS_MAX) break
   }
+  const keys = new Set(tags.map((tag) => tag.key))
+  if (keys.size < tags.length || keys.has('')) throw badQuery()
   checkTags(tags, OBJECT_TAGS_MAX)
   return tags
 }
@@ -98,7 +100,11 @@ function isTagText(text: string, lengthMax: number): boolean {
 function decodePart(text: string): string {
   const decoded = decodePercent(text, { plusIsBlank: true })
   if (decoded.ok) return decoded.text
-  throw new S3Error('InvalidArgument', {
+  throw badQuery()
+}
+
+function badQuery(): S3Error {
+  return new S3Error('InvalidArgument', {
     message:
       "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
   })

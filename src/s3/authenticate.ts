@@ -30,6 +30,7 @@ import {
 } from '#s3-protocol/sigv4'
 import {
   HEADERS_NOT_SIGNED,
+  ONE_SPACE,
   parseAuthorizationV4,
   parseCredential,
   parsePresignedV4,
@@ -111,7 +112,7 @@ export function classify(request: HttpRequest, query: Query): Scheme {
   const authorization = request.header('authorization') || undefined
   if (authorization !== undefined) {
     if (authorization.startsWith(ALGORITHM_V4)) return 'v4-header'
-    if (authorization.startsWith('AWS')) return 'v2-header'
+    if (authorization.startsWith('AWS ')) return 'v2-header'
   }
   if (query.entries.length > 0) {
     if (query.has('AWSAccessKeyId')) return 'v2-presigned'
@@ -121,7 +122,9 @@ export function classify(request: HttpRequest, query: Query): Scheme {
   if (authorization?.startsWith('Bearer') === true) return 'anonymous'
   if (isForm(request)) return 'form'
   if (authorization === undefined) return 'anonymous'
-  throw new S3Error('InvalidRequest', { message: UNSUPPORTED_SCHEME })
+  throw new S3Error('InvalidArgument', {
+    message: authorization.includes(' ') ? 'Unsupported Authorization Type' : ONE_SPACE,
+  })
 }
 
 function isForm(request: HttpRequest): boolean {
@@ -155,15 +158,12 @@ export function checkDate(request: HttpRequest, scheme: Scheme, nowMs: number): 
     text === undefined || text === ''
       ? undefined
       : (parseAmzDate(text) ?? (parseHttpDate(text) ?? Number.NaN) * 1000)
-  // Amazon tells old clients nothing more about their dates.
-  const isUnusable = ms === undefined || (scheme === 'v2-header' && !(ms >= 0))
+  const isUnusable = !(ms !== undefined && (scheme === 'v4-header' || ms >= 0)) || Number.isNaN(ms)
   if (isUnusable) {
     throw new S3Error('AccessDenied', {
-      status: scheme === 'v2-header' ? 403 : 400,
-      message: 'AWS authentication requires a valid Date or x-amz-date header',
+      message: 'AWS authentication requires a valid Date or x-amz-date header.',
     })
   }
-  if (Number.isNaN(ms)) throw new S3Error('MalformedDate')
   if (Math.abs(nowMs - ms) > SKEW_MAX_MS) throw new S3Error('RequestTimeTooSkewed')
 }
 

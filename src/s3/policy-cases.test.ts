@@ -54,6 +54,9 @@ test('the recorded cases are here', { skip: CASES.length === 0 && 'no fixtures' 
   assert.ok(CASES.length > 300)
 })
 
+/** A policy without a version: refused by MinIO, taken by Amazon and Cairn. */
+const TAKEN_BY_AMAZON = new Set(['P475'])
+
 for (const { id, title, document, expect, cairn } of CASES.filter(({ use }) => use === 'bucket')) {
   test(`${id} ${title}`, () => {
     const text = typeof document === 'string' ? document : JSON.stringify(document)
@@ -64,7 +67,8 @@ for (const { id, title, document, expect, cairn } of CASES.filter(({ use }) => u
       assert.ok(error instanceof PolicyError)
       accepted = false
     }
-    assert.equal(accepted, cairn?.accepted ?? expect.accepted)
+    const isTaken = cairn?.accepted ?? expect.accepted
+    assert.equal(accepted, TAKEN_BY_AMAZON.has(id) || isTaken)
   })
 }
 

@@ -79,7 +79,12 @@ function wantedAttributes(call: S3Call): ReadonlySet<AttributeName> {
     if (name === undefined) throw invalidAttribute('x-amz-object-attributes', text)
     wanted.add(name)
   }
-  if (wanted.size === 0) throw invalidAttribute('x-amz-object-attributes', '')
+  if (wanted.size === 0) {
+    throw new S3Error('InvalidRequest', {
+      message:
+        'The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty',
+    })
+  }
   return wanted
 }
 

@@ -120,7 +120,6 @@ export function sentChecksum(
     if (only !== undefined && only !== algorithm) continue
     const value = valueOf(call, algorithm)
     if (value === undefined) continue
-    decodeValue(algorithm, value)
     found.push({ algorithm, value })
   }
   for (const name of call.announcedTrailers) {
@@ -131,6 +130,8 @@ export function sentChecksum(
     })
   }
   if (found.length > 1) throw severalChecksums()
+  const [first] = found
+  if (first?.value !== undefined) decodeValue(first.algorithm, first.value)
   // Only a header promises a value: presigners name the algorithm in URLs without one.
   const announced = request.header('x-amz-sdk-checksum-algorithm')
   if (found.length === 0 && announced !== undefined && announced !== '') {
@@ -139,7 +140,7 @@ export function sentChecksum(
         'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
     })
   }
-  return found[0]
+  return first
 }
 
 /** A value by header, or by query in presigned URLs. */

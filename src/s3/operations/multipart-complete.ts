@@ -82,10 +82,13 @@ export function readParts(document: Uint8Array): readonly CompletePart[] {
 
 function readPart(element: XmlElement): CompletePart {
   const text = (element.childText('PartNumber') ?? '').trim()
-  if (!/^\d{1,5}$/.test(text)) throw new S3Error('MalformedXML')
+  if (!/^-?\d{1,5}$/.test(text)) throw new S3Error('MalformedXML')
   const number = Number(text)
-  if (number < 1 || number > 10_000) throw new S3Error('InvalidPart')
-  const etag = (element.childText('ETag') ?? '').trim().replace(/^"(.*)"$/, '$1')
+  if (number < 1) throw new S3Error('InvalidArgument', { message: 'PartNumber must be >= 1' })
+  if (number > 10_000) throw new S3Error('InvalidPart')
+  const tag = element.childText('ETag')
+  if (tag === undefined) throw new S3Error('MalformedXML')
+  const etag = tag.trim().replace(/^"(.*)"$/, '$1')
   const checksums: Record<string, string> = {}
   for (const name of CHECKSUM_NAMES) {
     const value = element.childText(checksumElement(name))?.trim()

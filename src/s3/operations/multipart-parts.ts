@@ -33,7 +33,7 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
   const sent = sentChecksum(call)
   if (declared !== undefined && sent !== undefined && sent.algorithm !== declared) {
     throw new S3Error('InvalidRequest', {
-      message: `Checksum Type mismatch occurred, expected checksum Type: ${declared}, actual checksum Type: ${sent.algorithm}`,
+      message: `Checksum Type mismatch occurred, expected checksum Type: ${declared.toUpperCase()}, actual checksum Type: ${sent.algorithm.toUpperCase()}`,
     })
   }
   const checks = bodyChecks(call, declared)
@@ -79,7 +79,9 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
   })
   refuseTransformed(info)
   if (range.kind === 'from' && range.end !== undefined && range.end >= clientSize(info)) {
-    throw new S3Error('InvalidRange', { message: 'Range specified is not valid for source object' })
+    throw new S3Error('InvalidArgument', {
+      message: `Range specified is not valid for source object of size: ${clientSize(info)}`,
+    })
   }
   const copied = await engine.copyPart(
     call.bucket,
@@ -126,9 +128,6 @@ function copiedChecksum(
 function sourceRange(call: S3Call): RangeRequest {
   const text = call.request.header('x-amz-copy-source-range')
   if (text === undefined || text === '') return { kind: 'all' }
-  if (!text.startsWith('bytes=')) {
-    throw new S3Error('InvalidArgument', { message: `'${text}' does not start with 'bytes='` })
-  }
   const ends = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(text)
   const start = Number(ends?.[1])
   const end = Number(ends?.[2])

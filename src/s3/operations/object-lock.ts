@@ -103,7 +103,7 @@ export async function lockMetadata(
   if (!metadata.objectLock) {
     if (hasLockHeaders(call)) {
       throw new S3Error('InvalidRequest', {
-        message: 'Bucket is missing Object Lock Configuration',
+        message: 'Bucket is missing ObjectLockConfiguration',
       })
     }
     return []

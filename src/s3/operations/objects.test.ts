@@ -81,7 +81,7 @@ const PUTS: readonly (readonly [
   ['server side encryption', { 'x-amz-server-side-encryption': 'AES256' }, 501, 'NotImplemented'],
   ['a lock in a bucket without', { 'x-amz-object-lock-legal-hold': 'ON' }, 400, 'InvalidRequest'],
   ['eleven tags', { 'x-amz-tagging': tagQuery(11) }, 400, 'BadRequest'],
-  ['a tag twice', { 'x-amz-tagging': 'a=1&a=2' }, 400, 'InvalidTag'],
+  ['a tag twice', { 'x-amz-tagging': 'a=1&a=2' }, 400, 'InvalidArgument'],
 ]
 
 function tagQuery(count: number): string {

@@ -80,11 +80,11 @@ function readRetention(call: S3Call): { mode: string; retainUntil: string } {
 /** `PUT key?legal-hold`. */
 export async function putObjectLegalHold(call: S3Call): Promise<S3Reply> {
   requireIntegrity(call)
-  await requireLockBucket(call)
   const root = parseXml(call.document)
   const status = root.childText('Status') ?? ''
   const isKnown = root.name === 'LegalHold' || root.name === 'ObjectLockLegalHold'
   if (!isKnown || (status !== 'ON' && status !== 'OFF')) throw new S3Error('MalformedXML')
+  await requireLockBucket(call)
   const userMetadata = new Map([[LEGAL_HOLD, status]])
   await call.services.engine.updateMetadata(call.bucket, call.key, versionIdOf(call), () => ({
     userMetadata,
@@ -99,10 +99,10 @@ async function requireLockBucket(call: S3Call): Promise<void> {
 }
 
 async function lockedObject(call: S3Call): Promise<ObjectInfo> {
-  await requireLockBucket(call)
   const { info } = await call.services.engine.headObject(call.bucket, call.key, {
     versionId: versionIdOf(call),
     range: { kind: 'all' },
   })
+  await requireLockBucket(call)
   return info
 }

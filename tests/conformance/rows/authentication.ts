@@ -98,7 +98,7 @@ const HEADER_FAULTS: readonly (readonly [string, Partial<Call>, number, string])
     'an unknown scheme',
     { auth: 'anonymous', headers: { authorization: 'Digest something' } },
     400,
-    'InvalidRequest',
+    'InvalidArgument',
   ],
   [
     'only the name of the scheme',
@@ -203,14 +203,14 @@ const clock: readonly Rule[] = [
   rule('2.3', 'a request without a date is refused', async (t) => {
     const authorization =
       'AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00'
-    ;(await reading(t, { auth: 'anonymous', headers: { authorization } })).is(400, 'AccessDenied')
+    ;(await reading(t, { auth: 'anonymous', headers: { authorization } })).is(403, 'AccessDenied')
   }),
   rule('2.3', 'a date that cannot be read is refused', async (t) => {
     const authorization =
       'AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00'
     ;(
       await reading(t, { auth: 'anonymous', headers: { authorization, 'x-amz-date': 'yesterday' } })
-    ).is(400, 'MalformedDate')
+    ).is(403, 'AccessDenied')
   }),
 ]
 

@@ -80,7 +80,12 @@ const objects: readonly Rule[] = [
         ;(await t.put(bucket, t.key)).is(200)
         ;(await t.of('PUT', bucket, t.key, { tagging: '' }, tagging(tags))).is(400, code)
         ;(await t.of('GET', bucket, t.key, { tagging: '' })).is(200).shows('TagSet.Tag')
-        ;(await t.put(bucket, `${t.key}-2`, 'x', { 'x-amz-tagging': queryOf(tags) })).is(400, code)
+        // Of a header such tags are a mistake of its encoding.
+        const inHeader = /^(an empty key|a key twice)$/.test(what) ? 'InvalidArgument' : code
+        ;(await t.put(bucket, `${t.key}-2`, 'x', { 'x-amz-tagging': queryOf(tags) })).is(
+          400,
+          inHeader,
+        )
         ;(await t.head(bucket, `${t.key}-2`)).is(404)
       },
     ],
