@@ -46,13 +46,23 @@ function installed(
   return folder
 }
 
-function python(): Promise<string> {
-  return installed('python', ['python/requirements.txt'], async (folder) => {
+function pythonPackages(name: string, requirements: string): Promise<string> {
+  return installed(name, [requirements], async (folder) => {
     await run('python3', ['-m', 'venv', folder], { timeoutMs: 120_000 })
-    const requirements = join(HERE, 'python/requirements.txt')
-    const args = ['install', '--quiet', '--disable-pip-version-check', '-r', requirements]
-    await run(join(folder, 'bin/pip'), args, { timeoutMs: INSTALL_TIMEOUT_MS })
+    // Compiled when first imported: most of these many files never are.
+    const args = ['install', '--quiet', '--no-compile', '--disable-pip-version-check', '-r']
+    const file = join(HERE, requirements)
+    await run(join(folder, 'bin/pip'), [...args, file], { timeoutMs: INSTALL_TIMEOUT_MS })
   })
+}
+
+function python(): Promise<string> {
+  return pythonPackages('python', 'python/requirements.txt')
+}
+
+/** Apart from the clients, because s3fs asks for another release of the SDK. */
+function pythonApplications(): Promise<string> {
+  return pythonPackages('applications', 'python/applications.txt')
 }
 
 function javascript(): Promise<string> {
@@ -99,7 +109,17 @@ async function debianProgram(name: string): Promise<string> {
   return join(folder, 'usr/bin', name)
 }
 
-function script(name: string, program: () => Promise<string>): Client {
+async function terraform(): Promise<string> {
+  const found = findProgram('terraform')
+  if (found === undefined) throw new Error('No registry has it, and it is not on this machine')
+  return found
+}
+
+function script(
+  name: string,
+  program: () => Promise<string>,
+  others: () => Promise<Readonly<Record<string, string>>> = async () => ({}),
+): Client {
   return {
     name,
     prepare: async () => {
@@ -107,10 +127,18 @@ function script(name: string, program: () => Promise<string>): Client {
       return {
         program: 'bash',
         args: [join(scripts, `${name}.sh`)],
-        env: { S3_PROGRAM: await program(), S3_SCRIPTS: scripts },
+        env: { S3_PROGRAM: await program(), S3_SCRIPTS: scripts, ...(await others()) },
       }
     },
   }
+}
+
+function pythonApplication(name: string): Client {
+  return simple(name, async () => ({
+    program: join(await pythonApplications(), 'bin/python'),
+    args: [join(HERE, 'python', `${name}_application.py`)],
+    env: { AWS_EC2_METADATA_DISABLED: 'true' },
+  }))
 }
 
 function simple(name: string, command: () => Promise<ClientCommand>): Client {
@@ -147,4 +175,10 @@ export const CLIENTS: readonly Client[] = [
     const classes = [join(folder, 'target/classes'), join(folder, 'target/dependency/*')].join(':')
     return { program: 'java', args: ['-cp', classes, 'Main'] }
   }),
+  pythonApplication('duckdb'),
+  pythonApplication('pyarrow'),
+  pythonApplication('pandas'),
+  pythonApplication('deltalake'),
+  pythonApplication('pyiceberg'),
+  script('terraform', terraform, async () => ({ S3_AWS: join(await python(), 'bin/aws') })),
 ]

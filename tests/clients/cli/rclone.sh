@@ -12,6 +12,10 @@ secret_access_key = $S3_SECRET_KEY
 region = $S3_REGION
 chunk_size = 5Mi
 upload_cutoff = 5Mi
+[secret]
+type = crypt
+remote = t:$S3_BUCKET/crypt
+password = $("$S3_PROGRAM" obscure secret)
 EOF
 rclone() { must "$S3_PROGRAM" --config rclone.conf --retries 1 --low-level-retries 1 "$@"; }
 url=t:$S3_BUCKET
@@ -57,6 +61,29 @@ presigned() {
   must curl -fsS -o got "$(rclone link --expire 5m "$url/small")"
   same got small.bin
 }
+sync() {
+  mkdir tree
+  cp many/000? small.bin tree
+  rclone sync tree "$url/tree"
+  rm tree/0000
+  mv tree/0001 tree/renamed
+  echo changed >tree/0002
+  rclone sync --track-renames --checksum tree "$url/tree"
+  rclone check --download tree "$url/tree"
+  equal "$(rclone lsf "$url/tree" | wc -l)" 10
+}
+crypt() {
+  cp large.bin tree
+  rclone sync tree secret:tree
+  rclone cryptcheck tree secret:tree
+  equal "$(rclone lsf -R "$url/crypt" | grep -c -e small -e tree)" 0
+  rclone cat --offset 1000000 --count 70000 secret:tree/large.bin >got
+  must cmp got <(tail -c +1000001 large.bin | head -c 70000)
+  rm tree/large.bin
+  rclone sync tree secret:tree
+  rclone sync secret:tree back
+  must diff -r tree back
+}
 delete() {
   rclone deletefile "$url/small"
   rclone delete "$url"
@@ -73,5 +100,7 @@ step list-1000 list_1000
 step copy copy
 step versions versions
 step presigned presigned
+step sync sync
+step crypt crypt
 step delete delete
 step remove-bucket remove_bucket
