@@ -31,8 +31,8 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Authentication',
     reason:
-      'A forged signature is refused whatever the payload mode; malformed old signatures get the codes of Amazon, an empty header is nobody.',
-    rules: [/^2\.(1|4|6) /, '2.8 a forged presigned write with an unsigned trailer is refused'],
+      'A forged signature is refused whatever the payload mode; malformed old signatures get the codes of Amazon, an empty header is nobody, a date that is missing or none is 403.',
+    rules: [/^2\.(1|3|4|6) /, '2.8 a forged presigned write with an unsigned trailer is refused'],
   },
   {
     title: 'What is signed or summed is verified first',
@@ -158,6 +158,11 @@ export const DIFFERENCES: readonly Difference[] = [
     title: 'Access block, ownership, CORS, websites',
     reason: 'MinIO has none of them for a bucket.',
     rules: [/^4\.(14|15|16) /],
+  },
+  {
+    title: 'Buckets made with tags',
+    reason: 'Amazon takes tags in the document of CreateBucket; MinIO passes them over.',
+    rules: ['4.1 a bucket is made with tags'],
   },
   {
     title: 'Lifecycle',
