@@ -501,7 +501,7 @@ test('a thread that ends takes its calls with it at once, and is started again',
 
 test('a thread whose program fails is reported and tried again', async (context) => {
   const entry = new URL('data:text/javascript,throw new Error("No such luck")')
-  const { client, state, lines } = await startDrive(context, { entry, timeoutMs: 300 })
+  const { client, state, lines } = await startDrive(context, { entry, timeoutMs: 2000 })
   await until(() => state.generation >= 3)
   assert.equal(state.get(), 'faulty')
   assert.equal(codeOf(await client.info()), 'DriveFaulty')
