@@ -6,6 +6,7 @@ import { cacheFolder, findProgram, goProgram, run } from '../lib/programs.ts'
 
 const HERE = import.meta.dirname
 const INSTALL_TIMEOUT_MS = 600_000
+const LITESTREAM = 'github.com/benbjohnson/litestream/cmd/litestream@v0.5.18'
 
 export interface ClientCommand {
   readonly program: string
@@ -109,6 +110,11 @@ async function debianProgram(name: string): Promise<string> {
   return join(folder, 'usr/bin', name)
 }
 
+/** For what a script does to the store beside its program. */
+async function awsCli(): Promise<Readonly<Record<string, string>>> {
+  return { S3_AWS: join(await python(), 'bin/aws') }
+}
+
 async function terraform(): Promise<string> {
   const found = findProgram('terraform')
   if (found === undefined) throw new Error('No registry has it, and it is not on this machine')
@@ -180,5 +186,6 @@ export const CLIENTS: readonly Client[] = [
   pythonApplication('pandas'),
   pythonApplication('deltalake'),
   pythonApplication('pyiceberg'),
-  script('terraform', terraform, async () => ({ S3_AWS: join(await python(), 'bin/aws') })),
+  script('terraform', terraform, awsCli),
+  script('litestream', () => goProgram('litestream', LITESTREAM, INSTALL_TIMEOUT_MS), awsCli),
 ]
