@@ -194,7 +194,8 @@ function metadataChecks(client: S3Driver, bucket: string, version: ManifestVersi
     checks.push({
       id: `${prefix}/attributes`,
       expected: version.attributes,
-      specified: (reply) => plainPartSizes(version.recipe?.parts ?? [])(shownEtag(version.etag)(reply)),
+      specified: (reply) =>
+        plainPartSizes(version.recipe?.parts ?? [])(shownEtag(version.etag)(reply)),
       observe: () => observeAttributes(client, bucket, key, versionId),
     })
   }
