@@ -16,6 +16,8 @@ export interface ClientCommand {
 
 export interface Client {
   readonly name: string
+  /** Takes minutes to build: runs only when it is named. */
+  readonly isSlow?: boolean
   /** Installs what is missing. Rejects when the client cannot be had. */
   prepare(): Promise<ClientCommand>
 }
@@ -196,6 +198,9 @@ export const CLIENTS: readonly Client[] = [
   pythonApplication('deltalake'),
   pythonApplication('pyiceberg'),
   script('terraform', terraform, awsCli),
-  script('litestream', () => goProgram('litestream', LITESTREAM, INSTALL_TIMEOUT_MS), awsCli),
+  {
+    ...script('litestream', () => goProgram('litestream', LITESTREAM, INSTALL_TIMEOUT_MS), awsCli),
+    isSlow: true,
+  },
   script('thanos', async () => join(await thanos(), 'store.test'), awsCli),
 ]

@@ -97,7 +97,7 @@ async function main(): Promise<void> {
     },
   })
   const only = values.only?.split(',')
-  const clients = CLIENTS.filter(({ name }) => only === undefined || only.includes(name))
+  const clients = CLIENTS.filter(({ name, isSlow }) => only?.includes(name) ?? isSlow !== true)
   if (clients.length === 0)
     throw new Error(`Unknown client; there are ${CLIENTS.map(({ name }) => name).join(', ')}`)
   using folder = new TemporaryFolder()
