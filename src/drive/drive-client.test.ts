@@ -293,40 +293,8 @@ test('every method of the drive works through its thread', async (context) => {
   assert.equal(valueOf(await client.emptyTrash({ olderThanMs: 0, limit: 100 })).left, 0)
 })
 
-test('calls of one turn travel in one message', async () => {
-  const { port1, port2 } = new MessageChannel()
-  const states = createDriveStates(1)
-  new DriveStateCell(states, 0).set('online')
-  const client = new DriveClient({
-    endpoint: '/none',
-    clock,
-    log: createLog(clock, { format: 'text', level: 'error', print: () => undefined }),
-    states,
-    driveIndex: 0,
-    arena: codec.memory.buffer,
-    callsInFlightMax: 3,
-  })
-  client.connect({ port: port1, claims: new SharedArrayBuffer(4 * 8) })
-  const batches: WireBatch<WireCall>[] = []
-  port2.on('message', (batch: WireBatch<WireCall>) => {
-    batches.push(batch)
-    port2.postMessage({ items: batch.items.map(([slot]) => [slot, undefined]), bytes: undefined })
-  })
-  const results = await Promise.all([
-    client.makeVolume('a'),
-    client.writeSmallFile('b', 'c', utf8('12')),
-    client.writeSmallFile('b', 'd', utf8('345')),
-    client.makeVolume('one too many'),
-  ])
-  assert.deepEqual(results.map(codeOf), ['ok', 'ok', 'ok', 'DriveTimeout'])
-  assert.equal(batches.length, 1)
-  assert.deepEqual(batches[0]?.bytes, utf8('12345'))
-  assert.equal(codeOf(await client.makeVolume('slots come back')), 'ok')
-  client.close()
-  port2.close()
-})
-
-test('a call given up is never begun, and a read that has begun is over with its thread', async () => {
+/** A client whose drive thread is played by the test, at the other end of `port`. */
+function unhosted(options: { readonly timeoutMs?: number; readonly callsInFlightMax?: number }) {
   const { port1, port2 } = new MessageChannel()
   const states = createDriveStates(1)
   const state = new DriveStateCell(states, 0)
@@ -339,10 +307,36 @@ test('a call given up is never begun, and a read that has begun is over with its
     states,
     driveIndex: 0,
     arena: codec.memory.buffer,
-    timeoutMs: 50,
+    ...options,
   })
   const claims = new Int32Array(new SharedArrayBuffer(4 * 8))
   client.connect({ port: port1, claims: claims.buffer })
+  return { client, state, claims, port: port2, lines }
+}
+
+test('calls of one turn travel in one message', async () => {
+  const { client, port } = unhosted({ callsInFlightMax: 3 })
+  const batches: WireBatch<WireCall>[] = []
+  port.on('message', (batch: WireBatch<WireCall>) => {
+    batches.push(batch)
+    port.postMessage({ items: batch.items.map(([slot]) => [slot, undefined]), bytes: undefined })
+  })
+  const results = await Promise.all([
+    client.makeVolume('a'),
+    client.writeSmallFile('b', 'c', utf8('12')),
+    client.writeSmallFile('b', 'd', utf8('345')),
+    client.makeVolume('one too many'),
+  ])
+  assert.deepEqual(results.map(codeOf), ['ok', 'ok', 'ok', 'DriveTimeout'])
+  assert.equal(batches.length, 1)
+  assert.deepEqual(batches[0]?.bytes, utf8('12345'))
+  assert.equal(codeOf(await client.makeVolume('slots come back')), 'ok')
+  client.close()
+  port.close()
+})
+
+test('a call given up is never begun, and a read that has begun is over with its thread', async () => {
+  const { client, state, claims, port, lines } = unhosted({ timeoutMs: 50 })
   const waiting = client.makeVolume('a')
   const running = client.makeVolume('b')
   const reading = client.readFile('a', 'b', 0, codec.memory.subarray(0, 8))
@@ -364,27 +358,13 @@ test('a call given up is never begun, and a read that has begun is over with its
   assert.equal(codeOf(await client.makeVolume('c')), 'DriveFaulty')
   await delay(20)
   assert.equal(isSettled, false)
-  port2.close()
+  port.close()
   await given.settled
   client.close()
 })
 
 test('a call taken back is never begun, and tells by its deadline that the drive hangs', async () => {
-  const { port1, port2 } = new MessageChannel()
-  const states = createDriveStates(1)
-  const state = new DriveStateCell(states, 0)
-  state.set('online')
-  const client = new DriveClient({
-    endpoint: '/none',
-    clock,
-    log: createLog(clock, { format: 'text', level: 'error', print: () => undefined }),
-    states,
-    driveIndex: 0,
-    arena: codec.memory.buffer,
-    timeoutMs: 500,
-  })
-  const claims = new Int32Array(new SharedArrayBuffer(4 * 8))
-  client.connect({ port: port1, claims: claims.buffer })
+  const { client, state, claims, port } = unhosted({ timeoutMs: 500 })
   const first = client.makeVolume('a')
   const begun = client.makeVolume('b')
   const last = client.makeVolume('c')
@@ -397,7 +377,7 @@ test('a call taken back is never begun, and tells by its deadline that the drive
   assert.equal(client.isOnline(), true)
   // The host gives back the slot of a call that it could not claim.
   const items = [0, 1].map((slot) => [slot, undefined])
-  port2.postMessage({ items, bytes: undefined })
+  port.postMessage({ items, bytes: undefined })
   assert.equal(codeOf(await first), 'DriveTimeout')
   assert.equal(codeOf(await begun), 'ok')
   assert.equal(state.get(), 'online')
@@ -405,7 +385,7 @@ test('a call taken back is never begun, and tells by its deadline that the drive
   assert.equal(state.get(), 'faulty')
   assert.equal(client.withdraw(last), false)
   client.close()
-  port2.close()
+  port.close()
 })
 
 test('a drive thread passes over calls that were taken back', async (context) => {
