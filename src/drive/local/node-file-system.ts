@@ -47,7 +47,8 @@ export function nodeFileSystem(
     const outcomes = isDirect
       ? targets.map((target) => tryFlushNow(target, bulk))
       : await flushAll(targets, bulk, flushesInFlightMax)
-    const groupMs = (clock.monotonicMs() - startMs) / Math.ceil(targets.length / DIRECT_TARGETS_MAX)
+    const groups = Math.max(1, Math.ceil(targets.length / DIRECT_TARGETS_MAX))
+    const groupMs = (clock.monotonicMs() - startMs) / groups
     flushMs += FLUSH_WEIGHT * (groupMs - flushMs)
     return outcomes
   }
