@@ -301,8 +301,13 @@ test('anonymous callers may what the policy of the bucket allows', async () => {
   assert.equal((await send(anonymous({ method: 'PUT', body: 'x' }), fixture)).code, 'AccessDenied')
   assert.equal((await send(anonymous({ path: '/box' }), fixture)).code, 'AccessDenied')
   assert.equal((await send(anonymous({ path: '/' }), fixture)).code, 'AccessDenied')
-  assert.equal((await send(anonymous({ path: '/nobox/x' }), fixture)).code, 'AccessDenied')
   assert.equal(fixture.store.size, 0)
+})
+
+test('anybody may learn that a bucket does not exist', async () => {
+  for (const method of ['GET', 'PUT', 'DELETE'] as const) {
+    assert.equal((await send(anonymous({ method, path: '/nobox/x' }))).code, 'NoSuchBucket')
+  }
 })
 
 test('a policy that cannot be read allows nothing, and the owner can still do everything', async () => {

@@ -12,6 +12,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from '#http/http'
 import { ObjectError } from '#object/object'
 import type { Log } from '#observe/log'
 import { headerValueText } from '#s3-protocol/percent'
+import { isReservedBucket } from '#s3-protocol/names'
 import { Query } from '#s3-protocol/query'
 import { S3Error, type S3ErrorCode } from '#s3-protocol/s3-error'
 import { S3_ERRORS } from '#s3-protocol/error-table'
@@ -86,6 +87,12 @@ const ANYBODY: Authentication = {
 }
 /** Clients learn the region by these. */
 const ANY_REGION = new Set(['GetBucketLocation', 'ListBuckets'])
+
+/** What is asked for. */
+interface Target {
+  readonly address: Pick<Address, 'bucket' | 'key'>
+  readonly operation: Operation
+}
 
 class FrontDoor {
   readonly #options: FrontDoorOptions
@@ -291,7 +298,7 @@ class FrontDoor {
     const target = { address, operation }
     // A refused request costs nothing, but where its document may decide.
     if (facts === undefined) await this.#authorize(context, target)
-    else if (!(await this.#mightBeAllowed(context, target))) throw new S3Error('AccessDenied')
+    else if (!(await this.#mightBeAllowed(context, target))) await this.#refuse(target)
     const document = await this.#readBody(request, operation, { body, authentication })
     const asked =
       facts === undefined ? context : { ...context, facts: facts(document, services.clock.nowMs()) }
@@ -330,21 +337,12 @@ class FrontDoor {
       )
   }
 
-  #mightBeAllowed(
-    context: AuthorizeContext,
-    { address, operation }: { readonly address: Address; readonly operation: Operation },
-  ): Promise<boolean> {
+  #mightBeAllowed(context: AuthorizeContext, { address, operation }: Target): Promise<boolean> {
     const { action = '' } = operation
     return this.#authorizer.mightBeAllowed(context, action, address.bucket, address.key)
   }
 
-  async #authorize(
-    context: AuthorizeContext,
-    {
-      address,
-      operation,
-    }: { readonly address: Pick<Address, 'bucket' | 'key'>; readonly operation: Operation },
-  ): Promise<void> {
+  async #authorize(context: AuthorizeContext, { address, operation }: Target): Promise<void> {
     const { identity } = context.authentication
     if (identity.isOwner) return
     if (identity.accessKey === '' && operation.anonymous === false)
@@ -355,6 +353,16 @@ class FrontDoor {
     if (await this.#authorizer.isAllowed(context, action, bucket, key)) return
     if (action === 's3:GetObject' && identity.accessKey === '') {
       await this.#tellAbsence(context, bucket, key)
+    }
+    await this.#refuse({ address, operation })
+  }
+
+  /** As with Amazon: that a bucket does not exist anybody may know, but not what nobody may make. */
+  async #refuse({ address, operation }: Target): Promise<never> {
+    const { bucket } = address
+    const mayExist = bucket !== '' && !isReservedBucket(bucket)
+    if (mayExist && operation.action !== 's3:CreateBucket') {
+      await this.#options.services.engine.bucketMetadata(bucket)
     }
     throw new S3Error('AccessDenied')
   }

@@ -134,8 +134,9 @@ export async function headBucket(call: S3Call): Promise<S3Reply> {
   const isAllowed =
     (await call.isAllowed('s3:ListBucket', call.bucket, '')) ||
     (await call.isAllowed('s3:HeadBucket', call.bucket, ''))
-  if (!isAllowed) throw new S3Error('AccessDenied')
+  // That there is no such bucket anybody may know.
   await call.services.engine.getBucket(call.bucket)
+  if (!isAllowed) throw new S3Error('AccessDenied')
   return { status: 200 }
 }
 

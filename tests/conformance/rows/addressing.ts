@@ -304,6 +304,20 @@ const routing: readonly Rule[] = [
       async (t) => (await t.sub(method, t.name(), { [key]: '' })).is(404, 'NoSuchBucket'),
     ],
   ),
+  ...rules('7.2', ['GET', 'HEAD', 'PUT', 'DELETE'], (method) => [
+    `an anonymous ${method} in a bucket that does not exist is 404`,
+    async (t) =>
+      (await t.send({ method, path: pathOf(t.name(), t.key), auth: 'anonymous' })).is(
+        404,
+        'NoSuchBucket',
+      ),
+  ]),
+  rule('7.2', 'an anonymous HEAD of a bucket that does not exist is 404', async (t) => {
+    const missing = await t.send({ method: 'HEAD', path: `/${t.name()}`, auth: 'anonymous' })
+    missing.is(404, 'NoSuchBucket')
+    const kept = await t.send({ method: 'HEAD', path: `/${await t.shared()}`, auth: 'anonymous' })
+    kept.is(403, 'AccessDenied')
+  }),
   ...rules(
     '7.2',
     [
