@@ -8,6 +8,13 @@ const AWS_KEYS: readonly string[] = [
   ...named('s3', 'DataAccessPointArn ResourceAccount'),
 ]
 
+/** Of requests that carry an access control list; MinIO knows neither them nor the actions on such lists. */
+const ACL = [
+  's3:x-amz-acl',
+  ...named('s3', 'x-amz-grant-full-control x-amz-grant-read x-amz-grant-read-acp'),
+  ...named('s3', 'x-amz-grant-write x-amz-grant-write-acp'),
+]
+
 const COMMON_KEYS: readonly string[] = [
   ...named('aws', 'CurrentTime EpochTime Referer SecureTransport SourceIp UserAgent'),
   ...named('aws', 'groups principaltype userid username'),
@@ -71,13 +78,17 @@ const ACTIONS: ReadonlyMap<string, ActionTraits> = new Map([
     MODE,
     HOLD,
     REQUEST_TAG,
+    ACL,
   ),
+  ...rows(true, 'GetObjectAcl GetObjectVersionAcl', VERSION, EXISTING_TAG),
+  ...rows(true, 'PutObjectAcl PutObjectVersionAcl', VERSION, EXISTING_TAG, ACL),
   ...rows(true, 'PutObjectLegalHold', SSE, HOLD, VERSION),
   ...rows(true, 'PutObjectRetention', SSE, DAYS, UNTIL, MODE, VERSION),
   ...rows(true, 'PutObjectTagging PutObjectVersionTagging', VERSION, EXISTING_TAG, REQUEST_TAG),
   ...rows(true, 'ReplicateDelete ReplicateObject ReplicateTags', VERSION, EXISTING_TAG),
   ...rows(true, 'ResetBucketReplicationState'),
-  ...rows(false, 'CreateBucket DeleteBucket ForceDeleteBucket HeadBucket ListAllMyBuckets'),
+  ...rows(false, 'CreateBucket PutBucketAcl', ACL),
+  ...rows(false, 'DeleteBucket ForceDeleteBucket GetBucketAcl HeadBucket ListAllMyBuckets'),
   ...rows(false, 'DeleteBucketCors DeleteBucketPolicy DeleteBucketWebsite'),
   ...rows(false, 'GetBucketCors GetBucketLocation GetBucketNotification GetBucketPolicy'),
   ...rows(false, 'GetBucketPolicyStatus GetBucketTagging GetBucketVersioning GetBucketWebsite'),
@@ -131,14 +142,17 @@ export function allowsKey(action: string, name: string): boolean {
   return false
 }
 
-/** An action on objects that MinIO does not know: to it all such are about buckets. */
-const STRANGE = 's3:UpdateObjectEncryption'
+/** Actions on objects that MinIO does not know: to it all such are about buckets. */
+const STRANGE: ReadonlySet<string> = new Set([
+  's3:UpdateObjectEncryption',
+  ...named('s3', 'GetObjectAcl GetObjectVersionAcl PutObjectAcl PutObjectVersionAcl'),
+])
 
 /** What MinIO takes an action, which may hold wildcards, to be about. */
 export function minioScope(action: string): 'objects' | 'buckets' {
   if (action === '*' || action === 's3:*') return 'objects'
   for (const [known, traits] of ACTIONS) {
-    if (traits.onObjects && known !== STRANGE && matchesWildcard(action, known)) return 'objects'
+    if (traits.onObjects && !STRANGE.has(known) && matchesWildcard(action, known)) return 'objects'
   }
   return 'buckets'
 }
@@ -157,5 +171,5 @@ export function normalKey(key: string): string {
 
 /** True for condition keys that MinIO refuses. */
 export function isUnknownToMinio(key: string): boolean {
-  return AWS_KEYS.includes(key)
+  return AWS_KEYS.includes(key) || ACL.includes(key)
 }

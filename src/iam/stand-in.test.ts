@@ -42,6 +42,7 @@ const STRANGE: readonly Record<string, unknown>[] = [
   { StringEqualsIfExists: { 'aws:Referer': 'x' } },
   { StringEquals: { 'aws:SourceVpc': 'x' } },
   { StringEquals: { 's3:X-Amz-Storage-Class': 'STANDARD' } },
+  { StringLike: { 's3:x-amz-acl': 'public*' } },
 ]
 
 for (const condition of STRANGE) {
@@ -56,6 +57,7 @@ for (const condition of STRANGE) {
 test('actions without a resource of their kind go, or leave what applies', () => {
   const bucket = 'arn:aws:s3:::box'
   assert.equal(forMinio({ ...OPEN, Action: 's3:Foo*' }), 'none')
+  assert.equal(forMinio({ ...OPEN, Action: 's3:GetObjectAcl' }), 'none')
   assert.deepEqual(forMinio({ ...OPEN, Action: ['s3:Foo*', 's3:GetObject'] }), [
     { ...OPEN, Action: ['s3:GetObject'] },
   ])

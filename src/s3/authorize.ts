@@ -60,6 +60,8 @@ interface Asked {
 /** An action on a version that policies may name by either of two names. */
 const VERSION_ACTIONS: ReadonlyMap<string, string> = new Map([
   ['s3:GetObject', 's3:GetObjectVersion'],
+  ['s3:GetObjectAcl', 's3:GetObjectVersionAcl'],
+  ['s3:PutObjectAcl', 's3:PutObjectVersionAcl'],
   ['s3:GetObjectAttributes', 's3:GetObjectVersionAttributes'],
   ['s3:GetObjectTagging', 's3:GetObjectVersionTagging'],
   ['s3:PutObjectTagging', 's3:PutObjectVersionTagging'],
@@ -70,6 +72,9 @@ const VERSION_ACTIONS: ReadonlyMap<string, string> = new Map([
 /** An action that another one includes. */
 const OTHER_ACTIONS: ReadonlyMap<string, string> = new Map([
   ['s3:DeleteBucketCors', 's3:PutBucketCors'],
+  // To MinIO an access control list is an older form of the policy.
+  ['s3:GetBucketAcl', 's3:GetBucketPolicy'],
+  ['s3:PutBucketAcl', 's3:PutBucketPolicy'],
 ])
 
 export class Authorizer {

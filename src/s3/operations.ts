@@ -328,10 +328,10 @@ const BUCKET_ROWS: readonly Operation[] = [
     keys: ['replication-reset-status'],
     action: 's3:ResetBucketReplicationState',
   }),
-  bucket('GetBucketAcl', 'GET', getBucketAcl, { keys: ['acl'], action: 's3:GetBucketPolicy' }),
+  bucket('GetBucketAcl', 'GET', getBucketAcl, { keys: ['acl'], action: 's3:GetBucketAcl' }),
   bucket('PutBucketAcl', 'PUT', putBucketAcl, {
     keys: ['acl'],
-    action: 's3:PutBucketPolicy',
+    action: 's3:PutBucketAcl',
     body: document(MIB),
   }),
   bucket('GetBucketCors', 'GET', cors.getBucketCors, {

@@ -33,7 +33,13 @@ const REQUEST_TAG_KEYS = 's3:RequestObjectTagKeys'
 
 /** Request headers that are conditions under their own name; presigned requests may have them in their query. */
 const HEADER_KEYS = new Set([
+  's3:x-amz-acl',
   's3:x-amz-content-sha256',
+  's3:x-amz-grant-full-control',
+  's3:x-amz-grant-read',
+  's3:x-amz-grant-read-acp',
+  's3:x-amz-grant-write',
+  's3:x-amz-grant-write-acp',
   's3:x-amz-metadata-directive',
   's3:x-amz-storage-class',
   's3:x-amz-server-side-encryption',

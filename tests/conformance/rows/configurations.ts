@@ -212,6 +212,24 @@ const policies: readonly Rule[] = [
       'AccessDenied',
     )
   }),
+  rule('4.17', 'a policy may ask for the canned list of a request', async (t) => {
+    const bucket = await t.own()
+    const deny = `{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::${bucket}/*","Condition":{"StringLike":{"s3:x-amz-acl":"public*"}}}`
+    const text = statement(bucket, '"Action":"s3:PutObject"').replace(/\]\}$/, `,${deny}]}`)
+    ;(await put(t, bucket, 'policy', text)).is(204)
+    ;(await t.put(bucket, 'k', 'x', {}, { auth: 'anonymous' })).is(200)
+    ;(await t.put(bucket, 'k', 'x', { 'x-amz-acl': 'public-read' }, { auth: 'anonymous' })).is(
+      403,
+      'AccessDenied',
+    )
+  }),
+  rule('4.17', 'a policy may open the access control list of an object', async (t) => {
+    const bucket = await t.own()
+    ;(await t.put(bucket, 'k', 'x')).is(200)
+    ;(await put(t, bucket, 'policy', statement(bucket, '"Action":"s3:GetObjectAcl"'))).is(204)
+    ;(await t.get(bucket, 'k', {}, { acl: '' }, { auth: 'anonymous' })).is(200)
+    ;(await t.get(bucket, 'k', {}, {}, { auth: 'anonymous' })).is(403, 'AccessDenied')
+  }),
   rule('2.10', 'existing tags are those that are stored, whatever the request says', async (t) => {
     const bucket = await t.own()
     ;(await t.put(bucket, 'open', 'x', { 'x-amz-tagging': 'security=public' })).is(200)
