@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import { EMPTY_SHA256 } from '#s3-protocol/sigv4'
+import { formatAmzDate, parseAmzDate } from '#s3-protocol/dates'
+import { canonicalRequest, deriveSigningKey, EMPTY_SHA256, stringToSign } from '#s3-protocol/sigv4'
 import { presignRequest, signChunks, signRequest } from '#s3-protocol/sigv4-client'
 import { signTextV2, stringToSignV2 } from '#s3-protocol/sigv2'
 import { Query, parseQuery } from '#s3-protocol/query'
@@ -447,6 +448,47 @@ test('header V4 without a payload hash signs the empty hash and leaves the body 
   assert.equal((await exchange(handler, sent)).code, 'XAmzContentSHA256Mismatch')
   assert.equal(store.size, 0)
 })
+
+for (const [form, format] of [
+  ['GMT', (time: Date) => time.toUTCString()],
+  ['a numeric zone', (time: Date) => time.toUTCString().replace('GMT', '-0000')],
+] as const) {
+  test(`header V4 may be dated by Date in ${form}`, async () => {
+    const { handler, store } = frontDoorFixture()
+    const date = formatAmzDate(Date.now())
+    const time = new Date(parseAmzDate(date) ?? 0)
+    const scope = { date: date.slice(0, 8), region: REGION, service: 's3' }
+    const headers: [string, string][] = [
+      ['date', format(time)],
+      ['host', 'localhost:9000'],
+      ['x-amz-content-sha256', 'UNSIGNED-PAYLOAD'],
+    ]
+    const canonical = canonicalRequest({
+      method: 'PUT',
+      path: '/box/key',
+      query: Query.EMPTY,
+      headers,
+      payloadHash: 'UNSIGNED-PAYLOAD',
+    })
+    const sentWith = (signedDate: string): Sent => {
+      const signature = deriveSigningKey(SECRET_KEY, scope).sign(
+        stringToSign(canonical, signedDate, scope),
+      )
+      const names = headers.map(([name]) => name).join(';')
+      const credential = `${ACCESS_KEY}/${scope.date}/${REGION}/s3/aws4_request`
+      const authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`
+      return {
+        method: 'PUT',
+        target: '/box/key',
+        headers: [...headers, ['authorization', authorization]],
+        body: CONTENT,
+      }
+    }
+    assert.equal((await exchange(handler, sentWith(`${date.slice(0, 15)}z`))).status, 403)
+    assert.equal(store.size, 0)
+    assert.equal((await exchange(handler, sentWith(date))).status, 200)
+  })
+}
 
 test('a document with a wrong payload hash or MD5 is refused before it is acted upon', async () => {
   const d = draft()

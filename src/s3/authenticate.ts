@@ -10,7 +10,7 @@ import type { Clock } from '#base/clock'
 import type { HttpRequest } from '#http/http'
 import type { ChunkChain } from '#s3-protocol/chunked'
 import { parseHttpDate } from '#s3-protocol/conditions'
-import { parseAmzDate } from '#s3-protocol/dates'
+import { formatAmzDate, parseAmzDate } from '#s3-protocol/dates'
 import type { Query } from '#s3-protocol/query'
 import { S3Error } from '#s3-protocol/s3-error'
 import { type SignedV2Parts, signTextV2, stringToSignV2 } from '#s3-protocol/sigv2'
@@ -267,8 +267,7 @@ export class Authenticator {
     )
     const headers = signedHeaders(target, signature)
     const credential = await this.#credential(signature.accessKey, tokenOf(request, query))
-    const date = request.header('x-amz-date') ?? request.header('date') ?? ''
-    if (parseAmzDate(date) === undefined) throw new S3Error('MalformedDate')
+    const date = signedDateV4(request)
     const declared = request.header('x-amz-content-sha256')
     const payloadHash = declared ?? EMPTY_SHA256
     const key = this.#verify(target, signature, { headers, payloadHash, date, credential })
@@ -442,9 +441,27 @@ function tokenOf(request: HttpRequest, query: Query): string | undefined {
 }
 
 function checkV2(credential: Credential, signature: string, parts: SignedV2Parts): void {
-  const expected = signTextV2(credential.secretKey, stringToSignV2(parts))
-  // Both are base64 of 20 bytes; another spelling of the same bytes is not worth accepting.
-  if (!equalSignatures(expected, signature)) throw new S3Error('SignatureDoesNotMatch')
+  // Some clients sign the bucket as it is signed for a virtual host, with a slash behind it, whatever they send.
+  const isBucket = /^\/[^/]+$/.test(parts.path)
+  const paths = isBucket ? [parts.path, `${parts.path}/`] : [parts.path]
+  const isGood = paths.some((path) =>
+    // Both are base64 of 20 bytes; another spelling of the same bytes is not worth accepting.
+    equalSignatures(
+      signTextV2(credential.secretKey, stringToSignV2({ ...parts, path })),
+      signature,
+    ),
+  )
+  if (!isGood) throw new S3Error('SignatureDoesNotMatch')
+}
+
+/** The time that was signed, as it is signed: a `Date` has another form on the wire. */
+function signedDateV4(request: HttpRequest): string {
+  const amzDate = request.header('x-amz-date')
+  const text = amzDate ?? request.header('date') ?? ''
+  if (parseAmzDate(text) !== undefined) return text
+  const seconds = amzDate === undefined ? parseHttpDate(text) : undefined
+  if (seconds === undefined) throw new S3Error('MalformedDate')
+  return formatAmzDate(seconds * 1000)
 }
 
 /** The values of the signed headers, from headers or query. `AccessDenied` when one is not there. */

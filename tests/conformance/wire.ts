@@ -31,6 +31,8 @@ export interface Call {
   readonly unsigned?: Pairs
   /** Parameters added after signing. */
   readonly unsignedQuery?: Pairs
+  /** What version 2 signs in place of the path. */
+  readonly signedPath?: string
   /** Changes the authorization header or the signed target before it is sent. */
   readonly forge?: (text: string) => string
   /** Sent as `aws-chunked`: chunks and trailers. `signed`: with signatures. */
@@ -257,7 +259,7 @@ export class Wire {
       find('content-md5'),
       find('content-type'),
       isPresigned ? expires : find('x-amz-date') === '' ? date : '',
-      `${amz.join('')}${call.path}${resource.length > 0 ? `?${resource.join('&')}` : ''}`,
+      `${amz.join('')}${call.signedPath ?? call.path}${resource.length > 0 ? `?${resource.join('&')}` : ''}`,
     ].join('\n')
     const signature = createHmac('sha1', secretKey).update(toSign).digest('base64')
     const forged = (call.forge ?? ((text: string) => text))(signature)

@@ -439,6 +439,13 @@ const version2: readonly Rule[] = [
   rule('2.6', 'a version 2 signature with a sub-resource is good', async (t) =>
     (await reading(t, { auth: 'v2', query: { tagging: '' } })).is(200),
   ),
+  rule('2.6', 'a version 2 signature of a bucket may have a slash behind it', async (t) => {
+    const bucket = await t.shared()
+    const about = { method: 'HEAD', path: `/${bucket}`, auth: 'v2' } as const
+    ;(await t.send(about)).is(200)
+    ;(await t.send({ ...about, signedPath: `/${bucket}/` })).is(200)
+    ;(await t.send({ ...about, signedPath: `/${bucket}//` })).is(403)
+  }),
   rule('2.6', 'a wrong version 2 signature is refused', async (t) =>
     (await reading(t, { auth: 'v2', ...WRONG_SECRET })).is(403, 'SignatureDoesNotMatch'),
   ),
