@@ -61,7 +61,7 @@ export async function putObjectRetention(call: S3Call): Promise<S3Reply> {
 function readRetention(call: S3Call): { mode: string; retainUntil: string } {
   const root = parseXml(call.document)
   if (root.name !== 'Retention') throw new S3Error('MalformedXML')
-  const mode = (root.childText('Mode') ?? '').toUpperCase()
+  const mode = root.childText('Mode') ?? ''
   const until = root.childText('RetainUntilDate') ?? ''
   if (mode === '' && until === '') return { mode: '', retainUntil: '' }
   if (mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') {

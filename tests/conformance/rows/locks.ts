@@ -202,6 +202,7 @@ const retention: readonly Rule[] = [
     '4.9',
     [
       ['an unknown mode', retentionDocument('ABCD', soon()), 'MalformedXML'],
+      ['a mode in lower case', retentionDocument('governance', soon()), 'MalformedXML'],
       ['a date in the past', retentionDocument('GOVERNANCE', soon(-1)), 'InvalidArgument'],
       ['a mode without date', '<Retention><Mode>GOVERNANCE</Mode></Retention>', 'MalformedXML'],
       [
