@@ -25,13 +25,7 @@ export interface PostedForm {
   readonly repeated: ReadonlySet<string>
 }
 
-const EXACT_ONLY = new Set([
-  'bucket',
-  'x-amz-algorithm',
-  'x-amz-credential',
-  'x-amz-date',
-  'tagging',
-])
+const EXACT_ONLY = new Set(['bucket', 'x-amz-algorithm', 'x-amz-credential', 'x-amz-date'])
 
 /** Fields that a policy need not name: they are parts of the signature, keys of the client, or looked at elsewhere. */
 const UNNAMED = new Set([

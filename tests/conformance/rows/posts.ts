@@ -216,6 +216,12 @@ const CONDITIONS: readonly (readonly [string, readonly unknown[], readonly Field
     [['x-amz-meta-a', 'anything']],
     true,
   ],
+  [
+    'starts-with of nothing for the tags',
+    [['starts-with', '$tagging', '']],
+    [['tagging', '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>']],
+    true,
+  ],
   ['an object that holds', [{ 'x-amz-meta-a': 'b' }], [['x-amz-meta-a', 'b']], true],
   ['an object that does not hold', [{ 'x-amz-meta-a': 'c' }], [['x-amz-meta-a', 'b']], false],
   [
