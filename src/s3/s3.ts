@@ -14,7 +14,9 @@ import type { CompressionSettings } from '#config/compression-settings'
 import type { S2Decoder } from '#codec/s2'
 import type { ObjectEncryption } from '#encryption/object-encryption'
 import type { HttpRequest } from '#http/http'
+import type { Checksum } from '#codec/checksum'
 import type { BodySource, DataChunk, DigestName, ObjectEngine } from '#object/object'
+import type { Query } from '#s3-protocol/query'
 import type { RequestFacts } from './policy-values.ts'
 
 export type OperationScope = 'service' | 'bucket' | 'object'
@@ -84,6 +86,8 @@ export interface S3Services {
   readonly selectsParquet?: boolean | undefined
   /** Digest of a small piece of data at once: of part digests, never of bodies. */
   digest(name: DigestName, data: Uint8Array): Uint8Array
+  /** A new running checksum, for bodies that the engine does not get as they came. */
+  checksum(name: DigestName): Checksum
 }
 
 /** One authenticated and authorized request. */
@@ -118,8 +122,9 @@ export interface S3Call {
 export interface AskedAbout {
   /** The version meant; empty: the latest one. */
   readonly versionId?: string
-  /** Values of condition keys, in place of those of headers: of form fields. */
-  readonly facts?: RequestFacts
+  /** What is written, where the request only contains it: conditions ask for its headers. */
+  readonly request?: HttpRequest
+  readonly query?: Query
 }
 
 /** A body that is sent piece by piece: that of an `ObjectReader`, or one that is made meanwhile. */

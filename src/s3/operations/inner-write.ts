@@ -21,7 +21,7 @@ export function innerWrite(call: S3Call, write: InnerWrite): S3Call {
   const { key, body, caller = call } = write
   // The size is known at the end only; the engine counts.
   const headers = [...write.headers, ['transfer-encoding', 'chunked'] as const]
-  const request = new InnerRequest(call.request, headers)
+  const request = requestWithin(call.request, headers)
   const path = `/${call.bucket}/${key}`
   const { bucket } = call
   const query = Query.EMPTY
@@ -44,7 +44,11 @@ export function innerWrite(call: S3Call, write: InnerWrite): S3Call {
   }
 }
 
-/** The outer request with other headers. */
+/** The outer request with other headers: what it contains is not described by its own. */
+export function requestWithin(outer: HttpRequest, headers: InnerWrite['headers']): HttpRequest {
+  return new InnerRequest(outer, headers)
+}
+
 class InnerRequest implements HttpRequest {
   readonly id: string
   readonly method = 'PUT'

@@ -8,10 +8,12 @@ import {
   parsePostPolicy,
   type PostPolicy,
 } from '#s3-protocol/post-policy'
+import { headerValueText } from '#s3-protocol/percent'
+import { Query } from '#s3-protocol/query'
 import { S3Error } from '#s3-protocol/s3-error'
 import { formatTags, parseTagXml } from '#s3-protocol/tagging'
 import type { S3Call, S3Reply } from '../s3.ts'
-import { innerWrite, type InnerWrite } from './inner-write.ts'
+import { innerWrite, type InnerWrite, requestWithin } from './inner-write.ts'
 import { objectUrl } from './object-url.ts'
 import { putObject } from './object-write.ts'
 import { fanOut } from './post-policy-fan-out.ts'
@@ -63,20 +65,35 @@ async function postForm(call: S3Call, form: PostForm): Promise<S3Reply> {
   const { fields } = form
   const key = keyOf(form)
   const redirect = redirectOf(fields)
-  const caller = await call.signerOfForm(fields)
+  const signer = await call.signerOfForm(fields)
+  const headers = headersOf(fields, key)
+  const caller = { ...signer, isAllowed: askedOfForm(call, signer.isAllowed, headers) }
   const isFanOut = fields.has(FAN_OUT)
   const action = isFanOut ? 's3:PutObjectFanOut' : 's3:PutObject'
   if (!(await caller.isAllowed(action, call.bucket, key))) throw new S3Error('AccessDenied')
   const policy = policyOf(call, form, key)
   const write: InnerWrite = {
     key,
-    headers: headersOf(fields, key),
+    headers,
     body: policy === undefined ? form.file : sized(form.file, policy),
     caller,
   }
   if (isFanOut) return fanOut(call, write, fields.get(FAN_OUT) ?? '')
   const stored = await putObject(innerWrite(call, write))
   return replyOf(call, { key, redirect, status: fields.get('success_action_status') }, stored)
+}
+
+/** The question for the form's fields: what is around them, anybody may write there. */
+function askedOfForm(
+  { request }: S3Call,
+  isAllowed: S3Call['isAllowed'],
+  headers: InnerWrite['headers'],
+): S3Call['isAllowed'] {
+  const ofClient = ['referer', 'user-agent'].flatMap((name): [string, string][] =>
+    request.headerValues(name).map((value) => [name, headerValueText(value)]),
+  )
+  const about = { request: requestWithin(request, [...headers, ...ofClient]), query: Query.EMPTY }
+  return (action, bucket, key, more) => isAllowed(action, bucket, key, { ...more, ...about })
 }
 
 /** The key to store, with the name of the file in it. */

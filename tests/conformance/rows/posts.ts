@@ -193,6 +193,28 @@ const good: readonly Rule[] = [
     ;(await post(t, { bucket, key: t.key, signing: 'none' })).is(204)
     ;(await t.get(bucket, t.key)).contains('data')
   }),
+  rule(
+    '6.1',
+    'conditions of a bucket policy ask for fields, not for headers around them',
+    async (t) => {
+      const bucket = await t.own()
+      const condition = '{"StringEquals":{"s3:RequestObjectTag/security":"public"}}'
+      const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::${bucket}/*","Condition":${condition}}]}`
+      ;(await t.sub('PUT', bucket, { policy: '' }, policy)).is(204)
+      const form = { bucket, key: t.key, signing: 'none' } as const
+      const tagging: Field = [
+        'tagging',
+        '<Tagging><TagSet><Tag><Key>security</Key><Value>public</Value></Tag></TagSet></Tagging>',
+      ]
+      const body = formBody(formFields(t, form), { data: 'data', name: 'file.txt' })
+      ;(await postRaw(t, bucket, body, { 'x-amz-tagging': 'security=public' })).is(
+        403,
+        'AccessDenied',
+      )
+      ;(await post(t, form)).is(403, 'AccessDenied')
+      ;(await post(t, { ...form, fields: [tagging] })).is(204)
+    },
+  ),
 ]
 
 const CONDITIONS: readonly (readonly [string, readonly unknown[], readonly Field[], boolean])[] = [
