@@ -1,7 +1,12 @@
 import { assert } from '#base/assert'
-import { CRC_PARAMETERS, type CrcName } from './kernels/crc.ts'
+import { CRC_NAMES, CRC_PARAMETERS, type CrcName } from './kernels/crc.ts'
 
 export type { CrcName }
+
+/** Whether checksums of this name can be combined. */
+export function isCrcName(name: string): name is CrcName {
+  return CRC_NAMES.some((known) => known === name)
+}
 
 /** A polynomial over GF(2), reflected: the highest bit is the coefficient of x^0. */
 interface Polynomial {

@@ -3,14 +3,25 @@ import { assert, assertNever } from '#base/assert'
 import { CRC_PARAMETERS, type CrcName } from './kernels/crc.ts'
 import { COPY_WINDOW_SIZE, CRC_HISTORY_SIZE, CRC_SEGMENT_SIZE } from './layout.ts'
 import type { Workspace } from './workspace.ts'
+import { xxh3Checksum, xxh64Checksum } from './xxhash-streams.ts'
 
-export type ChecksumName = 'crc32' | 'crc32c' | 'crc64nvme' | 'sha1' | 'sha256'
+export type ChecksumName =
+  | 'crc32'
+  | 'crc32c'
+  | 'crc64nvme'
+  | 'md5'
+  | 'sha1'
+  | 'sha256'
+  | 'sha512'
+  | 'xxhash3'
+  | 'xxhash64'
+  | 'xxhash128'
 
 /** A running checksum. */
 export interface Checksum {
   /** Absorbs `data`, from any memory; keeps no reference. */
   update(data: Uint8Array): void
-  /** The digest, big-endian for CRCs, as S3 shows them; owned by the caller. Ends the checksum. */
+  /** The digest, big-endian for CRCs and XXH, as S3 shows them; owned by the caller. Ends the checksum. */
   digest(): Uint8Array
 }
 
@@ -25,9 +36,17 @@ export function createChecksum(workspace: Workspace, name: ChecksumName): Checks
       return crc32Checksum(workspace, name)
     case 'crc64nvme':
       return crc64Checksum(workspace)
+    case 'md5':
     case 'sha1':
     case 'sha256':
+    case 'sha512':
       return nodeChecksum(name)
+    case 'xxhash3':
+      return xxh3Checksum(workspace, 64)
+    case 'xxhash64':
+      return xxh64Checksum(workspace)
+    case 'xxhash128':
+      return xxh3Checksum(workspace, 128)
     default:
       return assertNever(name)
   }
@@ -61,7 +80,7 @@ function crc64Checksum(workspace: Workspace): Checksum {
   }
 }
 
-function nodeChecksum(name: 'sha1' | 'sha256' | 'blake2b512'): Checksum {
+function nodeChecksum(name: 'md5' | 'sha1' | 'sha256' | 'sha512' | 'blake2b512'): Checksum {
   const hash = createHash(name)
   return {
     update: (data) => {

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FormatError } from '#codec/msgpack'
-import { decodeChecksums, encodeChecksums } from './checksum-blob.ts'
+import {
+  CHECKSUM_KEY,
+  checksumKeyOf,
+  decodeChecksums,
+  encodeChecksums,
+  OWN_CHECKSUM_KEY,
+} from './checksum-blob.ts'
 
 const crc = new Uint8Array([1, 2, 3, 4])
 const long = new Uint8Array(8).fill(9)
@@ -61,4 +67,15 @@ test('truncated blobs are refused, unknown types end the list', () => {
   assert.throws(() => decodeChecksums(Uint8Array.fromHex('c80101020304ffff03')), FormatError)
   assert.throws(() => decodeChecksums(Uint8Array.fromHex('ffffffffff')), FormatError)
   assert.deepEqual(decodeChecksums(Uint8Array.fromHex('2001')), [])
+})
+
+test('algorithms that MinIO does not know go under a key of our own', () => {
+  const sizes = { md5: 16, sha512: 64, xxhash3: 8, xxhash64: 8, xxhash128: 16 } as const
+  for (const algorithm of ['md5', 'sha512', 'xxhash3', 'xxhash64', 'xxhash128'] as const) {
+    assert.equal(checksumKeyOf(algorithm), OWN_CHECKSUM_KEY)
+    const digest = new Uint8Array(sizes[algorithm]).fill(7)
+    const record = { algorithm, digest, fullObject: false, parts: [digest], partCount: 1 }
+    assert.deepEqual(decodeChecksums(encodeChecksums([record])), [record])
+  }
+  assert.equal(checksumKeyOf('sha256'), CHECKSUM_KEY)
 })

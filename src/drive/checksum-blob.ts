@@ -1,14 +1,24 @@
 import { FormatError } from '#codec/msgpack'
 
 /**
- * The stored checksums of a version (`x-minio-internal-crc`).
+ * The stored checksums of a version (`x-minio-internal-crc`, `x-minio-internal-cairn-checksum`).
  *
  *   repeated:  type (uvarint)  digest  [ part count (uvarint)  [ digest of each part ] ]
  *
  * Source: docs/formats/xl-meta.md; disk-format.md 5.8.
  */
 
-export type ChecksumAlgorithm = 'crc32' | 'crc32c' | 'crc64nvme' | 'sha1' | 'sha256'
+export type ChecksumAlgorithm =
+  | 'crc32'
+  | 'crc32c'
+  | 'crc64nvme'
+  | 'md5'
+  | 'sha1'
+  | 'sha256'
+  | 'sha512'
+  | 'xxhash3'
+  | 'xxhash64'
+  | 'xxhash128'
 
 export interface ChecksumRecord {
   readonly algorithm: ChecksumAlgorithm
@@ -34,7 +44,25 @@ const KINDS: readonly Kind[] = [
   { algorithm: 'crc32', bit: 8, sizeBytes: 4 },
   { algorithm: 'crc32c', bit: 16, sizeBytes: 4 },
   { algorithm: 'crc64nvme', bit: 256, sizeBytes: 8 },
+  // From here on MinIO knows none: these are stored under the key of our own alone.
+  { algorithm: 'md5', bit: 1 << 20, sizeBytes: 16 },
+  { algorithm: 'sha512', bit: 1 << 21, sizeBytes: 64 },
+  { algorithm: 'xxhash3', bit: 1 << 22, sizeBytes: 8 },
+  { algorithm: 'xxhash64', bit: 1 << 23, sizeBytes: 8 },
+  { algorithm: 'xxhash128', bit: 1 << 24, sizeBytes: 16 },
 ]
+const FIRST_OWN_BIT = 1 << 20
+
+/** Key of the checksums that MinIO knows, in a version's system metadata. */
+export const CHECKSUM_KEY = 'x-minio-internal-crc'
+/** Key of those that it does not know, in the same form. It passes over keys of this kind. */
+export const OWN_CHECKSUM_KEY = 'x-minio-internal-cairn-checksum'
+
+/** Under which key a checksum of this algorithm is stored. */
+export function checksumKeyOf(algorithm: ChecksumAlgorithm): string {
+  const kind = KINDS.find((known) => known.algorithm === algorithm)
+  return kind === undefined || kind.bit < FIRST_OWN_BIT ? CHECKSUM_KEY : OWN_CHECKSUM_KEY
+}
 const MULTIPART = 64
 const INCLUDES_PARTS = 128
 const FULL_OBJECT = 512

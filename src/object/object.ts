@@ -9,6 +9,7 @@
  * - Every failure is an `ObjectError`; one file of each API maps its codes to replies.
  */
 
+import type { ChecksumAlgorithm } from '#drive/checksum-blob'
 import type { ExtraDocument } from './bucket-extras.ts'
 import type { Seal } from './transform.ts'
 
@@ -81,6 +82,8 @@ export interface ObjectErrorDetails {
   readonly partNumber?: number
   readonly etag?: string
   readonly minSizeBytes?: number
+  /** A part has no checksum of the algorithm that was named. */
+  readonly absentChecksum?: string
 }
 
 /** `null` for the null version, else a lower-case UUID text. */
@@ -136,10 +139,10 @@ export interface BodySource {
   read(target: Uint8Array): Promise<number>
 }
 
-export type DigestName = 'sha256' | 'sha1' | 'crc32' | 'crc32c' | 'crc64nvme'
+export type DigestName = ChecksumAlgorithm
 
 /** Raw digests over the plain content; `md5` always. */
-export type Digests = ReadonlyMap<DigestName | 'md5', Uint8Array>
+export type Digests = ReadonlyMap<DigestName, Uint8Array>
 
 /** Entity tags compare unquoted; `*` matches any existing object. */
 export interface WritePreconditions {

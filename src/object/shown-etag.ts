@@ -1,5 +1,6 @@
 import { EncryptionError } from '#encryption/encryption'
 import { isSealedEtag, keylessEtag } from '#encryption/etags'
+import { CHECKSUM_KEY, OWN_CHECKSUM_KEY } from '#drive/checksum-blob'
 import type { EngineContext } from './context.ts'
 import type { ObjectInfo } from './object.ts'
 import type { Seal } from './transform.ts'
@@ -12,7 +13,7 @@ import type { Seal } from './transform.ts'
 const CONCURRENT_MAX = 16
 
 /** Checksums of a version, sealed where it is. */
-const CHECKSUM_KEY = 'x-minio-internal-crc'
+const CHECKSUM_KEYS = [CHECKSUM_KEY, OWN_CHECKSUM_KEY]
 
 /**
  * The version as its clients see it: its entity tag, and its checksums where `seal`, the version's, is open. Errors:
@@ -38,20 +39,26 @@ export async function shownInfo(
 type SystemMetadata = ReadonlyMap<string, Uint8Array>
 
 function withOpenChecksums(metadata: SystemMetadata, seal: Seal): SystemMetadata {
-  const sealed = metadata.get(CHECKSUM_KEY)
-  if (sealed === undefined || sealed.length === 0) return metadata
   const opened = new Map(metadata)
-  const blob = seal.openChecksums(sealed)
-  if (blob === undefined) opened.delete(CHECKSUM_KEY)
-  else opened.set(CHECKSUM_KEY, blob)
+  for (const key of CHECKSUM_KEYS) {
+    const sealed = metadata.get(key)
+    if (sealed === undefined || sealed.length === 0) continue
+    const blob = seal.openChecksums(sealed)
+    if (blob === undefined) opened.delete(key)
+    else opened.set(key, blob)
+  }
   return opened
 }
 
 /** Metadata to store for what a client sent: checksums are sealed with the content. */
 export function sealedMetadata(metadata: SystemMetadata, seal: Seal | undefined): SystemMetadata {
-  const blob = metadata.get(CHECKSUM_KEY)
-  if (blob === undefined || seal === undefined) return metadata
-  return new Map(metadata).set(CHECKSUM_KEY, seal.sealChecksums(blob))
+  if (seal === undefined) return metadata
+  const stored = new Map(metadata)
+  for (const key of CHECKSUM_KEYS) {
+    const blob = metadata.get(key)
+    if (blob !== undefined) stored.set(key, seal.sealChecksums(blob))
+  }
+  return stored
 }
 
 /** For conditions: the tag is opened only where there are some. */

@@ -86,7 +86,7 @@ function objectErrorOf(error: ObjectError): S3Error {
     case 'InvalidRange':
       return invalidRange(error)
     case 'InvalidPart':
-      return new S3Error('InvalidPart', cause)
+      return invalidPart(error)
     case 'InvalidPartNumber':
       return new S3Error('InvalidPartNumber', cause)
     case 'InvalidPartOrder':
@@ -154,6 +154,15 @@ function invalidRange(error: ObjectError): S3Error {
   return new S3Error('InvalidRange', {
     elements,
     headers: sizeBytes === undefined ? [] : [['Content-Range', `bytes */${sizeBytes}`]],
+    cause: error,
+  })
+}
+
+function invalidPart(error: ObjectError): S3Error {
+  const { absentChecksum, partNumber } = error.details
+  if (absentChecksum === undefined) return new S3Error('InvalidPart', { cause: error })
+  return new S3Error('BadDigest', {
+    message: `The ${absentChecksum} you specified for part ${partNumber} did not match what we received.`,
     cause: error,
   })
 }

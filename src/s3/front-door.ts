@@ -33,6 +33,7 @@ import { checkAddress, checkHeaders } from './request-checks.ts'
 import { RequestBody } from './request-body.ts'
 import { ResponseWithHeaders } from './response-with-headers.ts'
 import { type Address, parseAddress, Router } from './router.ts'
+import { ALGORITHMS } from './operations/checksums.ts'
 import type { Operation, S3Call, S3Reply, S3Services } from './s3.ts'
 import { awaitSlow, mayBeSlow } from './slow-reply.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
@@ -417,7 +418,7 @@ class FrontDoor {
       if (!equalBytes(found, expected)) throw new S3Error('BadDigest')
     }
     if (checksums === 'object') return
-    for (const name of ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const) {
+    for (const name of ALGORITHMS) {
       const value = request.header(`x-amz-checksum-${name}`)
       if (value === undefined) continue
       const expected = decodeBase64(value.trim())

@@ -76,6 +76,7 @@ class RequestThread {
           region: settings.region,
           selectsParquet: settings.selectsParquet,
           s2Decoder: () => this.#core.codec.s2Decoder(),
+          checksum: (name) => this.#core.codec.checksum(name),
           digest: (name, data) => {
             const checksum = this.#core.codec.checksum(name)
             checksum.update(data)

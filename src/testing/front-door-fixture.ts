@@ -1,5 +1,4 @@
 /** A front door over a small engine in memory, and requests without sockets. */
-import { createHash } from 'node:crypto'
 import { type Clock, systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { ObjectEncryption } from '#encryption/object-encryption'
@@ -326,10 +325,12 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
       allowsClientKeysOverHttp: false,
       region: options.region ?? '',
       s2Decoder: () => testCodec().s2Decoder(),
-      digest: (name, data) =>
-        createHash(name === 'sha1' || name === 'sha256' ? name : 'md5')
-          .update(data)
-          .digest(),
+      checksum: (name) => testCodec().checksum(name),
+      digest: (name, data) => {
+        const checksum = testCodec().checksum(name)
+        checksum.update(data)
+        return checksum.digest()
+      },
     },
     operations: operations(store),
     credentials: options.credentials ?? {

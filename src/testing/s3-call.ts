@@ -42,6 +42,7 @@ export function callOf(options: CallOptions = {}): S3Call {
       region: '',
       s2Decoder: () => testCodec().s2Decoder(),
       digest: () => new Uint8Array(4),
+      checksum: (name) => testCodec().checksum(name),
     },
     request,
     identity: { accessKey: 'tester', isOwner: true },

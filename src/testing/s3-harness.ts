@@ -184,6 +184,7 @@ function servicesOver(
     allowsClientKeysOverHttp: true,
     region: options.region ?? '',
     s2Decoder: () => codec.s2Decoder(),
+    checksum: (name) => codec.checksum(name),
     digest: (name, data) => {
       const checksum = codec.checksum(name)
       checksum.update(data)

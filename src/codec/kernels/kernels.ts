@@ -112,6 +112,12 @@ export interface Kernels {
   readonly xxh3Start: (state: number) => void
   readonly xxh3Update: (state: number, address: number, blocks: number) => void
   readonly xxh3Finish: (state: number, address: number, size: number, totalSize: bigint) => bigint
+  readonly xxh3FinishHigh: (
+    state: number,
+    address: number,
+    size: number,
+    totalSize: bigint,
+  ) => bigint
 }
 
 /** Whether this engine knows relaxed SIMD, which nearly doubles Reed-Solomon. */

@@ -3,7 +3,10 @@ import { i32, i32x4, i64, i64x2, v128 } from '../wasm/instructions.ts'
 import { SHARED_LAYOUT } from '../layout.ts'
 import { avalanche64, PRIME64 } from './xxh64.ts'
 
-/** XXH3, 64 bits, seed 0, default secret. Up to 240 bytes by `xxh3Short`; longer inputs in blocks of 1024 bytes. */
+/**
+ * XXH3, seed 0, default secret. 64 bits: up to 240 bytes by `xxh3Short`; longer inputs in blocks of 1024 bytes. Of the
+ * 128 bits of longer inputs `xxh3Finish` gives the low half, and `xxh3FinishHigh` the high one.
+ */
 
 /** The default secret of XXH3. */
 export const XXH3_SECRET = Uint8Array.fromHex(
@@ -27,6 +30,7 @@ const MID_START = 3
 const MID_LAST = 136 - 17
 const LONG_LAST = SECRET_SIZE - 64 - 7
 const LONG_MERGE = 11
+const LONG_MERGE_HIGH = SECRET_SIZE - 64 - 11
 
 const AT_ZERO = i32.const(0)
 
@@ -278,8 +282,10 @@ function update(): FunctionBuilder {
 
 /** xxh3Finish(state, address, size, totalSize: i64) -> i64: the last block, 1 to 1024 bytes; the 64 bytes up to its
  *  end must be there, also those in front of it. */
-function finish(): FunctionBuilder {
-  const f = new FunctionBuilder('xxh3Finish', [I32, I32, I32, I64], [I64])
+function finish(half: 'low' | 'high'): FunctionBuilder {
+  const isLow = half === 'low'
+  const name = isLow ? 'xxh3Finish' : 'xxh3FinishHigh'
+  const f = new FunctionBuilder(name, [I32, I32, I32, I64], [I64])
   const state = f.parameter(0)
   const address = f.parameter(1)
   const size = f.parameter(2)
@@ -299,10 +305,12 @@ function finish(): FunctionBuilder {
     f.set(secret, i32.add(secret, i32.const(8)))
   })
   accumulate(f, accumulators, last, 0, AT_ZERO, SECRET + LONG_LAST)
-  f.set(hash, i64.multiply(f.parameter(3), i64.const(P1)))
+  f.set(hash, i64.multiply(f.parameter(3), i64.const(isLow ? P1 : P2)))
+  if (!isLow) f.set(hash, i64.xor(hash, i64.const(-1n)))
+  const merge = isLow ? LONG_MERGE : LONG_MERGE_HIGH
   for (const [k, sum] of accumulators.entries()) {
-    const low = i64.xor(i64x2.extractLane(sum, 0), i64.const(secret64(LONG_MERGE + 16 * k)))
-    const high = i64.xor(i64x2.extractLane(sum, 1), i64.const(secret64(LONG_MERGE + 16 * k + 8)))
+    const low = i64.xor(i64x2.extractLane(sum, 0), i64.const(secret64(merge + 16 * k)))
+    const high = i64.xor(i64x2.extractLane(sum, 1), i64.const(secret64(merge + 16 * k + 8)))
     f.set(hash, i64.add(hash, multiplyFold(low, high)))
   }
   avalanche(f, hash)
@@ -311,5 +319,5 @@ function finish(): FunctionBuilder {
 }
 
 export function xxh3Kernels(): FunctionBuilder[] {
-  return [short(), start(), update(), finish()]
+  return [short(), start(), update(), finish('low'), finish('high')]
 }

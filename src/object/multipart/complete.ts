@@ -133,7 +133,7 @@ function checkParts(
       throw new ObjectError(
         'InvalidPart',
         `Checksum ${name} of part ${part.number} differs`,
-        details,
+        info.checksums?.[name] === undefined ? { ...details, absentChecksum: name } : details,
       )
     }
     const sizeBytes = sizeOf(info)

@@ -99,7 +99,9 @@ class Stager {
     assert(this.#shardCount === set.size && shape.distribution.length === set.size)
     this.#writeQuorum = writeQuorumOf(shape.dataShards, shape.parityShards)
     this.#md5 = request.digests === undefined ? undefined : this.#codec.md5()
-    this.#digests = (request.digests ?? []).map((name) => ({
+    // MD5 is always there.
+    const others = request.digests?.filter((name) => name !== 'md5') ?? []
+    this.#digests = others.map((name) => ({
       name,
       hasher: this.#codec.checksum(name),
     }))
@@ -333,7 +335,7 @@ class Stager {
   }
 
   async #result(): Promise<StagedBody> {
-    const digests = new Map<DigestName | 'md5', Uint8Array>()
+    const digests = new Map<DigestName, Uint8Array>()
     if (this.#md5 !== undefined) digests.set('md5', await this.#md5.digest())
     for (const { name, hasher } of this.#digests) digests.set(name, hasher.digest())
     const readonlyDigests: Digests = digests

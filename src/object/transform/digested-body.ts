@@ -22,7 +22,9 @@ export class DigestedBody implements BodySource {
     this.sizeBytes = body.sizeBytes
     this.#body = body
     this.#md5 = codec.md5()
-    this.#digests = digests.map((name) => ({ name, hasher: codec.checksum(name) }))
+    // MD5 is always there.
+    const others = digests.filter((name) => name !== 'md5')
+    this.#digests = others.map((name) => ({ name, hasher: codec.checksum(name) }))
   }
 
   get readBytes(): number {
@@ -68,7 +70,7 @@ export class DigestedBody implements BodySource {
   /** After the end. Once. */
   async digests(): Promise<Digests> {
     assert(this.#isAtEnd)
-    const digests = new Map<DigestName | 'md5', Uint8Array>()
+    const digests = new Map<DigestName, Uint8Array>()
     digests.set('md5', await this.#md5.digest())
     for (const { name, hasher } of this.#digests) digests.set(name, hasher.digest())
     return digests

@@ -85,7 +85,7 @@ async function extend(call: S3Call, info: ObjectInfo, existing: BodySource): Pro
       const [algorithm] = checks.digests
       const digest = algorithm === undefined ? undefined : whole.get(algorithm)
       if (algorithm === undefined || digest === undefined) throw new S3Error('InternalError')
-      return storedSingle({ algorithm, digest, wasAsked: true })
+      return storedSingle({ algorithm, digest })
     },
     guard: (current) => {
       if (current?.isDeleteMarker !== false || current.modifiedNs !== info.modifiedNs) {

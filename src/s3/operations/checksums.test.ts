@@ -7,7 +7,6 @@ import { infoOf } from '#testing/object-info'
 import { type CallOptions, callOf } from '#testing/s3-call'
 import {
   bodyChecks,
-  CHECKSUM_KEY,
   checksumHeaders,
   declaredChecksum,
   partChecksums,
@@ -101,9 +100,13 @@ const DECLARATIONS: readonly (readonly [
   ['SHA256', 'COMPOSITE', 'sha256 COMPOSITE'],
   ['SHA256', 'FULL_OBJECT', 'InvalidRequest'],
   ['CRC64NVME', undefined, 'crc64nvme FULL_OBJECT'],
-  ['CRC64NVME', 'COMPOSITE', 'crc64nvme FULL_OBJECT'],
+  ['CRC64NVME', 'COMPOSITE', 'InvalidRequest'],
+  ['XXHASH3', undefined, 'xxhash3 COMPOSITE'],
+  ['md5', 'Composite', 'md5 COMPOSITE'],
+  ['SHA512', 'FULL_OBJECT', 'InvalidRequest'],
   [undefined, 'FULL_OBJECT', 'InvalidRequest'],
-  ['CRC32', 'full_object', 'InvalidRequest'],
+  ['CRC32', 'full_object', 'crc32 FULL_OBJECT'],
+  ['CRC32', 'FULL', 'InvalidRequest'],
   ['MD4', undefined, 'InvalidRequest'],
 ]
 
@@ -125,7 +128,7 @@ test('a stored checksum of a whole object is shown with its type', () => {
   const info = infoOf({
     systemMetadata: Object.fromEntries(storedMetadata({ algorithm: 'sha256', digest: SHA256 })),
   })
-  assert.ok(info.systemMetadata.has(CHECKSUM_KEY))
+  assert.ok(info.systemMetadata.has('x-minio-internal-crc'))
   assert.deepEqual(checksumHeaders(storedChecksums(info)), [
     ['x-amz-checksum-sha256', SHA256_TEXT],
     ['x-amz-checksum-type', 'FULL_OBJECT'],

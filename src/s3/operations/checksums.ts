@@ -3,8 +3,16 @@
  *
  * One object holds one checksum in practice; the stored form allows several, and all are shown.
  */
-import { type ChecksumRecord, decodeChecksums, encodeChecksums } from '#drive/checksum-blob'
-import type { DigestName, Digests, ObjectInfo } from '#object/object'
+import {
+  CHECKSUM_KEY,
+  type ChecksumRecord,
+  checksumKeyOf,
+  decodeChecksums,
+  encodeChecksums,
+  OWN_CHECKSUM_KEY,
+} from '#drive/checksum-blob'
+import { encryptionKindOf } from '#encryption/key-metadata'
+import type { DigestName, Digests, ObjectInfo, UploadInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
 import { type Header } from './object-headers.ts'
@@ -13,22 +21,45 @@ import type { XmlField, XmlFields } from './xml-document.ts'
 
 export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT'
 
-/** Key of the stored checksums in a version's system metadata. */
-export const CHECKSUM_KEY = 'x-minio-internal-crc'
+/** Keys of the stored checksums in a version's system metadata. */
+export const CHECKSUM_KEYS: readonly string[] = [CHECKSUM_KEY, OWN_CHECKSUM_KEY]
 
 const DECLARED_ALGORITHM = 'x-minio-multipart-checksum'
 const DECLARED_TYPE = 'x-minio-multipart-checksum-type'
 
-const DIGEST_SIZE_BYTES = { crc32: 4, crc32c: 4, crc64nvme: 8, sha1: 20, sha256: 32 } as const
+const DIGEST_SIZE_BYTES: Readonly<Record<DigestName, number>> = {
+  crc32: 4,
+  crc32c: 4,
+  crc64nvme: 8,
+  md5: 16,
+  sha1: 20,
+  sha256: 32,
+  sha512: 64,
+  xxhash128: 16,
+  xxhash3: 8,
+  xxhash64: 8,
+}
 /** Checksums of nothing. */
-const EMPTY_VALUES: Readonly<Record<DigestName, string>> = {
+const EMPTY_VALUES: Readonly<Partial<Record<DigestName, string>>> = {
   crc32: 'AAAAAA==',
   crc32c: 'AAAAAA==',
   crc64nvme: 'AAAAAAAAAAA=',
   sha1: '2jmj7l5rSw0yVb/vlWAYkK/YBwk=',
   sha256: '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=',
 }
-const ALGORITHMS: readonly DigestName[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
+/** All algorithms, in the order of the texts of errors. */
+export const ALGORITHMS: readonly DigestName[] = [
+  'crc32',
+  'crc32c',
+  'crc64nvme',
+  'md5',
+  'sha1',
+  'sha256',
+  'sha512',
+  'xxhash128',
+  'xxhash3',
+  'xxhash64',
+]
 
 /** A checksum as clients see it. */
 export interface ShownChecksum {
@@ -48,8 +79,6 @@ export interface DeclaredChecksum {
 export interface BodyChecksum {
   readonly algorithm: DigestName
   readonly digest: Uint8Array
-  /** False: the server chose it, and the reply keeps silent about it. */
-  readonly wasAsked: boolean
 }
 
 /** What a body must match. */
@@ -93,9 +122,10 @@ export function bodyChecks(call: S3Call, fallback: DigestName | undefined): Body
       if (sent !== undefined) {
         const text = sent.value ?? call.trailers().get(`x-amz-checksum-${algorithm}`)
         if (text === undefined) throw invalidChecksum()
-        if (!isEqual(decodeValue(algorithm, text), digest)) throw mismatch(algorithm)
+        const where = sent.value === undefined ? 'trailing header' : 'header'
+        if (!isEqual(decodeValue(algorithm, text, where), digest)) throw mismatch(algorithm)
       }
-      return { algorithm, digest, wasAsked: sent !== undefined }
+      return { algorithm, digest }
     },
   }
 }
@@ -134,6 +164,10 @@ export function sentChecksum(
   if (first?.value !== undefined) decodeValue(first.algorithm, first.value)
   // Only a header promises a value: presigners name the algorithm in URLs without one.
   const announced = request.header('x-amz-sdk-checksum-algorithm')
+  if (announced !== undefined && announced !== '' && first !== undefined) {
+    if (announced.toLowerCase() !== first.algorithm)
+      throw invalidHeader('x-amz-sdk-checksum-algorithm')
+  }
   if (found.length === 0 && announced !== undefined && announced !== '') {
     throw new S3Error('InvalidRequest', {
       message:
@@ -154,10 +188,14 @@ function valueOf(call: S3Call, algorithm: DigestName): string | undefined {
 }
 
 /** Digest of a header value. `InvalidRequest` for what is no base64, or not of the algorithm's length. */
-export function decodeValue(algorithm: DigestName, text: string): Uint8Array {
+export function decodeValue(
+  algorithm: DigestName,
+  text: string,
+  where: 'header' | 'trailing header' = 'header',
+): Uint8Array {
   const digest = decodeBase64(text)
   if (digest?.length !== DIGEST_SIZE_BYTES[algorithm]) {
-    throw invalidHeader(`x-amz-checksum-${algorithm}`)
+    throw invalidHeader(`x-amz-checksum-${algorithm}`, where)
   }
   return digest
 }
@@ -169,8 +207,8 @@ export function mismatch(algorithm: DigestName): S3Error {
   })
 }
 
-function invalidHeader(name: string): S3Error {
-  return new S3Error('InvalidRequest', { message: `Value for ${name} header is invalid.` })
+function invalidHeader(name: string, where: 'header' | 'trailing header' = 'header'): S3Error {
+  return new S3Error('InvalidRequest', { message: `Value for ${name} ${where} is invalid.` })
 }
 
 /** The error of a request with checksums of several algorithms. */
@@ -210,20 +248,35 @@ export function declaredChecksum(call: S3Call): DeclaredChecksum | undefined {
     })
   }
   const algorithm = algorithmNamed(named)
-  if (algorithm === 'crc64nvme') return { algorithm, type: 'FULL_OBJECT' }
-  if (type === 'FULL_OBJECT' && algorithm.startsWith('sha')) {
+  const types = typesOf(algorithm)
+  if (type !== undefined && !types.includes(type)) {
     throw new S3Error('InvalidRequest', {
       message: `The ${type} checksum type cannot be used with the ${algorithm} checksum algorithm.`,
     })
   }
-  return { algorithm, type: type ?? 'COMPOSITE' }
+  return { algorithm, type: type ?? types[0] }
 }
 
-/** `x-amz-checksum-type`, compared exactly. */
+/** How the checksum of an upload in parts can be made; the default first. Only CRCs of parts can be combined. */
+function typesOf(algorithm: DigestName): readonly [ChecksumType, ...ChecksumType[]] {
+  if (algorithm === 'crc64nvme') return ['FULL_OBJECT']
+  return algorithm.startsWith('crc') ? ['COMPOSITE', 'FULL_OBJECT'] : ['COMPOSITE']
+}
+
+/** `x-amz-checksum-type`, in any case. */
 export function checksumTypeOf(call: S3Call): ChecksumType | undefined {
-  const type = headerOrQuery(call, 'x-amz-checksum-type')
+  const type = headerOrQuery(call, 'x-amz-checksum-type')?.toUpperCase()
   if (type === undefined || type === 'COMPOSITE' || type === 'FULL_OBJECT') return type
   throw invalidHeader('x-amz-checksum-type')
+}
+
+/**
+ * What makes the checksum of an upload that declared none: a default, as for objects in one piece. None where it is
+ * to be encrypted: the end of an upload need not have the key to seal it with.
+ */
+export function undeclaredChecksum(upload: UploadInfo): DeclaredChecksum | undefined {
+  if (encryptionKindOf(upload.systemMetadata) !== undefined) return undefined
+  return { algorithm: 'crc64nvme', type: 'FULL_OBJECT' }
 }
 
 /** Keeps the declaration with the upload, in the form that MinIO reads. */
@@ -269,14 +322,15 @@ export function storedSingle(checksum: BodyChecksum | undefined): ReadonlyMap<st
 
 /** System metadata that keeps one checksum. */
 export function storedMetadata(record: ChecksumRecord): ReadonlyMap<string, Uint8Array> {
-  return new Map([[CHECKSUM_KEY, encodeChecksums([record])]])
+  return new Map([[checksumKeyOf(record.algorithm), encodeChecksums([record])]])
 }
 
 /** None for a version whose checksums are still sealed: the first byte of those is no type of a checksum. */
 function records(info: ObjectInfo): readonly ChecksumRecord[] {
-  const blob = info.systemMetadata.get(CHECKSUM_KEY)
-  if (blob === undefined) return []
-  return decodeChecksums(blob)
+  return CHECKSUM_KEYS.flatMap((key) => {
+    const blob = info.systemMetadata.get(key)
+    return blob === undefined ? [] : decodeChecksums(blob)
+  })
 }
 
 /** The checksums of a whole version. */
@@ -336,9 +390,9 @@ export function checksumFields(
   ]
 }
 
-/** Reply headers for the checksum of a body just stored: silent about what the server chose by itself. */
+/** Reply headers for the checksum of a body just stored, also for one that the server chose by itself. */
 export function bodyChecksumHeaders(checksum: BodyChecksum | undefined): readonly Header[] {
-  if (checksum === undefined || !checksum.wasAsked) return []
+  if (checksum === undefined) return []
   const value = checksum.digest.toBase64()
   return checksumHeaders([{ algorithm: checksum.algorithm, type: 'FULL_OBJECT', value }])
 }

@@ -16,7 +16,7 @@ import type { S3Call, S3Reply } from '../s3.ts'
 import { refusePublicAcl } from './acl.ts'
 import {
   algorithmNamed,
-  CHECKSUM_KEY,
+  CHECKSUM_KEYS,
   checksumFields,
   checksumHeaders,
   storedChecksums,
@@ -287,7 +287,7 @@ function setTags(
 function keptSystemMetadata(found: ObjectInfo): ReadonlyMap<string, Uint8Array> {
   const kept = new Map<string, Uint8Array>()
   for (const [key, value] of found.systemMetadata) {
-    if (key === CHECKSUM_KEY || !VERSION_STATE.test(key)) kept.set(key, value)
+    if (CHECKSUM_KEYS.includes(key) || !VERSION_STATE.test(key)) kept.set(key, value)
   }
   return kept
 }

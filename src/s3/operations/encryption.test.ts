@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { createCodecSeed } from '#codec/arena'
+import { Codec } from '#codec/codec'
 import { EncryptionError, type Kms } from '#encryption/encryption'
 import { type S3Harness, type S3Reply, startS3 } from '#testing/s3-harness'
 
@@ -336,9 +338,24 @@ describe('copies', () => {
   })
 })
 
+const codec = new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20] }), 0)
+
+function sumHeader(
+  algorithm: 'CRC32C' | 'SHA256' | 'XXHASH128' | undefined,
+  content: string | Uint8Array,
+): Record<string, string> {
+  if (algorithm === undefined) return {}
+  const name = algorithm.toLowerCase()
+  const checksum = codec.checksum(
+    name === 'crc32c' ? 'crc32c' : name === 'sha256' ? 'sha256' : 'xxhash128',
+  )
+  checksum.update(typeof content === 'string' ? Buffer.from(content) : content)
+  return { [`x-amz-checksum-${name}`]: checksum.digest().toBase64() }
+}
+
 describe('uploads in parts', () => {
   for (const [kind, headers] of Object.entries(KINDS) as [Kind, Record<string, string>][]) {
-    for (const algorithm of [undefined, 'CRC32C', 'SHA256']) {
+    for (const algorithm of [undefined, 'CRC32C', 'SHA256', 'XXHASH128'] as const) {
       test(`${kind} ${algorithm ?? 'without a checksum'}`, async () => {
         const key = `mp/${kind}-${algorithm ?? 'none'}`
         const sum = algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm }
@@ -361,7 +378,7 @@ describe('uploads in parts', () => {
             bucket: 'bucket',
             key,
             query: { partNumber: String(number), uploadId },
-            headers: readHeaders(kind),
+            headers: { ...readHeaders(kind), ...sumHeader(algorithm, contents[i] ?? '') },
             body: contents[i] ?? '',
           })
           assert.equal(reply.status, 200, reply.text)

@@ -1,5 +1,5 @@
 /** CompleteMultipartUpload (s3-api.md 4.6.4, 3.10). */
-import { combineCrc } from '#codec/checksum-combine'
+import { combineCrc, isCrcName } from '#codec/checksum-combine'
 import { concatBytes } from '#base/bytes'
 import type {
   BucketMetadata,
@@ -15,6 +15,7 @@ import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
 import {
+  ALGORITHMS,
   checksumElement,
   checksumFields,
   checksumTypeOf,
@@ -24,6 +25,7 @@ import {
   severalChecksums,
   storedChecksums,
   storedMetadata,
+  undeclaredChecksum,
   uploadChecksum,
 } from './checksums.ts'
 import { expirationHeader } from './expiration.ts'
@@ -34,8 +36,6 @@ import { hasLockHeaders, refuseProtected } from './object-lock.ts'
 import { completeSeal } from './seals.ts'
 import { objectUrl } from './object-url.ts'
 import { xmlDocument } from './xml-document.ts'
-
-const CHECKSUM_NAMES: readonly DigestName[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
 
 /** `POST ?uploadId`. */
 export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
@@ -90,11 +90,31 @@ function readPart(element: XmlElement): CompletePart {
   if (tag === undefined) throw new S3Error('MalformedXML')
   const etag = tag.trim().replace(/^"(.*)"$/, '$1')
   const checksums: Record<string, string> = {}
-  for (const name of CHECKSUM_NAMES) {
+  for (const name of ALGORITHMS) {
     const value = element.childText(checksumElement(name))?.trim()
     if (value !== undefined && value !== '') checksums[name] = value
   }
+  checkPartChecksums(checksums)
   return { number, etag, checksums }
+}
+
+/** A part has one checksum, in base64. */
+function checkPartChecksums(checksums: Readonly<Record<string, string>>): void {
+  const sent = Object.entries(checksums)
+  const isGood = sent.every(([, value]) => /^[A-Za-z0-9+/]+={0,2}$/.test(value))
+  if (sent.length <= 1 && isGood) return
+  const [only] = sent
+  const value =
+    sent.length === 1
+      ? only?.[1]
+      : sent.map(([name, each]) => `${name.toUpperCase()}:${each};`).join('')
+  throw new S3Error('InvalidArgument', {
+    message: 'Invalid Base64 or multiple checksums present in request',
+    elements: [
+      ['ArgumentName', 'Checksum'],
+      ['ArgumentValue', value ?? ''],
+    ],
+  })
 }
 
 /** What the request says about the object as a whole. */
@@ -106,6 +126,11 @@ interface WholeChecks {
 
 function wholeChecks(call: S3Call): WholeChecks {
   const sizeText = call.request.header('x-amz-mp-object-size')
+  if (sizeText !== undefined && /^-\d{1,15}$/.test(sizeText)) {
+    throw new S3Error('InvalidRequest', {
+      message: `Value for x-amz-mp-object-size header is less than zero: '${sizeText}'`,
+    })
+  }
   if (sizeText !== undefined && !/^\d{1,15}$/.test(sizeText)) {
     throw new S3Error('InvalidRequest', { message: 'Invalid Request' })
   }
@@ -119,13 +144,13 @@ function wholeChecks(call: S3Call): WholeChecks {
 
 /** The whole-object value header; a composite value carries `-<parts>`, which is no base64. */
 function wholeValue(call: S3Call): WholeChecks['checksum'] {
-  const found = CHECKSUM_NAMES.flatMap((algorithm) => {
+  const found = ALGORITHMS.flatMap((algorithm) => {
     const value = call.request.header(`x-amz-checksum-${algorithm}`)
     return value === undefined ? [] : [{ algorithm, value }]
   })
   if (found.length > 1) throw severalChecksums()
   const value = found[0]
-  if (value !== undefined) decodeValue(value.algorithm, value.value.replace(/-\d+$/, ''))
+  if (value !== undefined) decodeValue(value.algorithm, value.value.replace(/-[1-9]\d*$/, ''))
   return value
 }
 
@@ -141,34 +166,43 @@ function assembledChecksum(
 ): ReadonlyMap<string, Uint8Array> {
   const { upload, stored, asked, whole } = context
   const declared = uploadChecksum(upload.userMetadata)
+  const made = declared ?? madeUndeclared(upload, stored)
   const sizeBytes = stored.reduce((sum, part) => sum + partSize(part), 0)
   if (whole.sizeBytes !== undefined && whole.sizeBytes !== sizeBytes) {
     throw new S3Error('InvalidRequest', {
-      message: `The provided 'x-amz-mp-object-size' header does not match what was computed.`,
+      message: `The provided 'x-amz-mp-object-size' header value ${whole.sizeBytes} does not match what was computed: ${sizeBytes}`,
     })
   }
-  if (declared === undefined) {
-    if (whole.checksum !== undefined) throw typeMismatch(whole, undefined)
-    return new Map()
-  }
-  if (whole.type !== undefined && whole.type !== declared.type) {
+  // Of an upload that declared nothing, clients need not know how its checksum is made.
+  if (made === undefined) return new Map()
+  if (declared !== undefined && whole.type !== undefined && whole.type !== declared.type) {
     throw new S3Error('InvalidRequest', {
       message: `The upload was created using the ${declared.type} checksum mode. The complete request must use the same checksum mode.`,
     })
   }
-  const digests = stored.map((part, i) => partDigest(declared, part, asked[i]))
+  const digests = stored.map((part, i) => partDigest(made, part, asked[i]))
   const digest =
-    declared.type === 'COMPOSITE'
-      ? call.services.digest(declared.algorithm, concatBytes(digests))
-      : combined(declared.algorithm, stored, digests)
-  checkWhole(whole, { declared, digest, partCount: stored.length })
+    made.type === 'COMPOSITE'
+      ? call.services.digest(made.algorithm, concatBytes(digests))
+      : combined(made.algorithm, stored, digests)
+  if (declared !== undefined) checkWhole(whole, { declared, digest, partCount: stored.length })
   return storedMetadata({
-    algorithm: declared.algorithm,
+    algorithm: made.algorithm,
     digest,
-    fullObject: declared.type === 'FULL_OBJECT',
+    fullObject: made.type === 'FULL_OBJECT',
     parts: digests,
     partCount: stored.length,
   })
+}
+
+/** The default, where every part has its share: parts that MinIO took have none. */
+function madeUndeclared(
+  upload: UploadInfo,
+  stored: readonly PartInfo[],
+): DeclaredChecksum | undefined {
+  const made = undeclaredChecksum(upload)
+  if (made === undefined) return undefined
+  return stored.every((part) => part.checksums?.[made.algorithm] !== undefined) ? made : undefined
 }
 
 function partSize(part: PartInfo): number {
@@ -197,7 +231,7 @@ function combined(
   digests: readonly Uint8Array[],
 ): Uint8Array {
   // Only CRCs are declared as full-object checksums; hashes cannot be combined.
-  if (algorithm === 'sha1' || algorithm === 'sha256') throw new S3Error('InternalError')
+  if (!isCrcName(algorithm)) throw new S3Error('InternalError')
   let whole = digests[0] ?? new Uint8Array()
   for (const [i, digest] of digests.entries()) {
     const part = parts[i]

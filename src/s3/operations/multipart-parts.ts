@@ -5,8 +5,10 @@ import type { S3Call, S3Reply } from '../s3.ts'
 import {
   type BodyChecksum,
   bodyChecks,
+  type DeclaredChecksum,
   partChecksumFields,
   sentChecksum,
+  undeclaredChecksum,
   uploadChecksum,
 } from './checksums.ts'
 import { copySourceOf, sourceVersionHeader } from './copy-source.ts'
@@ -29,20 +31,16 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
   const uploadId = uploadIdOf(call)
   const { engine } = call.services
   const upload = await bucketFirst(call, () => engine.getUpload(call.bucket, call.key, uploadId))
-  const declared = uploadChecksum(upload.userMetadata)?.algorithm
-  const sent = sentChecksum(call)
-  if (declared !== undefined && sent !== undefined && sent.algorithm !== declared) {
-    throw new S3Error('InvalidRequest', {
-      message: `Checksum Type mismatch occurred, expected checksum Type: ${declared.toUpperCase()}, actual checksum Type: ${sent.algorithm.toUpperCase()}`,
-    })
-  }
-  const checks = bodyChecks(call, declared)
+  const declared = uploadChecksum(upload.userMetadata)
+  refuseOtherChecksum(declared, sentChecksum(call))
+  const made = declared ?? undeclaredChecksum(upload)
+  const checks = bodyChecks(call, made?.algorithm)
   let checksum: BodyChecksum | undefined
   const part = await engine.putPart(call.bucket, call.key, uploadId, number, call.body, {
-    digests: checks.digests,
+    digests: [...new Set([...checks.digests, ...algorithmOf(made)])],
     verify: async (digests) => {
       checksum = checks.verify(digests)
-      return storedPart(checksum)
+      return { ...storedPart(checksum), ...copiedChecksum(made?.algorithm, digests) }
     },
     seal: (found) => partSeal(call, found),
     signal: call.request.signal,
@@ -60,6 +58,22 @@ export async function uploadPart(call: S3Call): Promise<S3Reply> {
   }
 }
 
+function algorithmOf(made: DeclaredChecksum | undefined): readonly DigestName[] {
+  return made === undefined ? [] : [made.algorithm]
+}
+
+/** Every part has the checksum declared; where hashes of parts make that of the whole, clients must have sent them. */
+function refuseOtherChecksum(
+  declared: DeclaredChecksum | undefined,
+  sent: ReturnType<typeof sentChecksum>,
+): void {
+  if (declared === undefined || sent?.algorithm === declared.algorithm) return
+  if (sent === undefined && declared.type === 'FULL_OBJECT') return
+  throw new S3Error('InvalidRequest', {
+    message: `Checksum Type mismatch occurred, expected checksum Type: ${declared.algorithm.toUpperCase()}, actual checksum Type: ${sent?.algorithm.toUpperCase() ?? 'null'}`,
+  })
+}
+
 function storedPart(checksum: BodyChecksum | undefined): Readonly<Record<string, string>> {
   return checksum === undefined ? {} : { [checksum.algorithm]: checksum.digest.toBase64() }
 }
@@ -72,7 +86,7 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
   const range = sourceRange(call)
   const source = await copySourceOf(call)
   const upload = await bucketFirst(call, () => engine.getUpload(call.bucket, call.key, uploadId))
-  const declared = uploadChecksum(upload.userMetadata)?.algorithm
+  const made = uploadChecksum(upload.userMetadata) ?? undeclaredChecksum(upload)
   const { info } = await engine.headObject(source.bucket, source.key, {
     versionId: source.versionId,
     range: { kind: 'all' },
@@ -96,8 +110,8 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
       unseal: unsealWith(call, () => sourceKeyOf(call)),
     },
     {
-      digests: declared === undefined ? [] : [declared],
-      verify: async (digests) => copiedChecksum(declared, digests),
+      digests: algorithmOf(made),
+      verify: async (digests) => copiedChecksum(made?.algorithm, digests),
       seal: (found) => partSeal(call, found),
       signal: call.request.signal,
     },

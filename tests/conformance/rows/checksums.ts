@@ -1,11 +1,26 @@
 /** Additional checksums and attributes of objects (s3-api.md 3.10, 4.2.6). */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { createCodecSeed } from '#codec/arena'
+import { Codec } from '#codec/codec'
 import { type Rule, rule, rules } from '../rule.ts'
 import { bigPart, check, type Part, type Trial } from '../trial.ts'
 
-type Algorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256'
-const ALGORITHMS: readonly Algorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256']
+type XxHash = 'XXHASH3' | 'XXHASH64' | 'XXHASH128'
+type Algorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'MD5' | 'SHA1' | 'SHA256' | 'SHA512' | XxHash
+const ALGORITHMS: readonly Algorithm[] = [
+  'CRC32',
+  'CRC32C',
+  'CRC64NVME',
+  'MD5',
+  'SHA1',
+  'SHA256',
+  'SHA512',
+  'XXHASH3',
+  'XXHASH64',
+  'XXHASH128',
+]
+const codec = new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20] }), 0)
 
 /** Sums bit by bit: slow, plain, and not the server's code. */
 function crcReflected(data: Uint8Array, width: number, polynomial: bigint): Buffer {
@@ -41,10 +56,25 @@ function computeSum(algorithm: Algorithm, data: Uint8Array): Buffer {
       return crcReflected(data, 32, 0x82f63b78n)
     case 'CRC64NVME':
       return crcReflected(data, 64, 0x9a6c9329ac4bc9b5n)
+    case 'MD5':
     case 'SHA1':
     case 'SHA256':
+    case 'SHA512':
       return createHash(algorithm.toLowerCase()).update(data).digest()
+    case 'XXHASH3':
+      return xxHash('xxhash3', data)
+    case 'XXHASH64':
+      return xxHash('xxhash64', data)
+    case 'XXHASH128':
+      return xxHash('xxhash128', data)
   }
+}
+
+/** The server's code: its own tests hold it to the values of the reference. */
+function xxHash(name: 'xxhash3' | 'xxhash64' | 'xxhash128', data: Uint8Array): Buffer {
+  const checksum = codec.checksum(name)
+  checksum.update(data)
+  return Buffer.from(checksum.digest())
 }
 
 function sum(algorithm: Algorithm, data: string | Uint8Array): string {
@@ -143,9 +173,9 @@ const single: readonly Rule[] = [
       })
     ).is(200)
   }),
-  rule('3.10', 'an upload without a checksum gets CRC64NVME, shown on demand', async (t) => {
+  rule('3.10', 'an upload without a checksum gets CRC64NVME, answered and shown', async (t) => {
     const bucket = await t.shared()
-    ;(await t.put(bucket, t.key, 'data')).is(200).has(header('CRC64NVME'), null)
+    ;(await t.put(bucket, t.key, 'data')).is(200).has(header('CRC64NVME'), sum('CRC64NVME', 'data'))
     ;(await t.head(bucket, t.key, MODE)).has(header('CRC64NVME'), sum('CRC64NVME', 'data'))
     ;(await t.head(bucket, t.key)).has(header('CRC64NVME'), null)
   }),
@@ -185,9 +215,88 @@ const KINDS: readonly (readonly [Algorithm, 'COMPOSITE' | 'FULL_OBJECT'])[] = [
   ['CRC32C', 'COMPOSITE'],
   ['SHA1', 'COMPOSITE'],
   ['SHA256', 'COMPOSITE'],
+  ['MD5', 'COMPOSITE'],
+  ['SHA512', 'COMPOSITE'],
+  ['XXHASH3', 'COMPOSITE'],
+  ['XXHASH64', 'COMPOSITE'],
+  ['XXHASH128', 'COMPOSITE'],
   ['CRC32', 'FULL_OBJECT'],
   ['CRC32C', 'FULL_OBJECT'],
   ['CRC64NVME', 'FULL_OBJECT'],
+]
+
+/** What AWS refuses to make: only CRCs of parts can be combined, and CRC64NVME always is. */
+const IMPOSSIBLE: readonly (readonly [Algorithm, 'COMPOSITE' | 'FULL_OBJECT'])[] = [
+  ['CRC64NVME', 'COMPOSITE'],
+  ['MD5', 'FULL_OBJECT'],
+  ['SHA1', 'FULL_OBJECT'],
+  ['SHA256', 'FULL_OBJECT'],
+  ['SHA512', 'FULL_OBJECT'],
+  ['XXHASH3', 'FULL_OBJECT'],
+  ['XXHASH64', 'FULL_OBJECT'],
+  ['XXHASH128', 'FULL_OBJECT'],
+]
+
+const undeclared: readonly Rule[] = [
+  ...rules('3.10', IMPOSSIBLE, ([algorithm, type]) => [
+    `an upload with ${algorithm} as ${type} is refused`,
+    async (t) => {
+      const bucket = await t.shared()
+      ;(
+        await t.of('POST', bucket, t.key, { uploads: '' }, undefined, {
+          'x-amz-checksum-algorithm': algorithm,
+          'x-amz-checksum-type': type,
+        })
+      ).is(400, 'InvalidRequest')
+    },
+  ]),
+  rule('3.10', 'an object put without a checksum is answered with a CRC64NVME', async (t) => {
+    const bucket = await t.shared()
+    const value = sum('CRC64NVME', 'data')
+    ;(await t.put(bucket, t.key, 'data')).is(200).has(header('CRC64NVME'), value)
+  }),
+  rule('3.10', 'an upload without a checksum gets a CRC64NVME of the whole', async (t) => {
+    const bucket = await t.shared()
+    const value = sum('CRC64NVME', 'tail')
+    const uploadId = await t.begin(bucket, t.key)
+    const etag = (await t.part(bucket, t.key, uploadId, 1, 'tail')).is(200).header('etag')
+    ;(await t.complete(bucket, t.key, uploadId, [[1, etag]]))
+      .is(200)
+      .shows(element('CRC64NVME'), value)
+    ;(await t.head(bucket, t.key, MODE))
+      .has(header('CRC64NVME'), value)
+      .has('x-amz-checksum-type', 'FULL_OBJECT')
+  }),
+  rule('3.10', 'a part without a checksum is refused where hashes make the whole', async (t) => {
+    const bucket = await t.shared()
+    const uploadId = await t.begin(bucket, t.key, { 'x-amz-checksum-algorithm': 'SHA256' })
+    ;(await t.part(bucket, t.key, uploadId, 1, 'tail')).is(400, 'InvalidRequest')
+  }),
+  rule('3.10', 'x-amz-sdk-checksum-algorithm must name the checksum that is sent', async (t) => {
+    const bucket = await t.shared()
+    ;(
+      await t.put(bucket, t.key, 'data', {
+        [header('SHA1')]: sum('SHA1', 'data'),
+        'x-amz-sdk-checksum-algorithm': 'CRC32',
+      })
+    ).is(400, 'InvalidRequest')
+  }),
+  rule('3.10', 'a part is completed with one checksum, of base64', async (t) => {
+    const bucket = await t.shared()
+    const uploadId = await t.begin(bucket, t.key, { 'x-amz-checksum-algorithm': 'CRC32' })
+    const value = sum('CRC32', 'tail')
+    const etag = (await t.part(bucket, t.key, uploadId, 1, 'tail', { [header('CRC32')]: value }))
+      .is(200)
+      .header('etag')
+    const complete = (sums: Record<string, string>): ReturnType<Trial['complete']> =>
+      t.complete(bucket, t.key, uploadId, [[1, etag, sums]])
+    ;(await complete({ ChecksumCRC32: '___' })).is(400, 'InvalidArgument')
+    ;(await complete({ ChecksumCRC32: value, ChecksumSHA1: sum('SHA1', 'tail') })).is(
+      400,
+      'InvalidArgument',
+    )
+    ;(await complete({ ChecksumSHA1: sum('SHA1', 'tail') })).is(400, 'BadDigest')
+  }),
 ]
 
 const multipart: readonly Rule[] = [
@@ -301,11 +410,14 @@ const multipart: readonly Rule[] = [
       ).is(400, 'InvalidPart')
     },
   ]),
-  ...rules('3.10', ALGORITHMS, (algorithm) => [
+  ...rules('3.10', ['CRC32', 'CRC32C', 'CRC64NVME'] as const, (algorithm) => [
     `a part without the declared ${algorithm} gets one of the server`,
     async (t) => {
       const bucket = await t.shared()
-      const uploadId = await t.begin(bucket, t.key, { 'x-amz-checksum-algorithm': algorithm })
+      const uploadId = await t.begin(bucket, t.key, {
+        'x-amz-checksum-algorithm': algorithm,
+        'x-amz-checksum-type': 'FULL_OBJECT',
+      })
       ;(await t.part(bucket, t.key, uploadId, 1, 'tail'))
         .is(200)
         .has(header(algorithm), sum(algorithm, 'tail'))
@@ -314,10 +426,8 @@ const multipart: readonly Rule[] = [
   ...rules(
     '3.10',
     [
-      ['SHA1', 'FULL_OBJECT'],
-      ['SHA256', 'FULL_OBJECT'],
       ['CRC32', 'WHOLE'],
-      ['CRC32', 'composite'],
+      ['SHA256', 'FULL'],
     ] as const,
     ([algorithm, type]) => [
       `${algorithm} as ${type} cannot be declared`,
@@ -332,7 +442,7 @@ const multipart: readonly Rule[] = [
       },
     ],
   ),
-  ...rules('3.10', ['MD4', 'crc', 'SHA512'], (algorithm) => [
+  ...rules('3.10', ['MD4', 'crc', 'XXHASH32'], (algorithm) => [
     `the unknown algorithm ${algorithm} cannot be declared`,
     async (t) => {
       const bucket = await t.shared()
@@ -585,4 +695,10 @@ const attributes: readonly Rule[] = [
   }),
 ]
 
-export const checksums: readonly Rule[] = [...single, ...multipart, ...copies, ...attributes]
+export const checksums: readonly Rule[] = [
+  ...single,
+  ...undeclared,
+  ...multipart,
+  ...copies,
+  ...attributes,
+]
