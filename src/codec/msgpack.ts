@@ -130,14 +130,31 @@ export class MsgpackReader {
 
   /** A byte string, as a view; a text is refused. */
   readBytes(): Uint8Array {
+    const size = this.readBytesSize()
+    const at = this.#take(size)
+    return this.bytes.subarray(at, at + size)
+  }
+
+  /** The size of a byte string, which begins at `offset` then. */
+  readBytesSize(): number {
     const lead = this.#byte()
     let size: number
     if (lead === 0xc4) size = this.#byte()
     else if (lead === 0xc5) size = this.#uint16()
     else if (lead === 0xc6) size = this.#uint32()
     else throw unexpected('bytes', lead)
-    const at = this.#take(size)
-    return this.bytes.subarray(at, at + size)
+    if (size > this.end - this.offset) throw truncated()
+    return size
+  }
+
+  /** Takes a byte string if it equals `expected`; else it is left in the middle of it. */
+  tryBytes(expected: Uint8Array): boolean {
+    if (this.readBytesSize() !== expected.length) return false
+    const at = this.#take(expected.length)
+    for (let i = 0; i < expected.length; i++) {
+      if (this.bytes[at + i] !== expected[i]) return false
+    }
+    return true
   }
 
   /** The number of elements that follow. */

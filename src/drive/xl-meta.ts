@@ -24,7 +24,7 @@ import {
   typeOf,
 } from './format/version-header.ts'
 import { FREE_VERSION_FLAG, USES_DATA_DIR_FLAG } from './format/version-header.ts'
-import { encodeFrame, hasMagic, parseFrame } from './format/file-frame.ts'
+import { encodeFrame, hasMagic, minorOf, parseFrame, payloadReader } from './format/file-frame.ts'
 import { correctMarker, correctObject, METADATA_VERSION } from './format/fix-ups.ts'
 import { headerOf } from './format/header-of.ts'
 import { InlineSection } from './format/inline-section.ts'
@@ -181,6 +181,26 @@ export class XlMeta {
     const { minor, payload, inlineSection } = parseFrame(bytes, hashes)
     const versions = minor === 3 ? readVersions(payload, hashes) : readOldVersions(payload, hashes)
     return new XlMeta(hashes, versions, inlineSection)
+  }
+
+  /** Whether another metadata file lists the same versions, by their headers; its bodies and its checksum are not looked at. Errors: FormatError. */
+  hasSameVersions(bytes: Uint8Array): boolean {
+    const headers = headersOf(bytes)
+    if (headers === undefined) {
+      const other = XlMeta.parse(bytes, this.#hashes).#versions
+      if (other.length !== this.#versions.length) return false
+      return this.#versions.every((version, i) => {
+        const twin = other[i]
+        return twin !== undefined && isSameHeader(version, twin)
+      })
+    }
+    if (headers.count !== this.#versions.length) return false
+    const { reader } = headers
+    for (const { headerBytes } of this.#versions) {
+      if (!reader.tryBytes(headerBytes)) return false
+      reader.skip()
+    }
+    return true
   }
 
   static empty(hashes: FormatHashes): XlMeta {
@@ -397,6 +417,17 @@ function dataDirOf(body: Uint8Array): string | undefined {
     if (error instanceof FormatError) return undefined // a version that cannot be read shares nothing
     throw error
   }
+}
+
+/** Where the headers of the newest form begin, undefined for older forms. */
+function headersOf(
+  bytes: Uint8Array,
+): { readonly reader: MsgpackReader; readonly count: number } | undefined {
+  if (!hasMagic(bytes) || minorOf(bytes) !== 3) return undefined
+  const reader = payloadReader(bytes)
+  const isNewest =
+    reader.readInteger() === HEADER_VERSION && reader.readInteger() === METADATA_VERSION
+  return isNewest ? { reader, count: reader.readInteger() } : undefined
 }
 
 function readVersions(payload: Uint8Array, hashes: FormatHashes): StoredVersion[] {

@@ -1,6 +1,7 @@
 import type { Random } from '#base/random'
 import type {
   DirectoryEntry,
+  FileKind,
   FileStat,
   FileSystem,
   FlushTarget,
@@ -126,6 +127,12 @@ export class SimFileSystem implements FileSystem {
     return count
   }
 
+  /** At most half of the bytes there are, as a system call may. */
+  readStart(file: number, target: Uint8Array): number {
+    const { node } = this.#fileOf(file)
+    return this.read(file, target.subarray(0, Math.ceil(node.sizeBytes / 2)), 0)
+  }
+
   write(file: number, chunks: readonly Uint8Array[]): void {
     const { node, path, mode } = this.#fileOf(file)
     if (mode === 'read') throw new SimError('EBADF', 'write', path)
@@ -152,6 +159,10 @@ export class SimFileSystem implements FileSystem {
     this.#check('stat', path)
     const node = this.#find(path)
     return node === undefined ? undefined : this.#statOf(node)
+  }
+
+  kindOf(path: string): FileKind | undefined {
+    return this.stat(path)
   }
 
   list(path: string, countMax?: number): readonly DirectoryEntry[] {

@@ -40,6 +40,13 @@ export function parseFrame(bytes: Uint8Array, hashes: FormatHashes): Frame {
   return frame
 }
 
+/** At the payload of a file of 1.1 or later, unchecked. Errors: FormatError. */
+export function payloadReader(bytes: Uint8Array): MsgpackReader {
+  const reader = new MsgpackReader(bytes, HEADER_SIZE)
+  const size = reader.readBytesSize()
+  return new MsgpackReader(bytes, reader.offset, reader.offset + size)
+}
+
 /** Where the inline section begins. Errors: FormatError. */
 export function inlineOffsetOf(bytes: Uint8Array): number {
   return bytes.length - splitFrame(bytes).inlineSection.length
@@ -60,7 +67,8 @@ function splitFrame(bytes: Uint8Array): Frame & { readonly checksum: number | un
   return { minor, payload, inlineSection: bytes.subarray(reader.offset), checksum }
 }
 
-function minorOf(bytes: Uint8Array): number {
+/** Of the version, 0 to 3. Errors: FormatError. */
+export function minorOf(bytes: Uint8Array): number {
   if (ASCII_1_0.every((byte, i) => bytes[4 + i] === byte)) return 0
   const major = (bytes[4] ?? 0) | ((bytes[5] ?? 0) << 8)
   const minor = (bytes[6] ?? 0) | ((bytes[7] ?? 0) << 8)

@@ -73,7 +73,7 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
 
 /** Whether a V1 object may stand there, since no other form of metadata does. */
 function isV1Place(context: DriveContext, directory: string): boolean {
-  return context.mayHoldV1 && context.fileSystem.stat(`${directory}/${XL_META}`) === undefined
+  return context.mayHoldV1 && context.fileSystem.kindOf(`${directory}/${XL_META}`) === undefined
 }
 
 /** The commit of a V1 object as it was written before 2020: the parts beside the metadata, which comes last. */
@@ -126,7 +126,7 @@ function takeBack(
 ): void {
   const { staged, data, isNew } = left
   // An error may hide a rename that happened: then the new metadata refers to the data.
-  if (staged !== undefined && context.fileSystem.stat(staged) === undefined) return
+  if (staged !== undefined && context.fileSystem.kindOf(staged) === undefined) return
   if (staged !== undefined) context.removeFile(staged)
   if (data !== undefined && request.mode !== 'heal') context.trash(data.to)
   if (isNew) context.removeEmptyUpward(request.volume, context.path(request.volume, request.path))
@@ -204,7 +204,7 @@ function backUp(
 ): string | undefined {
   const { fileSystem } = context
   const old = `${directory}/${dataDir}`
-  if (fileSystem.stat(old)?.isDirectory !== true) {
+  if (fileSystem.kindOf(old)?.isDirectory !== true) {
     if (!isForced) return undefined
     context.makeDirectories(old)
   }
@@ -245,7 +245,7 @@ export function* undoCommit(
   if (meta === undefined || index < 0) return
   const data = meta.unsharedDataDirectory(index)
   const backup = old === undefined ? undefined : `${old}/${BACKUP}`
-  if (backup !== undefined && context.fileSystem.stat(backup) !== undefined) {
+  if (backup !== undefined && context.fileSystem.kindOf(backup) !== undefined) {
     context.fileSystem.rename(backup, `${directory}/${XL_META}`)
     yield [{ directory }]
   } else {
@@ -400,7 +400,7 @@ function* writeOrRemove(
  * a crash left behind. They would keep the bucket from being deleted.
  */
 function removeLeftovers(context: DriveContext, directory: string): void {
-  if (context.fileSystem.stat(directory) === undefined) return
+  if (context.fileSystem.kindOf(directory) === undefined) return
   for (const { name, isFile, isDirectory } of context.fileSystem.list(directory)) {
     const path = `${directory}/${name}`
     const isV1Part = context.mayHoldV1 && isFile && PART_PATTERN.test(name)

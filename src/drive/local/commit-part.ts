@@ -22,12 +22,12 @@ function* placePart(context: DriveContext, request: PartPlacement): Change<void>
   const metadata = yield* context.writeStaged(request.metadata)
   try {
     // The upload's own directory must be there: a part must not bring an aborted upload back.
-    if (context.fileSystem.stat(upload)?.isDirectory !== true) {
+    if (context.fileSystem.kindOf(upload)?.isDirectory !== true) {
       fail('FileNotFound', 'Upload does not exist')
     }
-    if (context.fileSystem.stat(staged) === undefined) fail('FileNotFound', 'Part is not staged')
+    if (context.fileSystem.kindOf(staged) === undefined) fail('FileNotFound', 'Part is not staged')
     // Without its metadata a part does not count: at no moment does old metadata describe new data.
-    const isOld = context.fileSystem.stat(`${part}.meta`) !== undefined
+    const isOld = context.fileSystem.kindOf(`${part}.meta`) !== undefined
     context.removeFile(`${part}.meta`)
     if (isOld) yield [{ directory }]
     context.moveInto(staged, part)
@@ -50,8 +50,8 @@ function* settlePart(
   const name = `part.${partNumber}`
   const pending = context.path(MULTIPART_VOLUME, pendingDirectory(directory))
   const target = context.path(MULTIPART_VOLUME, directory)
-  if (context.fileSystem.stat(`${pending}/${name}.meta`) === undefined) return
-  if (context.fileSystem.stat(`${pending}/${name}`) !== undefined) {
+  if (context.fileSystem.kindOf(`${pending}/${name}.meta`) === undefined) return
+  if (context.fileSystem.kindOf(`${pending}/${name}`) !== undefined) {
     context.moveInto(`${pending}/${name}`, `${target}/${name}`)
     yield [{ directory: target }, { directory: pending }]
   }

@@ -21,7 +21,7 @@ export function checkFolder(path: string, options: CheckOptions): string | undef
       const missing = missingFolders(path, fileSystem)
       const base = parentOf(missing[0] ?? path) || '/'
       // The dot follows a symbolic link.
-      if (fileSystem.stat(`${base}/.`)?.isDirectory !== true) return 'drive not found'
+      if (fileSystem.kindOf(`${base}/.`)?.isDirectory !== true) return 'drive not found'
       // An unmounted drive leaves nothing, or an empty folder on the root file system: neither must be filled.
       if (isRootDrive(base, options)) return ROOT_DRIVE
       for (const folder of missing) fileSystem.makeDirectory(folder)
@@ -43,7 +43,7 @@ export function checkFolder(path: string, options: CheckOptions): string | undef
 function missingFolders(path: string, fileSystem: FileSystem): readonly string[] {
   const missing: string[] = []
   for (let folder = path; folder !== ''; folder = parentOf(folder)) {
-    if (fileSystem.stat(folder) !== undefined) break
+    if (fileSystem.kindOf(folder) !== undefined) break
     missing.unshift(folder)
   }
   return missing
@@ -67,7 +67,7 @@ function checkNames(path: string, fileSystem: FileSystem): string | undefined {
   }
   const name = '.writable-check-name.tmp'
   fileSystem.close(fileSystem.open(`${path}/${name}`, 'create'))
-  const isFolding = fileSystem.stat(`${path}/${name.toUpperCase()}`) !== undefined
+  const isFolding = fileSystem.kindOf(`${path}/${name.toUpperCase()}`) !== undefined
   fileSystem.unlink(`${path}/${name}`)
   return isFolding ? 'drive does not tell upper case from lower case in names' : undefined
 }

@@ -62,7 +62,7 @@ export class DriveContext {
   /** Throws `VolumeNotFound` when a client's bucket is missing, else returns. */
   requireVolume(volume: string): void {
     if (isMetaVolume(volume)) return
-    if (this.fileSystem.stat(this.volumePath(volume))?.isDirectory !== true) {
+    if (this.fileSystem.kindOf(this.volumePath(volume))?.isDirectory !== true) {
       fail('VolumeNotFound', `Volume "${volume}" does not exist`)
     }
   }
@@ -74,7 +74,7 @@ export class DriveContext {
     while (current.length > this.root.length) {
       // A volume that was deleted while a commit into it waited must not come back.
       if (parentOf(current) === this.root && !current.endsWith(`/${META_VOLUME}`)) {
-        if (this.fileSystem.stat(current)?.isDirectory !== true) {
+        if (this.fileSystem.kindOf(current)?.isDirectory !== true) {
           fail('VolumeNotFound', 'The volume does not exist any more')
         }
         break
@@ -86,7 +86,7 @@ export class DriveContext {
       } catch (error) {
         const code = systemErrorCode(error)
         if (code === 'EEXIST') {
-          if (missing.length === 0 && this.fileSystem.stat(current)?.isDirectory !== true)
+          if (missing.length === 0 && this.fileSystem.kindOf(current)?.isDirectory !== true)
             throw error
           break
         }

@@ -15,15 +15,18 @@ export type OpenMode =
   /** Created when missing; writes go to the end. */
   | 'append'
 
-export interface FileStat {
+export interface FileKind {
   readonly isDirectory: boolean
   readonly isFile: boolean
+  /** Names of a file; of a directory 2 and its sub-directories, or 1 where the file system does not count. */
+  readonly links: number
+}
+
+export interface FileStat extends FileKind {
   readonly sizeBytes: number
   readonly modifiedNs: bigint
   readonly inode: bigint
   readonly device: bigint
-  /** Names of a file; of a directory 2 and its sub-directories, or 1 where the file system does not count. */
-  readonly links: number
 }
 
 export interface DirectoryEntry {
@@ -52,9 +55,13 @@ export interface FileSystem {
   read(file: number, target: Uint8Array, offset: number): number
   /** Writes all chunks at the end of what was written. */
   write(file: number, chunks: readonly Uint8Array[]): void
+  /** As `read` from the start, by one system call: may answer fewer bytes than there are. */
+  readStart(file: number, target: Uint8Array): number
   statFile(file: number): FileStat
   /** Undefined: nothing there. Follows no symbolic link at the end of the path. */
   stat(path: string): FileStat | undefined
+  /** The cheaper part of `stat`. */
+  kindOf(path: string): FileKind | undefined
   /** The first `countMax` entries in no order. Throws ENOENT for a missing directory. */
   list(path: string, countMax?: number): readonly DirectoryEntry[]
   makeDirectory(path: string): void

@@ -91,7 +91,7 @@ export class LocalDrive implements Drive {
     const context = this.#context
     return this.#change(volume, `make volume "${volume}"`, function* () {
       const path = context.volumePath(volume)
-      if (context.fileSystem.stat(path) !== undefined) {
+      if (context.fileSystem.kindOf(path) !== undefined) {
         fail('VolumeExists', `Volume "${volume}" exists`)
       }
       if (isMetaVolume(volume)) context.makeDirectories(path)
@@ -274,7 +274,7 @@ export class LocalDrive implements Drive {
     return this.#change(keyOf(volume, path), 'append to a small file', function* () {
       context.requireVolume(volume)
       const full = context.path(volume, path)
-      if (context.fileSystem.stat(full) === undefined) {
+      if (context.fileSystem.kindOf(full) === undefined) {
         context.makeDirectories(parentOf(full))
         context.steps.noteName(parentOf(full))
       }
@@ -325,7 +325,7 @@ export class LocalDrive implements Drive {
   #keepReserve(): void {
     const { fileSystem, root } = this.#context
     const path = `${root}/${RESERVE_PATH}`
-    if (fileSystem.stat(path) !== undefined) return
+    if (fileSystem.kindOf(path) !== undefined) return
     if (fileSystem.space(root).freeBytes < RESERVE_NEEDS_BYTES) return
     this.#context.makeDirectories(parentOf(path))
     const file = fileSystem.open(path, 'create')

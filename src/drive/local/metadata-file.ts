@@ -16,6 +16,22 @@ const CHECKSUM_BYTES = 5
 
 const firstRead = new Uint8Array(FIRST_READ_BYTES)
 
+/** Small copies share memory: a list makes many, and a buffer of its own for each costs more than the copy. */
+const SLAB_BYTES = 64 * 1024
+let slab = new Uint8Array(SLAB_BYTES)
+let slabUsed = 0
+
+function copyOf(bytes: Uint8Array): Uint8Array {
+  if (slabUsed + bytes.length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + bytes.length)
+  copy.set(bytes)
+  slabUsed += bytes.length
+  return copy
+}
+
 /** Bytes of an object's metadata file, a copy. `inline` false leaves out the inline section where the form tells its length. Throws `DriveError`. */
 export function readMetadataFile(
   context: DriveContext,
@@ -43,10 +59,14 @@ function readHead(context: DriveContext, path: string, inline: boolean): Uint8Ar
     throw error
   }
   try {
-    const count = fileSystem.read(file, firstRead, 0)
+    let count = fileSystem.readStart(file, firstRead)
     const wanted = inline ? Number.POSITIVE_INFINITY : headSize(firstRead.subarray(0, count))
-    if (count < FIRST_READ_BYTES || wanted <= count)
-      return firstRead.slice(0, Math.min(count, wanted))
+    if (wanted <= count) return copyOf(firstRead.subarray(0, wanted))
+    if (count < FIRST_READ_BYTES) {
+      // Only an empty answer tells the end.
+      count += fileSystem.read(file, firstRead.subarray(count), count)
+      if (count < FIRST_READ_BYTES) return copyOf(firstRead.subarray(0, count))
+    }
     const size = Math.min(fileSystem.statFile(file).sizeBytes, wanted)
     const bytes = new Uint8Array(size)
     bytes.set(firstRead.subarray(0, Math.min(count, size)))

@@ -4,6 +4,7 @@ import { BulkFiles } from './bulk-files.ts'
 import {
   systemErrorCode,
   type DirectoryEntry,
+  type FileKind,
   type FileStat,
   type FileSystem,
   type FlushTarget,
@@ -57,11 +58,13 @@ export function nodeFileSystem(
       mode === 'createBulk' ? bulk.create(path) : fs.openSync(path, FLAGS[mode], 0o666),
     close: (file) => bulk.close(file),
     read: readFully,
+    readStart: (file, target) => fs.readSync(file, target, 0, target.length, 0),
     write: (file, chunks) => {
       if (!bulk.write(file, chunks)) writeFully(file, chunks)
     },
     statFile: (file) => statOf(fs.fstatSync(file, { bigint: true })),
     stat: statPath,
+    kindOf,
     list: (path, countMax) =>
       countMax === undefined
         ? fs.readdirSync(path, { withFileTypes: true }).map(entryOf)
@@ -120,6 +123,12 @@ function writeRest(file: number, chunks: readonly Uint8Array[], written: number)
 function statPath(path: string): FileStat | undefined {
   const stat = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
   return stat === undefined ? undefined : statOf(stat)
+}
+
+function kindOf(path: string): FileKind | undefined {
+  const stat = fs.lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return undefined
+  return { isDirectory: stat.isDirectory(), isFile: stat.isFile(), links: stat.nlink }
 }
 
 function statOf(stat: fs.BigIntStats): FileStat {

@@ -57,10 +57,13 @@ export class Walker {
   }
 
   #itemsOf(directory: string): readonly Item[] {
-    const stat = this.#context.fileSystem.stat(directory)
+    const { fileSystem } = this.#context
+    const kind = fileSystem.kindOf(directory)
     // Most objects' directories, and all data directories, are leaves: they need not be read.
-    if (stat?.isDirectory !== true) return []
-    if (stat.links === LEAF_LINKS && this.#countsLinks()) return []
+    if (kind?.isDirectory !== true) return []
+    if (kind.links === LEAF_LINKS && this.#countsLinks()) return []
+    const stat = fileSystem.stat(directory)
+    if (stat === undefined) return []
     const known = this.#listings.get(directory)
     if (known !== undefined) {
       this.#listings.delete(directory)
@@ -164,7 +167,7 @@ class Walk {
   /** Emits what lies in one directory; `base` is its key with a trailing slash, or empty. */
   #visit(base: string): void {
     const { prefix, startAfter, recursive } = this.#request
-    const items = this.#itemsOf(`${this.#volumePath}/${base}`.replace(/\/$/, ''))
+    const items = this.#itemsOf(`${this.#volumePath}/${base}`.slice(0, -1))
     const rest = prefix.length > base.length ? prefix.slice(base.length) : ''
     // Below the prefix's directory every name counts; in it only those that continue the prefix.
     let index = firstIndex(items, base, startAfter, rest)
@@ -210,8 +213,8 @@ class Walk {
   #hasMetadata(path: string): boolean {
     const { fileSystem, mayHoldV1 } = this.#context
     const directory = `${this.#volumePath}/${path}`
-    if (fileSystem.stat(`${directory}/${XL_META}`)?.isFile === true) return true
-    return mayHoldV1 && fileSystem.stat(`${directory}/${XL_JSON}`)?.isFile === true
+    if (fileSystem.kindOf(`${directory}/${XL_META}`)?.isFile === true) return true
+    return mayHoldV1 && fileSystem.kindOf(`${directory}/${XL_JSON}`)?.isFile === true
   }
 
   #emitPrefix(key: string): void {

@@ -20,9 +20,7 @@ export interface PagesRequest {
  * Pages begin at the expected size and grow while they are used up wholly; a seek past the page makes them small again.
  */
 export class DrivePages {
-  readonly drive: Drive
-  /** Whether entries carry metadata; holds from the next page on. */
-  metadata: boolean
+  readonly #drive: Drive
   readonly #request: PagesRequest
   #position: string
   #entries: readonly WalkEntry[] = []
@@ -30,9 +28,8 @@ export class DrivePages {
   #isLast = false
   #pageSize: number
 
-  constructor(drive: Drive, request: PagesRequest, metadata: boolean) {
-    this.drive = drive
-    this.metadata = metadata
+  constructor(drive: Drive, request: PagesRequest) {
+    this.#drive = drive
     this.#request = request
     this.#position = request.startAfter
     this.#pageSize = clampPageSize(request.expected)
@@ -68,13 +65,13 @@ export class DrivePages {
   /** Fetches the next page; undefined: `isReady` holds now. A drive without the bucket or folder has no entries. */
   async fetch(): Promise<DriveError | undefined> {
     const { volume, prefix, recursive } = this.#request
-    const reply = await this.drive.walk({
+    const reply = await this.#drive.walk({
       volume,
       prefix,
       startAfter: this.#position,
       recursive,
       limit: this.#pageSize,
-      metadata: this.metadata,
+      metadata: true,
     })
     this.#entries = []
     this.#index = 0

@@ -142,7 +142,8 @@ test('drives that missed writes, lost keys or keep junk do not change the list',
     const model = randomModel(random, 30)
     const cluster = clusterOf(1, 1, 4)
     store(cluster, model, random)
-    const bad = cluster.drives[random.below(4)]
+    const badPosition = random.below(4)
+    const bad = cluster.drives[badPosition]
     assert.ok(bad !== undefined)
     for (const [key, versions] of model) {
       const path = encodeKey(key)
@@ -180,7 +181,8 @@ test('drives that missed writes, lost keys or keep junk do not change the list',
     assert.deepEqual(shownIn(objects), expected(model, 'objects', request), context)
     const versions = await listVersions(cluster.source, BUCKET, all, VERSIONED)
     assert.deepEqual(shownIn(versions), expected(model, 'versions', request), context)
-    if (request.delimiter === '') {
+    const isSpare = badPosition === 3 // not asked while the others suffice
+    if (request.delimiter === '' && !isSpare) {
       assert.ok(
         cluster.reports.some((item) => item.path === 'junk/x'),
         context,

@@ -1,5 +1,4 @@
 import { assert } from '#base/assert'
-import { equalBytes } from '#base/bytes'
 import { mergeVersions, type MergeEntry } from '#drive/version-merge'
 import {
   isFree,
@@ -49,10 +48,10 @@ export function sameVersions(
 ): readonly ListedVersion[] | undefined {
   let first: XlMeta | undefined
   for (const bytes of copies) {
-    const meta = parse(bytes, hashes)
-    if (meta === undefined) return undefined
-    if (first === undefined) first = meta
-    else if (!haveSameHeaders(first, meta)) return undefined
+    if (first === undefined) {
+      first = parse(bytes, hashes)
+      if (first === undefined) return undefined
+    } else if (!hasSameVersions(first, bytes)) return undefined
   }
   return first === undefined ? undefined : listedOf(first)
 }
@@ -123,13 +122,12 @@ function isShown(header: ListedVersion['header']): boolean {
   return !isFree(header) && header.kind !== 'unknown'
 }
 
-function haveSameHeaders(a: XlMeta, b: XlMeta): boolean {
-  if (a.versions.length !== b.versions.length) return false
-  for (const [i, version] of a.versions.entries()) {
-    const other = b.versions[i]
-    if (other === undefined || !equalBytes(version.headerBytes, other.headerBytes)) return false
+function hasSameVersions(meta: XlMeta, copy: Uint8Array): boolean {
+  try {
+    return meta.hasSameVersions(copy)
+  } catch {
+    return false // damaged
   }
-  return true
 }
 
 function parse(bytes: Uint8Array, hashes: FormatHashes): XlMeta | undefined {

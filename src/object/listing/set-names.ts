@@ -30,17 +30,14 @@ export type ListContext = Pick<EngineContext, 'repairs'> & {
 
 /** One list tells the healer of this many keys at most; the scanner finds the rest. */
 const REPORTS_MAX = 64
-/** After so many keys on which the drives differ, all drives send metadata with their pages. */
-const DISAGREEMENTS_MAX = 8
 
 /**
  * The names of one erasure set: the walks of its drives, merged and resolved by quorum.
  *
- * Quorum is floor((asked + 1) / 2) of the drives asked, which are all but healing ones (distributed.md 4.7). All of them
- * send names, but only as many send metadata as are needed for one of them to know (`sureCountOf`): of any acknowledged
- * write or delete, and of what an interrupted one left that readers take. While these agree on every version they know
- * it all. Where they differ, the metadata of the other drives is read for that key. A drive that keeps enough others waiting
- * is left out of the list like one that failed.
+ * Quorum is floor((drives + 1) / 2) of all but healing drives (distributed.md 4.7). Only as many of them walk as are needed
+ * for one of them to know (`sureCountOf`): of any acknowledged write or delete, and of what an interrupted one left that
+ * readers take. While these agree on every version they know it all. Where they differ, the metadata of all drives is
+ * read for that key. A drive that fails, or keeps the others waiting, is left out, and a spare one goes on in its place.
  */
 export class SetNames implements NameCursor {
   readonly #context: ListContext
@@ -48,39 +45,46 @@ export class SetNames implements NameCursor {
   readonly #request: NameRequest
   /** By position; undefined: not asked or failed. */
   readonly #pages: (DrivePages | undefined)[]
-  readonly #asked: number
+  /** Positions of drives that were not asked yet. */
+  readonly #spares: number[] = []
   readonly #quorum: number
   readonly #sureCount: number
+  /** Names up to here were taken. */
+  #position: string
   #failure: DriveError | undefined
   #volumeMissing = 0
   #reports = 0
-  #disagreements = 0
 
   constructor(context: ListContext, set: ListedSet, request: NameRequest) {
     this.#context = context
     this.#set = set
     this.#request = request
-    const healing = set.drives.map((_, position) => set.isHealing?.(position) === true)
-    this.#asked = healing.filter((isHealing) => !isHealing).length
-    this.#quorum = Math.floor((this.#asked + 1) / 2)
-    const senders = sureCountOf(set.drives.length, context.storage.standardParity)
-    this.#sureCount = senders
-    let withMetadata = 0
-    this.#pages = set.drives.map((drive, position) => {
-      if (drive?.isOnline() !== true || healing[position] === true) return undefined
-      const pages = {
-        volume: request.bucket,
-        prefix: request.prefix,
-        startAfter: request.startAfter,
-        recursive: request.recursive,
-        expected: request.expected,
-      }
-      return new DrivePages(drive, pages, withMetadata++ < senders)
-    })
+    this.#position = request.startAfter
+    this.#sureCount = sureCountOf(set.drives.length, context.storage.standardParity)
+    let counted = 0
+    for (const [position, drive] of set.drives.entries()) {
+      if (set.isHealing?.(position) === true) continue
+      counted++
+      if (drive?.isOnline() === true) this.#spares.push(position)
+    }
+    this.#quorum = Math.floor((counted + 1) / 2)
+    this.#pages = set.drives.map(() => undefined)
+    for (let i = 0; i < this.#sureCount; i++) this.#openSpare()
   }
 
   seek(name: string): void {
+    if (compareUtf8(name, this.#position) > 0) this.#position = name
     for (const pages of this.#pages) pages?.seek(name)
+  }
+
+  /** Lets one more drive walk, if there is any. */
+  #openSpare(): void {
+    const position = this.#spares.shift()
+    const drive = position === undefined ? undefined : this.#set.drives[position]
+    if (position === undefined || drive === undefined) return
+    const { bucket, prefix, recursive, expected } = this.#request
+    const pages = { volume: bucket, prefix, startAfter: this.#position, recursive, expected }
+    this.#pages[position] = new DrivePages(drive, pages)
   }
 
   async next(): Promise<ListedName | undefined> {
@@ -100,8 +104,10 @@ export class SetNames implements NameCursor {
   async #fetch(): Promise<void> {
     const isWanted = (position: number): boolean => this.#pages[position]?.isReady === false
     const ready = this.#pages.filter((pages) => pages?.isReady === true).length
+    // While there is a spare, one drive fewer will do.
+    const enough = this.#spares.length === 0 ? this.#sureCount : this.#sureCount - 1
     const { outcomes } = await this.#set.patience.ask(
-      { quorum: this.#sureCount - ready, select: isWanted },
+      { quorum: enough - ready, select: isWanted },
       (_, position) => this.#pages[position]?.fetch() ?? Promise.resolve(undefined),
     )
     for (const [position, outcome] of outcomes.entries()) {
@@ -109,15 +115,12 @@ export class SetNames implements NameCursor {
       this.#pages[position] = undefined
       if (outcome.code === 'VolumeNotFound') this.#volumeMissing++
       else this.#failure = outcome
-      // The lost drive may have been one that sent metadata: another takes its place.
-      const substitute = this.#pages.find((pages) => pages?.metadata === false)
-      if (substitute !== undefined) substitute.metadata = true
+      this.#openSpare()
     }
   }
 
   #checkQuorum(): void {
-    const answering = this.#pages.filter((pages) => pages !== undefined).length
-    if (answering >= this.#quorum && this.#quorum > 0) return
+    if (this.#walking >= this.#quorum && this.#quorum > 0) return
     const details = { bucket: this.#request.bucket }
     if (this.#volumeMissing >= Math.max(this.#quorum, 1)) {
       throw new ObjectError(
@@ -144,6 +147,7 @@ export class SetNames implements NameCursor {
 
   /** Takes the entries equal to `first` from all drives; by position. */
   #takeHeads(first: WalkEntry): (WalkEntry | undefined)[] {
+    this.#position = first.name
     return this.#pages.map((pages) => {
       const head = pages?.head
       if (pages === undefined || head === undefined) return undefined
@@ -159,8 +163,9 @@ export class SetNames implements NameCursor {
     holders: readonly (WalkEntry | undefined)[],
   ): ListedName | undefined {
     const count = holders.filter((entry) => entry !== undefined).length
-    if (count < this.#quorum) return undefined
-    return { name: first.name, isFolder: true, versions: [], isUnanimous: count === this.#asked }
+    if (count + this.#spares.length < this.#quorum) return undefined
+    const isUnanimous = count === this.#walking
+    return { name: first.name, isFolder: true, versions: [], isUnanimous }
   }
 
   async #resolveKey(
@@ -169,40 +174,33 @@ export class SetNames implements NameCursor {
   ): Promise<ListedName | undefined> {
     const { name } = first
     const copies: Uint8Array[] = []
-    let senders = 0
-    let isEverywhere = true
-    for (const [position, pages] of this.#pages.entries()) {
-      if (pages === undefined) continue
-      const entry = holders[position]
-      if (entry === undefined) isEverywhere = false
-      if (entry?.metadata !== undefined) copies.push(entry.metadata)
-      if (entry?.metadata !== undefined || (entry === undefined && pages.metadata)) senders++
-    }
+    for (const entry of holders) if (entry?.metadata !== undefined) copies.push(entry.metadata)
     const agreed =
-      senders === copies.length && copies.length >= this.#quorum
+      copies.length === this.#walking && copies.length >= this.#quorum
         ? sameVersions(copies, this.#context.codec)
         : undefined
-    if (agreed !== undefined) {
-      if (!isEverywhere) this.#report(name, 'missing')
-      return keyOf(name, agreed)
-    }
-    return this.#settle(name)
+    return agreed === undefined ? this.#settle(name) : keyOf(name, agreed)
+  }
+
+  get #walking(): number {
+    let count = 0
+    for (const pages of this.#pages) if (pages !== undefined) count++
+    return count
   }
 
   /** The drives differ on a key, perhaps because it was written while their pages were read: asks all of them anew. */
   async #settle(name: string): Promise<ListedName | undefined> {
-    if (++this.#disagreements === DISAGREEMENTS_MAX) {
-      for (const pages of this.#pages) if (pages !== undefined) pages.metadata = true
-    }
     const path = encodeKey(name)
+    const isAsked = (position: number): boolean =>
+      this.#pages[position] !== undefined || this.#spares.includes(position)
     const { outcomes } = await this.#set.patience.ask(
-      { quorum: this.#sureCount, select: (position) => this.#pages[position] !== undefined },
+      { quorum: this.#sureCount, select: isAsked },
       (drive: Drive) => drive.readMetadata(this.#request.bucket, path, { inline: false }),
     )
     const copies: Uint8Array[] = []
     for (const outcome of outcomes) if (!(outcome instanceof DriveError)) copies.push(outcome)
     if (copies.length === 0 && outcomes.every(isMissing)) return undefined // deleted meanwhile
-    const asked = this.#pages.filter((pages) => pages !== undefined).length
+    const asked = this.#walking + this.#spares.length
     const agreed = copies.length === asked ? sameVersions(copies, this.#context.codec) : undefined
     if (agreed !== undefined) return keyOf(name, agreed)
     this.#report(name, copies.length === asked ? 'disagreement' : 'missing')
