@@ -22,6 +22,7 @@ const CHUNK_SIZE_MAX_BYTES = 16 * 1024 * 1024
 const LINE_MAX_BYTES = 1024
 const TRAILERS_MAX_BYTES = 8 * 1024
 const SIGNATURE_FIELD = 'chunk-signature='
+const SIGNATURE_LENGTH = 64
 const TRAILER_SIGNATURE = 'x-amz-trailer-signature'
 
 /** What the signatures of chunks are chained to. */
@@ -41,7 +42,7 @@ export interface ChunkedOptions {
   readonly announced: readonly string[]
 }
 
-type State = 'header' | 'data' | 'dataEnd' | 'trailer' | 'done'
+type State = 'header' | 'data' | 'dataEnd' | 'trailer' | 'last' | 'done'
 
 const CR = 0x0d
 const LF = 0x0a
@@ -71,7 +72,8 @@ export class ChunkedDecoder {
 
   /**
    * Continues at `piece[from]`. Answers where it stopped, and the data found, a view of `piece`, if any. Call again until
-   * all is consumed. Bad framing: 400 `BadRequest`; a wrong signature: 403 `SignatureDoesNotMatch`.
+   * all is consumed. Bad framing: 400 `IncompleteBody`; bad trailers: 400
+   * `MalformedTrailerError`; a wrong signature: 403 `SignatureDoesNotMatch`.
    */
   decode(piece: Uint8Array, from: number): { readonly next: number; readonly data?: Uint8Array } {
     let at = from
@@ -100,6 +102,13 @@ export class ChunkedDecoder {
           at = this.#takeLine(piece, at, LINE_MAX_BYTES)
           if (this.#line.endsWith('\n')) this.#onTrailerLine()
           break
+        case 'last':
+          at = this.#takeLine(piece, at, 2)
+          if (this.#line.length === 2) {
+            if (this.#takeCrlfLine() !== '') throw malformed()
+            this.#state = 'done'
+          }
+          break
         case 'done':
           return { next: piece.length }
       }
@@ -109,7 +118,9 @@ export class ChunkedDecoder {
 
   /** The body is over. `IncompleteBody` when it stopped early. */
   end(): void {
-    if (this.#state !== 'done') throw new S3Error('IncompleteBody')
+    // Some clients leave out the very last line end.
+    const isAll = this.#state === 'done' || (this.#state === 'last' && this.#line === '')
+    if (!isAll) throw malformed()
   }
 
   /** Appends to the current line up to its line feed. Lines are short: bytes beyond the limit mean bad framing. */
@@ -143,7 +154,7 @@ export class ChunkedDecoder {
       const extension = semicolon < 0 ? '' : line.slice(semicolon + 1)
       if (!extension.startsWith(SIGNATURE_FIELD)) throw malformed()
       this.#signature = extension.slice(SIGNATURE_FIELD.length)
-      if (this.#signature.length !== 64) throw malformed()
+      if (this.#signature.length !== SIGNATURE_LENGTH) throw malformed()
     }
     this.#left = size
     if (size > 0) {
@@ -152,7 +163,7 @@ export class ChunkedDecoder {
       return
     }
     if (chain !== undefined) this.#checkChunk(chain, EMPTY_SHA256)
-    this.#state = hasTrailer ? 'trailer' : 'done'
+    this.#state = hasTrailer ? 'trailer' : 'last'
   }
 
   #onChunkEnd(): void {
@@ -174,35 +185,40 @@ export class ChunkedDecoder {
     const line = this.#line.replace(/\r?\n$/, '')
     this.#trailerBytes += this.#line.length
     this.#line = ''
-    if (this.#trailerBytes > TRAILERS_MAX_BYTES) throw malformed()
+    if (this.#trailerBytes > TRAILERS_MAX_BYTES) throw malformedTrailer()
     const { chain } = this.#options
     if (line === '') {
       // Before a signature blank lines occur; without one they are the end.
-      if (chain === undefined) this.#finishTrailers()
+      if (chain === undefined) {
+        this.#checkNames()
+        this.#state = 'done'
+      }
       return
     }
     const colon = line.indexOf(':')
-    if (colon <= 0) throw malformed()
+    if (colon <= 0) throw malformedTrailer()
     const name = line.slice(0, colon).toLowerCase()
     const value = line.slice(colon + 1)
     if (chain !== undefined && name === TRAILER_SIGNATURE) {
+      this.#checkNames()
+      if (value.trim().length !== SIGNATURE_LENGTH) throw malformed()
       const digest = sha256Hex(this.#trailerBlock)
       const expected = chain.key.sign(trailerStringToSign(chain, this.#previous, digest))
       if (!equalSignatures(expected, value.trim())) throw new S3Error('SignatureDoesNotMatch')
-      this.#finishTrailers()
+      this.#state = 'last'
       return
     }
-    if (this.trailers.has(name)) throw malformed()
+    if (this.trailers.has(name)) throw malformedTrailer()
     this.trailers.set(name, value.trim())
     this.#trailerBlock += `${line}\n`
   }
 
-  #finishTrailers(): void {
+  /** Those announced must have come, and no others. */
+  #checkNames(): void {
     const { announced } = this.#options
     const isSame =
       announced.length === this.trailers.size && announced.every((name) => this.trailers.has(name))
-    if (!isSame) throw malformed()
-    this.#state = 'done'
+    if (!isSame) throw malformedTrailer()
   }
 }
 
@@ -223,5 +239,9 @@ function chunkSize(text: string): number {
 }
 
 function malformed(): S3Error {
-  return new S3Error('BadRequest', { message: 'malformed chunked encoding' })
+  return new S3Error('IncompleteBody', { message: 'The request body terminated unexpectedly' })
+}
+
+function malformedTrailer(): S3Error {
+  return new S3Error('MalformedTrailerError')
 }

@@ -142,6 +142,7 @@ export const S3_ERRORS = {
     400,
     'The write offset value that you specified does not match the current object size.',
   ],
+  InvalidToken: [400, 'The provided token is malformed or otherwise invalid.'],
   InvalidTokenId: [403, 'The security token included in the request is invalid'],
   JSONParsingError: [
     400,
@@ -176,6 +177,10 @@ export const S3_ERRORS = {
   MalformedPOSTRequest: [
     400,
     'The body of your POST request is not well-formed multipart/form-data.',
+  ],
+  MalformedTrailerError: [
+    400,
+    'The request contained trailing data that was not well-formed or did not conform to our published schema.',
   ],
   MalformedXML: [
     400,

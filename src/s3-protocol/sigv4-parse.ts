@@ -81,7 +81,11 @@ export function parseCredential(
   if (elements.length < 5) throw malformed(CREDENTIAL_MALFORMED)
   const [date = '', region = '', service = '', terminator = ''] = elements.slice(-4)
   const accessKey = elements.slice(0, -4).join('/')
-  if (accessKey.length < ACCESS_KEY_LENGTH_MIN) throw new S3Error('InvalidAccessKeyId')
+  // Only what ends as it should can have slashes in its key.
+  if (elements.length > 5 && terminator !== 'aws4_request') throw malformed(CREDENTIAL_MALFORMED)
+  if (accessKey.length < ACCESS_KEY_LENGTH_MIN) {
+    throw new S3Error('InvalidAccessKeyId', { elements: [['AWSAccessKeyId', accessKey]] })
+  }
   if (!rules.anyRegion && !isRegion(region, rules.region)) {
     throw new S3Error('AuthorizationHeaderMalformed', {
       message: `The authorization header is malformed; the region is wrong; expecting '${rules.region}'.`,
@@ -125,11 +129,21 @@ const PRESIGNED_KEYS = [
 export function parsePresignedV4(query: Query, rules: ScopeRules): PresignedV4 {
   if (PRESIGNED_KEYS.some((key) => !query.has(key))) throw queryError(QUERY_INCOMPLETE)
   const value = (key: string): string => query.get(key) ?? ''
-  if (value('X-Amz-Algorithm') !== ALGORITHM_V4) throw queryError(ALGORITHM_WRONG)
+  const algorithm = value('X-Amz-Algorithm')
+  if (algorithm !== ALGORITHM_V4) {
+    const isOfAmazon = algorithm === ALGORITHM_V4A
+    throw queryError(isOfAmazon ? ALGORITHM_NOT_SUPPORTED : ALGORITHM_WRONG)
+  }
   const { accessKey, scope } = parseCredential(value('X-Amz-Credential'), rules)
   const date = value('X-Amz-Date')
   const dateMs = parseAmzDate(date)
   if (dateMs === undefined) throw queryError(AMZ_DATE_MALFORMED)
+  const day = date.slice(0, 8)
+  if (scope.date !== day) {
+    throw queryError(
+      `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${day}".`,
+    )
+  }
   const expires = value('X-Amz-Expires')
   if (!/^[+-]?\d{1,18}$/.test(expires)) throw queryError('X-Amz-Expires should be a number')
   const expiresSeconds = Number(expires)
@@ -170,7 +184,9 @@ const CREDENTIAL_MALFORMED =
   'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
 const QUERY_INCOMPLETE =
   'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.'
-const ALGORITHM_WRONG = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256".'
+const ALGORITHM_V4A = 'AWS4-ECDSA-P256-SHA256'
+const ALGORITHM_WRONG = `X-Amz-Algorithm only supports "${ALGORITHM_V4} and ${ALGORITHM_V4A}"`
+const ALGORITHM_NOT_SUPPORTED = `X-Amz-Algorithm only supports "${ALGORITHM_V4}"`
 const AMZ_DATE_MALFORMED = "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
 const EXPIRES_TOO_LONG =
   'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds'

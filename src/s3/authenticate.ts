@@ -116,14 +116,20 @@ export function classify(request: HttpRequest, query: Query): Scheme {
   }
   if (query.entries.length > 0) {
     if (query.has('AWSAccessKeyId')) return 'v2-presigned'
-    if (query.has('X-Amz-Credential')) return 'v4-presigned'
+    // One that lacks others is refused by name.
+    if (query.has('X-Amz-Credential') || query.has('X-Amz-Algorithm')) return 'v4-presigned'
   }
   // Bearer tokens belong to other APIs: here they are nobody.
   if (authorization?.startsWith('Bearer') === true) return 'anonymous'
   if (isForm(request)) return 'form'
   if (authorization === undefined) return 'anonymous'
+  const [kind = '', rest] = authorization.split(' ', 2)
   throw new S3Error('InvalidArgument', {
-    message: authorization.includes(' ') ? 'Unsupported Authorization Type' : ONE_SPACE,
+    message: rest === undefined ? ONE_SPACE : 'Unsupported Authorization Type',
+    elements: [
+      ['ArgumentName', 'Authorization'],
+      ['ArgumentValue', kind],
+    ],
   })
 }
 
@@ -266,9 +272,11 @@ export class Authenticator {
       this.#rules(target),
     )
     const headers = signedHeaders(target, signature)
+    checkHeadersSigned(request, signature.signedHeaders)
     const credential = await this.#credential(signature.accessKey, tokenOf(request, query))
     const date = signedDateV4(request)
     const declared = request.header('x-amz-content-sha256')
+    if (declared !== undefined) checkDeclared(declared)
     const payloadHash = declared ?? EMPTY_SHA256
     const key = this.#verify(target, signature, { headers, payloadHash, date, credential })
     return {
@@ -290,14 +298,22 @@ export class Authenticator {
     const { request, query } = target
     const signature = parsePresignedV4(query, this.#rules(target))
     const headers = signedHeaders(target, signature)
-    checkMetadataSigned(request, signature.signedHeaders)
+    checkHeadersSigned(request, signature.signedHeaders)
     const credential = await this.#credential(signature.accessKey, tokenOf(request, query))
     const ageMs = this.#options.clock.nowMs() - signature.dateMs
     if (ageMs < -SKEW_MAX_MS) {
       throw new S3Error('AccessDenied', { message: 'Request is not valid yet' })
     }
     if (ageMs > signature.expiresSeconds * 1000) {
-      throw new S3Error('AccessDenied', { message: 'Request has expired.' })
+      const { dateMs, expiresSeconds } = signature
+      throw new S3Error('AccessDenied', {
+        message: 'Request has expired.',
+        elements: [
+          ['X-Amz-Expires', String(expiresSeconds)],
+          ['Expires', isoSeconds(dateMs + expiresSeconds * 1000)],
+          ['ServerTime', isoSeconds(dateMs + ageMs)],
+        ],
+      })
     }
     const inQuery = query.get('X-Amz-Content-Sha256')
     const inHeader = request.header('x-amz-content-sha256')
@@ -418,18 +434,25 @@ export class Authenticator {
     const found = this.#options.credentials.find(accessKey)
     // The root key is known at once: no turn of the event loop for it.
     const credential = found instanceof Promise ? await found : found
-    if (credential === undefined) throw new S3Error('InvalidAccessKeyId')
+    if (credential === undefined) throw unknownKey(accessKey)
     if (credential.isDisabled === true) {
       throw new S3Error('InvalidAccessKeyId', {
         message: 'Your account is disabled; please contact your administrator.',
       })
     }
+    if (credential.sessionToken === undefined && (token ?? '') !== '') {
+      throw new S3Error('InvalidToken')
+    }
     if ((credential.sessionToken ?? '') !== (token ?? '')) throw new S3Error('InvalidTokenId')
     if (credential.expiresMs !== undefined && credential.expiresMs <= this.#options.clock.nowMs()) {
-      throw new S3Error('InvalidAccessKeyId')
+      throw unknownKey(accessKey)
     }
     return credential
   }
+}
+
+function unknownKey(accessKey: string): S3Error {
+  return new S3Error('InvalidAccessKeyId', { elements: [['AWSAccessKeyId', accessKey]] })
 }
 
 function identityOf(credential: Credential): Identity {
@@ -484,19 +507,60 @@ function signedHeaders(
   })
 }
 
+/** What `x-amz-content-sha256` may say. */
+function checkDeclared(declared: string): void {
+  if (declared === UNSIGNED_PAYLOAD || STREAMING.has(declared)) return
+  if (/^[0-9a-fA-F]{64}$/.test(declared)) return
+  throw new S3Error('InvalidArgument', {
+    message: `x-amz-content-sha256 must be ${PAYLOAD_WORDS.join(', ')} or a valid sha256 value.`,
+    elements: [
+      ['ArgumentName', 'x-amz-content-sha256'],
+      ['ArgumentValue', declared],
+    ],
+  })
+}
+
+const PAYLOAD_WORDS = [
+  UNSIGNED_PAYLOAD,
+  STREAMING_UNSIGNED_TRAILER,
+  STREAMING_SIGNED,
+  STREAMING_SIGNED_TRAILER,
+  'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD',
+  'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER',
+]
+
+function isoSeconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}
+
 /** Repeated headers are signed with bare commas between them. */
 function joinedValues(request: HttpRequest, name: string): string {
   return request.headerValues(name).map(normalHeaderValue).join(',')
 }
 
-/** Metadata that the signer of a URL did not see must not be stored in its name. */
-function checkMetadataSigned(request: HttpRequest, signed: readonly string[]): void {
+/** Headers that need not be in the list: the date, the hash and the token are verified anyhow, the others proxies add. */
+const FREE_HEADERS = new Set([
+  'x-amz-date',
+  'x-amz-content-sha256',
+  'x-amz-security-token',
+  'x-amz-cf-id',
+])
+
+/** What the signer did not see must not be done in its name. */
+function checkHeadersSigned(request: HttpRequest, signed: readonly string[]): void {
+  const unsigned: string[] = []
   for (const [name] of request.rawHeaders) {
+    // Few names begin with `x`: the others need no lower case.
+    if ((name.charCodeAt(0) | 0x20) !== 0x78) continue
     const lower = name.toLowerCase()
-    if (lower.startsWith('x-amz-meta-') && !signed.includes(lower)) {
-      throw new S3Error('AccessDenied', { status: 400, message: HEADERS_NOT_SIGNED })
-    }
+    if (!lower.startsWith('x-amz-') || FREE_HEADERS.has(lower) || signed.includes(lower)) continue
+    if (!unsigned.includes(lower)) unsigned.push(lower)
   }
+  if (unsigned.length === 0) return
+  throw new S3Error('AccessDenied', {
+    message: HEADERS_NOT_SIGNED,
+    elements: [['HeadersNotSigned', unsigned.join(', ')]],
+  })
 }
 
 function payloadRule(declared: string, chain: ChunkChain): PayloadRule {
@@ -511,6 +575,6 @@ function payloadRule(declared: string, chain: ChunkChain): PayloadRule {
 
 function plainRule(declared: string): PayloadRule {
   if (declared === UNSIGNED_PAYLOAD) return { kind: 'unchecked' }
-  if (!/^[0-9a-fA-F]{64}$/.test(declared)) throw new S3Error('XAmzContentSHA256Mismatch')
+  checkDeclared(declared)
   return { kind: 'sha256', hex: declared.toLowerCase() }
 }

@@ -227,7 +227,7 @@ test('presigned URLs end with their time', async () => {
 
 test('a session token where none belongs is refused', async () => {
   const reply = await send(signed({ headers: [['x-amz-security-token', 'x']] }))
-  assert.equal(reply.code, 'InvalidTokenId')
+  assert.equal(reply.code, 'InvalidToken')
 })
 
 test('a wrong region is told, except where the region is asked for', async () => {

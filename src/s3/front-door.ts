@@ -289,8 +289,7 @@ class FrontDoor {
     )
     if (authentication.payload.kind === 'chunked' && operation.body.kind !== 'stream') {
       throw new S3Error('InvalidRequest', {
-        message:
-          'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+        message: 'The value of x-amz-content-sha256 header is invalid.',
       })
     }
     const context = { request, query, authentication }

@@ -34,7 +34,7 @@ export class RequestBody implements BodySource {
         hasTrailer: rule.hasTrailer,
         announced: rule.hasTrailer ? this.announcedTrailers : [],
       })
-      this.sizeBytes = decodedLength(request) ?? request.contentLength
+      this.sizeBytes = decodedLength(request)
     } else {
       this.sizeBytes = request.contentLength
       if (rule.kind === 'sha256') {
@@ -102,14 +102,15 @@ export class RequestBody implements BodySource {
     if (this.#failure !== undefined) throw this.#failure
     try {
       if (this.#data !== undefined || (await this.#nextData()) !== undefined) {
-        throw new S3Error('ExcessData')
+        throw this.#decoder === undefined ? new S3Error('ExcessData') : wrongLength()
       }
       this.#decoder?.end()
       if (this.sizeBytes !== undefined && this.#delivered < this.sizeBytes) {
-        throw new S3Error('IncompleteBody')
+        throw wrongLength()
       }
-      if (this.#hash !== undefined && this.#hash.digest('hex') !== this.#expectedHash) {
-        throw new S3Error('XAmzContentSHA256Mismatch')
+      if (this.#hash !== undefined) {
+        const found = this.#hash.digest('hex')
+        if (found !== this.#expectedHash) throw wrongHash(this.#expectedHash ?? '', found)
       }
       this.#isFinished = true
     } catch (error) {
@@ -140,10 +141,25 @@ export class RequestBody implements BodySource {
       }
       if (data === undefined || data.length === 0) continue
       if (this.sizeBytes !== undefined && this.#delivered + data.length > this.sizeBytes) {
-        throw new S3Error('ExcessData')
+        if (decoder === undefined) throw new S3Error('ExcessData')
+        this.#checkFraming(decoder)
+        throw wrongLength()
       }
       this.#data = data
       return data
+    }
+  }
+
+  /** Bad framing is told before a wrong length, as far as the piece at hand shows it. */
+  #checkFraming(decoder: ChunkedDecoder): void {
+    const piece = this.#piece
+    try {
+      while (piece !== undefined && this.#position < piece.length && !decoder.isDone) {
+        this.#position = decoder.decode(piece, this.#position).next
+      }
+    } catch (error) {
+      // Trailers and signatures of a body that is refused anyhow say nothing.
+      if (error instanceof S3Error && error.code === 'IncompleteBody') throw error
     }
   }
 
@@ -181,11 +197,24 @@ function announcedTrailers(request: HttpRequest): readonly string[] {
 
 function decodedLength(request: HttpRequest): number | undefined {
   const text = request.header('x-amz-decoded-content-length')
-  if (text === undefined) return undefined
-  if (text === '') throw new S3Error('MissingContentLength')
-  const size = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-  if (!Number.isSafeInteger(size)) {
-    throw new S3Error('InvalidArgument', { message: 'Invalid argument' })
-  }
+  // Without any length of its own nothing is known of the content; that of the framing says nothing.
+  if (text === undefined && request.contentLength === undefined) return undefined
+  const size = /^\d{1,16}$/.test(text ?? '') ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(size)) throw new S3Error('MissingContentLength')
   return size
+}
+
+function wrongLength(): S3Error {
+  return new S3Error('IncompleteBody', {
+    message: 'You did not provide the number of bytes specified by the Content-Length HTTP header',
+  })
+}
+
+function wrongHash(declared: string, found: string): S3Error {
+  return new S3Error('XAmzContentSHA256Mismatch', {
+    elements: [
+      ['ClientComputedContentSHA256', declared],
+      ['S3ComputedContentSHA256', found],
+    ],
+  })
 }

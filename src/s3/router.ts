@@ -109,18 +109,69 @@ export class Router {
   /** The first row that matches. 405 when the resource exists with another method, else 400 `BadRequest`. */
   match(request: HttpRequest, address: Address, query: Query): Operation {
     const scope = scopeOf(address)
+    refuseMisplaced(request, scope, query)
     const rows = this.#rows.get(`${scope} ${request.method}`)
     const candidates = query.entries.length === 0 ? rows?.plain : rows?.all
     for (const row of candidates ?? []) {
       if (matchesQuery(row, query) && row.operation.when?.(request) !== false) return row.operation
     }
     if ((this.#methods.get(scope) ?? []).some((row) => matchesQuery(row, query))) {
-      throw new S3Error('MethodNotAllowed')
+      throw methodNotAllowed(request, scope)
     }
     throw new S3Error('BadRequest', {
       message: `An unsupported API call for method: ${request.method} at '${address.path}'`,
     })
   }
+}
+
+/** What makes sense elsewhere only is a mistake of the request: it is not passed over. */
+function refuseMisplaced(request: HttpRequest, scope: OperationScope, query: Query): void {
+  const { method } = request
+  const isCopy = request.header('x-amz-copy-source') !== undefined
+  if (isCopy && method !== 'PUT' && method !== 'OPTIONS') {
+    throw new S3Error('InvalidArgument', {
+      message: 'You can only specify a copy source header for copy requests.',
+      elements: [
+        ['ArgumentName', 'x-amz-copy-source'],
+        ['ArgumentValue', request.header('x-amz-copy-source') ?? ''],
+      ],
+    })
+  }
+  if (scope !== 'object' || query.entries.length === 0) return
+  if (method === 'GET' && query.has('uploads')) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Key is not expected for the GET method ?uploads subresource',
+    })
+  }
+  if (method === 'GET' && query.has('versions')) {
+    throw new S3Error('InvalidRequest', {
+      message: 'There is no such thing as the ?versions sub-resource for a key',
+    })
+  }
+  if (method !== 'PUT') return
+  const hasNumber = query.has('partNumber')
+  if (hasNumber && !query.has('uploadId')) {
+    throw new S3Error('InvalidArgument', {
+      message: 'This operation does not accept partNumber without uploadId',
+      elements: [
+        ['ArgumentName', 'partNumber'],
+        ['ArgumentValue', 'partNumber'],
+      ],
+    })
+  }
+  if (query.has('uploadId') && !hasNumber) throw methodNotAllowed(request, 'upload')
+}
+
+function methodNotAllowed({ method }: HttpRequest, scope: OperationScope | 'upload'): S3Error {
+  // A form belongs to a bucket: to Amazon any other POST is one to the service.
+  const resource = method === 'POST' ? 'service' : scope
+  return new S3Error('MethodNotAllowed', {
+    elements: [
+      ['Method', method],
+      ['ResourceType', resource.toUpperCase()],
+    ],
+    headers: resource === 'upload' ? [['Allow', 'DELETE, POST, GET']] : [],
+  })
 }
 
 /** What a request is about. */

@@ -134,19 +134,19 @@ const UPLOAD = {
 
 /** What, body, code. */
 const BODIES: readonly (readonly [string, string, string])[] = [
-  ['a chunk header of a megabyte', '0'.repeat(MIB), 'BadRequest'],
+  ['a chunk header of a megabyte', '0'.repeat(MIB), 'IncompleteBody'],
   ['a chunk larger than allowed', `${(17 * MIB).toString(16)}\r\n`, 'BadRequest'],
   [
     'more than declared',
     `3e9\r\n${'x'.repeat(1001)}\r\n0\r\nx-amz-checksum-crc32:a\r\n\r\n`,
-    'ExcessData',
+    'IncompleteBody',
   ],
   [
     'less than declared',
     `3e7\r\n${'x'.repeat(999)}\r\n0\r\nx-amz-checksum-crc32:a\r\n\r\n`,
     'IncompleteBody',
   ],
-  ['endless trailers', `0\r\n${'a:b\r\n'.repeat(50_000)}`, 'BadRequest'],
+  ['endless trailers', `0\r\n${'a:b\r\n'.repeat(50_000)}`, 'MalformedTrailerError'],
 ]
 
 for (const [what, body, code] of BODIES) {

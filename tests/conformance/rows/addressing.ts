@@ -380,6 +380,27 @@ const routing: readonly Rule[] = [
       .is(200)
       .mentions('cross-domain-policy'),
   ),
+  ...rules(
+    '1.1',
+    [
+      ['GET', { uploads: '' }, 400, 'InvalidRequest'],
+      ['GET', { versions: '' }, 400, 'InvalidRequest'],
+      ['PUT', { partNumber: '1' }, 400, 'InvalidArgument'],
+      ['PUT', { uploadId: 'x' }, 405, 'MethodNotAllowed'],
+    ] as const,
+    ([method, query, status, code]) => [
+      `${method} ?${Object.keys(query).join('&')} of a key is refused`,
+      async (t) => (await t.of(method, await t.shared(), t.key, { ...query })).is(status, code),
+    ],
+  ),
+  ...rules('1.1', ['GET', 'DELETE'] as const, (method) => [
+    `${method} with a copy source is refused`,
+    async (t) => {
+      const bucket = await t.shared()
+      const source = { 'x-amz-copy-source': `${bucket}/source` }
+      ;(await t.of(method, bucket, t.key, {}, undefined, source)).is(400, 'InvalidArgument')
+    },
+  ]),
   rule('1.1', 'OPTIONS without an origin answers 200', async (t) =>
     (await t.send({ method: 'OPTIONS', path: '/', auth: 'anonymous' })).is(200),
   ),

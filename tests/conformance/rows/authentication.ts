@@ -112,8 +112,8 @@ const HEADER_FAULTS: readonly (readonly [string, Partial<Call>, number, string])
   [
     'a session token that the key does not have',
     { headers: { 'x-amz-security-token': 'token' } },
-    403,
-    'InvalidTokenId',
+    400,
+    'InvalidToken',
   ],
   [
     'a query parameter added after signing',
@@ -302,14 +302,21 @@ const PRESIGNED_FAULTS: readonly (readonly [string, Partial<Call>, number, strin
   [
     'user metadata that was not signed',
     { unsigned: { 'x-amz-meta-sneaked': 'in' } },
-    400,
+    403,
     'AccessDenied',
+  ],
+  ['tags that were not signed', { unsigned: { 'x-amz-tagging': 'a=b' } }, 403, 'AccessDenied'],
+  [
+    'a scope of another day',
+    { forge: replace(/X-Amz-Credential=([^&]*?)%2F\d{8}%2F/, 'X-Amz-Credential=$1%2F20060102%2F') },
+    400,
+    'AuthorizationQueryParametersError',
   ],
   [
     'a session token that the key does not have',
     { query: { 'X-Amz-Security-Token': 'token' } },
-    403,
-    'InvalidTokenId',
+    400,
+    'InvalidToken',
   ],
   [
     'a credential of three elements',
@@ -514,10 +521,7 @@ const payload: readonly Rule[] = [
   }),
   rule('2.7', 'a payload hash that is not hex is refused', async (t) => {
     const bucket = await t.shared()
-    ;(await t.put(bucket, t.key, 'x', {}, { payload: 'z'.repeat(64) })).is(
-      400,
-      'XAmzContentSHA256Mismatch',
-    )
+    ;(await t.put(bucket, t.key, 'x', {}, { payload: 'z'.repeat(64) })).is(400, 'InvalidArgument')
   }),
   ...rules(
     '2.7',
@@ -614,7 +618,7 @@ const CHUNK_FAULTS: readonly (readonly [
     { ...SIGNED, forge: replace('3;', 'z;') },
     {},
     400,
-    'BadRequest',
+    'IncompleteBody',
   ],
   [
     'no terminal chunk',
@@ -630,13 +634,19 @@ const CHUNK_FAULTS: readonly (readonly [
     400,
     'IncompleteBody',
   ],
-  ['more bytes than declared', SIGNED, { 'x-amz-decoded-content-length': '4' }, 400, 'ExcessData'],
+  [
+    'more bytes than declared',
+    SIGNED,
+    { 'x-amz-decoded-content-length': '4' },
+    400,
+    'IncompleteBody',
+  ],
   [
     'a decoded length that is no number',
     SIGNED,
     { 'x-amz-decoded-content-length': 'five' },
-    400,
-    'InvalidArgument',
+    411,
+    'MissingContentLength',
   ],
   [
     'an empty decoded length',
@@ -657,14 +667,14 @@ const CHUNK_FAULTS: readonly (readonly [
     UNSIGNED,
     { 'x-amz-trailer': 'x-amz-checksum-crc32c' },
     400,
-    'BadRequest',
+    'MalformedTrailerError',
   ],
   [
     'an announced trailer that is missing',
     { ...UNSIGNED, forge: replace(/x-amz-checksum-crc32:[^\r]*\r\n/, '') },
     {},
     400,
-    'BadRequest',
+    'MalformedTrailerError',
   ],
   [
     'a changed signed trailer',
