@@ -458,7 +458,7 @@ describe('uploads in parts', () => {
     }
     const sealed = await begin('part-c', customer(1))
     assert.deepEqual(await part('part-c', sealed, {}), [400, 'InvalidRequest'])
-    assert.deepEqual(await part('part-c', sealed, customer(2)), [403, 'AccessDenied'])
+    assert.deepEqual(await part('part-c', sealed, customer(2)), [400, 'InvalidArgument'])
     const plain = await begin('part-plain', {})
     assert.deepEqual(await part('part-plain', plain, customer(1)), [400, 'InvalidRequest'])
   })

@@ -1,5 +1,5 @@
 /** Opens the encryption of versions and uploads for handlers, and makes that of new ones. */
-import type { EncryptionRequest } from '#encryption/encryption'
+import { EncryptionError, type EncryptionRequest } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import { ObjectSeal, openSeal } from '#object/object-seal'
 import type { BucketMetadata, ObjectInfo, Unseal, UploadInfo } from '#object/object'
@@ -95,9 +95,25 @@ export async function partSeal(call: S3Call, upload: UploadInfo): Promise<Seal |
           'The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.',
       })
     }
-    return await openSeal(call.services.encryption, upload, clientKey?.key)
+    return await openUpload(call, upload, clientKey)
   } finally {
     clientKey?.key.fill(0)
+  }
+}
+
+/** A key that is not that of the upload is a mistake in the request: what it opens is the caller's own. */
+async function openUpload(
+  call: S3Call,
+  upload: UploadInfo,
+  clientKey: ClientKey | undefined,
+): Promise<Seal | undefined> {
+  try {
+    return await openSeal(call.services.encryption, upload, clientKey?.key)
+  } catch (error) {
+    if (!(error instanceof EncryptionError) || error.code !== 'KeyMismatch') throw error
+    throw new S3Error('InvalidArgument', {
+      message: 'The provided encryption parameters did not match the ones used originally.',
+    })
   }
 }
 
@@ -117,7 +133,7 @@ export async function completeSeal(
           'Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.',
       })
     }
-    return await openSeal(call.services.encryption, upload, clientKey?.key)
+    return await openUpload(call, upload, clientKey)
   } finally {
     clientKey?.key.fill(0)
   }
