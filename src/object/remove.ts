@@ -264,6 +264,10 @@ async function decideMarker(
   const latest = newestOf(state.all(undefined))
   const unguarded = { ...request, guard: undefined }
   const current = await checkCurrent(context, target, latest.lookup, unguarded)
+  if (request.preconditions !== undefined && latest.lookup.kind === 'absent') {
+    // Conditions name something that is there: nothing is, so there is nothing to hide.
+    return { outcome: { found: false, deleteMarker: false, markerCreated: false }, removals: [] }
+  }
   const removals = isSuspended ? removalsOf(state.all(NULL_VERSION), NULL_VERSION) : []
   // What is lost for good counts more than what is merely hidden.
   const replaced = isSuspended ? newestOf(state.all(NULL_VERSION)).lookup : undefined

@@ -201,6 +201,12 @@ const conditional: readonly Rule[] = [
       ;(await t.delete(bucket, t.key, headers('Sat, 29 Oct 1994 19:43:31 GMT'))).is(204)
     },
   ]),
+  rule('3.5', 'DELETE of an absent key with a condition makes no marker', async (t) => {
+    const bucket = await t.own('versioned')
+    ;(await t.delete(bucket, 'k', { 'if-match': '*' })).is(204).has('x-amz-delete-marker', null)
+    ;(await t.delete(bucket, 'k', { 'if-match': OTHER })).is(204)
+    ;(await t.list(bucket, { versions: '' })).is(200).shows('DeleteMarker.Key')
+  }),
   rule('3.5', 'DELETE over a marker with If-Match of a star is 204', async (t) => {
     const { bucket } = await stored(t, 'versioned')
     ;(await t.delete(bucket, t.key)).is(204)
