@@ -205,6 +205,16 @@ test('wildcards take any bytes, and hard patterns stay quick', () => {
   assert.equal(decide(one, ask({ key: 'é' })), 'none')
 })
 
+test('principals that are no accounts never apply, and are not the public', () => {
+  for (const Principal of [{ Service: 'logging.s3.amazonaws.com' }, { Federated: '*' }]) {
+    const parsed = policy(statement({ Principal }))
+    assert.equal(decide(parsed, ask()), 'none')
+    assert.equal(isPublicPolicy(parsed), false)
+  }
+  const both = policy(statement({ Principal: { Service: 'a.amazonaws.com', AWS: '*' } }))
+  assert.equal(decide(both, ask()), 'allow')
+})
+
 test('a policy without a version is taken', () => {
   const text = JSON.stringify({ Statement: [statement()] })
   assert.equal(parseBucketPolicy(text, 'box').statements.length, 1)
@@ -228,7 +238,7 @@ for (const [what, document] of REFUSED) {
 const REFUSED_STATEMENTS: readonly (readonly [string, Record<string, unknown>])[] = [
   ['a wrong effect', { Effect: 'allow' }],
   ['no principal', { Principal: undefined }],
-  ['another kind of principal', { Principal: { Federated: '*' } }],
+  ['another kind of principal', { Principal: { Robot: '*' } }],
   ['both Action and NotAction', { NotAction: 's3:PutObject' }],
   ['an empty action', { Action: [] }],
   ['an admin action', { Action: 'admin:ServerInfo' }],

@@ -16,7 +16,7 @@ export { PolicyError } from './policy-error.ts'
 
 export interface Statement {
   readonly effect: 'Allow' | 'Deny'
-  /** Patterns for access keys; empty in policies of identities. */
+  /** Patterns for access keys; empty in policies of identities, and where only strangers are named. */
   readonly principals: readonly string[]
   readonly actions: readonly string[]
   /** True: `actions` are those it is not about. */
@@ -238,12 +238,17 @@ function textsOf(raw: unknown, message: string): readonly string[] {
   return [...texts]
 }
 
+const STRANGERS = ['service', 'federated', 'canonicaluser']
+
 function parsePrincipal(raw: unknown): readonly string[] {
   if (raw === undefined) throw new PolicyError(INVALID_PRINCIPAL)
   if (raw === '*') return ['*']
   if (typeof raw === 'string' || Array.isArray(raw)) throw new PolicyError(INVALID_PRINCIPAL)
-  const aws = membersOf(raw, 'Principal', ['aws']).get('aws')
-  return textsOf(aws, INVALID_PRINCIPAL)
+  const members = membersOf(raw, 'Principal', ['aws', ...STRANGERS])
+  if (members.size === 0) throw new PolicyError(INVALID_PRINCIPAL)
+  // Services and users of other providers never call here: what is said of them is kept and never applies.
+  for (const names of members.values()) textsOf(names, INVALID_PRINCIPAL)
+  return members.has('aws') ? textsOf(members.get('aws'), INVALID_PRINCIPAL) : []
 }
 
 function parseResource(arn: string, bucket: string): string {

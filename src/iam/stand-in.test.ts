@@ -54,6 +54,14 @@ for (const condition of STRANGE) {
   })
 }
 
+test('of principals the accounts stay', () => {
+  const service = { Service: 'logging.s3.amazonaws.com' }
+  assert.equal(forMinio({ ...OPEN, Principal: service }), 'none')
+  assert.deepEqual(forMinio({ ...OPEN, Principal: { ...service, AWS: '*' } }), [
+    { ...OPEN, Principal: { AWS: '*' } },
+  ])
+})
+
 test('actions without a resource of their kind go, or leave what applies', () => {
   const bucket = 'arn:aws:s3:::box'
   assert.equal(forMinio({ ...OPEN, Action: 's3:Foo*' }), 'none')

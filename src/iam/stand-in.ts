@@ -48,6 +48,14 @@ function readableStatement(statement: unknown): readonly unknown[] {
     members.delete('condition')
     isChanged = true
   }
+  const principal = members.get('principal')
+  if (entriesOf(principal).some(([name]) => name.toLowerCase() !== 'aws')) {
+    const accounts = entriesOf(principal).filter(([name]) => name.toLowerCase() === 'aws')
+    // Who else is named never calls MinIO.
+    if (accounts.length === 0) return []
+    members.set('principal', Object.fromEntries(accounts))
+    isChanged = true
+  }
   const actions = members.get('action')
   if (actions !== undefined) {
     const named = textsOf(actions)
