@@ -65,8 +65,34 @@ async function requireObject(
   })
 }
 
-/** Refuses a write that asks for public access where `BlockPublicAcls` forbids it: 403. */
-export function refusePublicAcl(call: S3Call, metadata: Pick<BucketMetadata, 'document'>): void {
+/** Refuses a write with a list that the bucket does not allow: public ones where they are blocked (403), all but the owner's where its owner has everything by its own settings. */
+export function refuseAcl(call: S3Call, metadata: Pick<BucketMetadata, 'document'>): void {
+  const canned = call.request.header('x-amz-acl')
+  const asks = (canned !== undefined && canned !== 'bucket-owner-full-control') || hasGrants(call)
+  if (!asks) return
+  refusePublicAcl(call, metadata)
+  if (isOwnerEnforced(metadata)) throw notSupported()
+}
+
+function isOwnerEnforced(metadata: Pick<BucketMetadata, 'document'>): boolean {
+  const document = metadata.document('OwnershipControlsXML')
+  if (document === undefined) return false
+  const rule = parseXml(document).child('Rule')
+  return rule?.childText('ObjectOwnership') === 'BucketOwnerEnforced'
+}
+
+function notSupported(): S3Error {
+  return new S3Error('AccessControlListNotSupported', {
+    status: 400,
+    message: 'The bucket does not allow ACLs.',
+  })
+}
+
+function hasGrants(call: S3Call): boolean {
+  return call.request.rawHeaders.some(([name]) => /^x-amz-grant-/i.test(name))
+}
+
+function refusePublicAcl(call: S3Call, metadata: Pick<BucketMetadata, 'document'>): void {
   if (!asksForPublic(call)) return
   if (publicAccessBlockOf(metadata).blockPublicAcls) throw new S3Error('AccessDenied')
 }
@@ -89,14 +115,9 @@ async function checkAcl(call: S3Call): Promise<void> {
   if (canned !== undefined && !CANNED.has(canned)) {
     throw new S3Error('InvalidArgument', { message: 'Invalid argument' })
   }
+  if (isOwnerEnforced(metadata)) throw notSupported()
   if (canned !== undefined && ACCEPTED.has(canned)) return
-  const grants = call.request.rawHeaders.some(([name]) => /^x-amz-grant-/i.test(name))
-  if (canned !== undefined || grants || !isOwnerOnly(call.document)) {
-    throw new S3Error('AccessControlListNotSupported', {
-      status: 400,
-      message: 'The bucket does not allow ACLs.',
-    })
-  }
+  if (canned !== undefined || hasGrants(call) || !isOwnerOnly(call.document)) throw notSupported()
 }
 
 /** True for a document that grants full control once, to nobody but the owner. */

@@ -13,7 +13,7 @@ import { writePreconditions } from '#s3-protocol/conditions'
 import { REDIRECT_LOCATION, redirectLocation } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
-import { refusePublicAcl } from './acl.ts'
+import { refuseAcl } from './acl.ts'
 import {
   algorithmNamed,
   CHECKSUM_KEYS,
@@ -90,7 +90,7 @@ export async function copyObject(call: S3Call): Promise<S3Reply> {
   const { engine, clock } = call.services
   const directives = directivesOf(call)
   const metadata = await engine.bucketMetadata(call.bucket)
-  refusePublicAcl(call, metadata)
+  refuseAcl(call, metadata)
   const source = {
     ...(await copySourceOf(call)),
     unseal: unsealSource(call),

@@ -4,7 +4,7 @@ import { requestMetadata } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
 import { formatTags, parseTagQuery } from '#s3-protocol/tagging'
 import type { S3Call } from '../s3.ts'
-import { refusePublicAcl } from './acl.ts'
+import { refuseAcl } from './acl.ts'
 import { lockMetadata } from './object-lock.ts'
 import { headerOrQuery } from './request-values.ts'
 
@@ -19,7 +19,7 @@ export async function writeMetadata(
   call: S3Call,
   metadata: BucketMetadata,
 ): Promise<WriteMetadata> {
-  refusePublicAcl(call, metadata)
+  refuseAcl(call, metadata)
   const storageClass = requestStorageClass(call) ?? 'STANDARD'
   const userMetadata = requestMetadata(call.request, call.query)
   if (storageClass !== 'STANDARD') userMetadata.set('x-amz-storage-class', storageClass)

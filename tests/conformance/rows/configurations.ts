@@ -212,6 +212,16 @@ const policies: readonly Rule[] = [
       'AccessDenied',
     )
   }),
+  rule('4.17', 'a policy for a service is kept and opens nothing', async (t) => {
+    const bucket = await t.own()
+    ;(await t.put(bucket, 'k', 'x')).is(200)
+    const service = '{"Service":"logging.s3.amazonaws.com"}'
+    const text = statement(bucket, '"Action":"s3:GetObject"').replace('"*"', service)
+    ;(await put(t, bucket, 'policy', text)).is(204)
+    ;(await t.sub('GET', bucket, { policy: '' })).is(200).contains(text)
+    ;(await t.sub('GET', bucket, { policyStatus: '' })).is(200).shows('IsPublic', 'false')
+    ;(await t.get(bucket, 'k', {}, {}, { auth: 'anonymous' })).is(403, 'AccessDenied')
+  }),
   rule('4.17', 'a policy may ask for the canned list of a request', async (t) => {
     const bucket = await t.own()
     const deny = `{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::${bucket}/*","Condition":{"StringLike":{"s3:x-amz-acl":"public*"}}}`
@@ -348,6 +358,21 @@ const access: readonly Rule[] = [
       )
     },
   ]),
+  rule('4.16', 'where the owner has everything no other list is taken', async (t) => {
+    const bucket = await t.own()
+    const list = (acl: string): Pairs => ({ 'x-amz-acl': acl })
+    const text =
+      '<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>'
+    ;(await t.put(bucket, 'k', 'x', list('private'))).is(200)
+    ;(await put(t, bucket, 'ownershipControls', text)).is(200)
+    ;(await t.put(bucket, 'k', 'x', list('bucket-owner-full-control'))).is(200)
+    const code = 'AccessControlListNotSupported'
+    ;(await t.put(bucket, 'k', 'x', list('private'))).is(400, code)
+    ;(await t.copy(bucket, 'c', `${bucket}/k`, list('private'))).is(400, code)
+    ;(await t.of('POST', bucket, 'm', { uploads: '' }, '', list('private'))).is(400, code)
+    ;(await t.sub('PUT', bucket, { acl: '' }, '', list('private'))).is(400, code)
+    ;(await t.of('PUT', bucket, 'k', { acl: '' }, '', list('private'))).is(400, code)
+  }),
   rule('4.16', 'an unknown ownership is refused', async (t) => {
     const bucket = await t.own()
     ;(
