@@ -34,6 +34,8 @@ function nodeTests(
   }
 }
 
+const FUZZERS = ['--test-concurrency=2', ...globSync('src/**/*.fuzz.ts', { cwd: ROOT })]
+
 const STEPS: readonly Step[] = [
   {
     name: 'npm test',
@@ -49,8 +51,11 @@ const STEPS: readonly Step[] = [
     summary: 'exit',
   },
   { name: 'types', command: ['tsc', '-p', '.'], limitMs: 2 * MINUTE_MS, summary: 'exit' },
-  nodeTests('fuzz', ['--test-concurrency=2', ...globSync('src/**/*.fuzz.ts', { cwd: ROOT })], 12, {
-    FUZZ_SECONDS: '15',
+  nodeTests('fuzz', FUZZERS, 8, { FUZZ_SECONDS: '4' }),
+  nodeTests('fuzz parsers', FUZZERS, 10, {
+    FUZZ_SECONDS: '60',
+    FUZZ_ONLY:
+      '^(msgpack reads anything|xl\\.meta:|format\\.json:|documents$|chunked bodies|headers$|request lines)',
   }),
   nodeTests('harness', globSync('tests/lib/*.test.ts', { cwd: ROOT }), 3),
   nodeTests('take-over', ['tests/take-over.test.ts'], 8),
