@@ -219,7 +219,8 @@ test('every method of the drive works through its thread', async (context) => {
       metadata: true,
     }),
   )
-  assert.deepEqual(pages, { entries: [{ name: 'a/', isPrefix: true }], done: true })
+  const folder = { name: 'a/', isPrefix: true, firstKey: 'a/b' }
+  assert.deepEqual(pages, { entries: [folder], done: true })
   const page = valueOf(
     await client.walk({
       volume: 'bucket',

@@ -355,6 +355,7 @@ function driveError(wire: WireError): DriveError {
 
 /** A page of a walk: names joined (they hold no NUL), metadata of all entries in one piece. */
 export interface WireWalk {
+  /** Of a prefix two: its own, and what its first key adds to it. */
   readonly names: string
   readonly count: number
   /** Little-endian Int32 for each entry: size of its metadata, or one of the two below. */
@@ -370,12 +371,15 @@ export function packWalk(reply: WalkReply, out: Outbox<WireReply>): WireWalk {
   const count = reply.entries.length
   const sizes = new Int32Array(count)
   const metadata: Uint8Array[] = []
-  for (const [index, entry] of reply.entries.entries()) {
-    sizes[index] = entry.isPrefix ? IS_PREFIX : (entry.metadata?.length ?? NO_METADATA)
-    if (!entry.isPrefix && entry.metadata !== undefined) metadata.push(entry.metadata)
+  const names: string[] = []
+  for (const [index, { name, isPrefix, firstKey, metadata: own }] of reply.entries.entries()) {
+    sizes[index] = isPrefix ? IS_PREFIX : (own?.length ?? NO_METADATA)
+    names.push(name)
+    if (isPrefix) names.push(firstKey?.slice(name.length) ?? '')
+    else if (own !== undefined) metadata.push(own)
   }
   return {
-    names: reply.entries.map((entry) => entry.name).join('\0'),
+    names: names.join('\0'),
     count,
     sizes: out.place(new Uint8Array(sizes.buffer)),
     metadata: out.place(concatBytes(metadata)),
@@ -390,10 +394,14 @@ export function unpackWalk(wire: WireWalk, bytes: Uint8Array | undefined): WalkR
   const sizes = new DataView(bytes.buffer, bytes.byteOffset + wire.sizes.bytesAt, wire.sizes.size)
   const names = wire.names.split('\0')
   let at = wire.metadata.bytesAt
+  let next = 0
   for (let i = 0; i < count; i++) {
     const size = sizes.getInt32(4 * i, true)
-    const name = names[i] ?? ''
-    if (size < 0) entries.push({ name, isPrefix: size === IS_PREFIX })
+    const name = names[next++] ?? ''
+    if (size === IS_PREFIX) {
+      const rest = names[next++] ?? ''
+      entries.push({ name, isPrefix: true, firstKey: rest === '' ? undefined : name + rest })
+    } else if (size < 0) entries.push({ name, isPrefix: false })
     else {
       entries.push({ name, isPrefix: false, metadata: bytes.subarray(at, at + size) })
       at += size

@@ -155,6 +155,8 @@ export interface WalkEntry {
   /** Decoded key (`a/` for a directory object), or common prefix ending in `/` when `isPrefix`. */
   readonly name: string
   readonly isPrefix: boolean
+  /** Of a prefix: the first key below it, by UTF-8 bytes. Drives that missed nothing name the same one. */
+  readonly firstKey?: string | undefined
   /** The metadata file without its inline section; undefined for prefixes and with `metadata: false`. */
   readonly metadata?: Uint8Array | undefined
 }

@@ -693,6 +693,21 @@ function walkTests(check: Check): void {
     )
   })
 
+  check('a prefix tells the first key below it', async (drive) => {
+    for (const path of ['a/b/c', 'a/b-/c', 'a__XLDIR__', 'd/e__XLDIR__', 'd/e/f', 'd/e0']) {
+      valueOf(await putInline(drive, codec, { path, text: 'x', modifiedNs: 1n }))
+    }
+    const { entries } = valueOf(await drive.walk({ ...WALK, recursive: false }))
+    assert.deepEqual(
+      entries.map(({ name, firstKey }) => [name, firstKey]),
+      [
+        ['a/', undefined],
+        ['a/', 'a/b-/c'],
+        ['d/', 'd/e/'],
+      ],
+    )
+  })
+
   check('a walk brings metadata without content', async (drive) => {
     const text = 'x'.repeat(50_000)
     valueOf(await putInline(drive, codec, { path: 'k', text, modifiedNs: 1n }))

@@ -382,7 +382,7 @@ export class MemoryDrive implements Drive {
         // A folder sorts where its name does, which its keys may not.
         if (entries.size > limit + 1 && recursive) break
         const metadata = request.metadata && !isPrefix ? this.#metadataAt(volume, path) : undefined
-        entries.set(id, { name, isPrefix, metadata })
+        entries.set(id, isPrefix ? { name, isPrefix, firstKey: key } : { name, isPrefix, metadata })
       }
       const sorted = [...entries.values()].sort(
         (a, b) => compareUtf8(a.name, b.name) || Number(a.isPrefix) - Number(b.isPrefix),

@@ -222,22 +222,24 @@ class Walk {
     // A position inside the prefix does not hide the prefix itself: the caller skips what it has shown.
     const isPast =
       startAfter !== '' && compareUtf8(key, startAfter) <= 0 && !startAfter.startsWith(key)
-    if (isPast || !this.#hasKeys(key)) return
-    this.#entries.push({ name: key, isPrefix: true })
+    if (isPast) return
+    const firstKey = this.#firstKey(key)
+    if (firstKey !== undefined) this.#entries.push({ name: key, isPrefix: true, firstKey })
   }
 
-  /** Whether any key lies below `base`. Left-over empty directories and data directories do not count. */
-  #hasKeys(base: string): boolean {
+  /** The first key below `base`, if there is any. Left-over empty directories and data directories do not count. */
+  #firstKey(base: string): string | undefined {
     for (const item of this.#itemsOf(`${this.#volumePath}/${base.slice(0, -1)}`)) {
+      const key = base + item.name
       if (item.kind === 'below') {
-        if (this.#hasKeys(base + item.name)) return true
+        const below = this.#firstKey(key)
+        if (below !== undefined) return below
       } else {
-        const key = base + item.name
         const path = item.kind === 'key' ? key : `${key.slice(0, -1)}${DIRECTORY_SUFFIX}`
-        if (this.#hasMetadata(path)) return true
+        if (this.#hasMetadata(path)) return key
       }
     }
-    return false
+    return undefined
   }
 }
 

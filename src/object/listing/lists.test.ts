@@ -271,6 +271,19 @@ test('a list by folders takes one key from each folder', async () => {
   assert.ok(sent <= 2 * 100 * 3, `${sent} metadata files sent`)
 })
 
+test('a folder of which each drive has other left-overs of deletes is not shown', async () => {
+  const cluster = clusterOf(1, 1, 4)
+  for (const [position, drive] of cluster.drives.entries()) {
+    for (let i = position; i < 40; i += 4) {
+      void drive.replaceMetadata(BUCKET, `many/${i}`, metaOf(codec, oneVersion(), position + 1))
+    }
+    void drive.replaceMetadata(BUCKET, 'seen/key', metaOf(codec, oneVersion(), position + 1))
+  }
+  const request = { prefix: '', delimiter: '/', startAfter: '', limit: 1000 }
+  const list = await listObjects(cluster.source, BUCKET, request, { isUnversioned: true })
+  assert.deepEqual(list.commonPrefixes, ['seen/'])
+})
+
 test('paging inside a key goes on after the version, also when that one is gone', async () => {
   const cluster = clusterOf(1, 1, 4)
   const versions = Array.from({ length: 5 }, (_, i) => ({

@@ -24,7 +24,7 @@ export interface ListedName {
   readonly isFolder: boolean
   /** Newest first, without free versions; never empty for a key, always empty for a folder. */
   readonly versions: readonly ListedVersion[]
-  /** For a folder: whether all drives that were asked know it, so that a look inside would tell nothing new in a bucket without versions. */
+  /** For a folder: whether all drives that were asked know it by the same first key, so that a look inside would tell nothing new in a bucket without versions. */
   readonly isUnanimous: boolean
 }
 

@@ -164,7 +164,9 @@ export class SetNames implements NameCursor {
   ): ListedName | undefined {
     const count = holders.filter((entry) => entry !== undefined).length
     if (count + this.#spares.length < this.#quorum) return undefined
-    const isUnanimous = count === this.#walking
+    // Drives that name different first keys may all have missed deletes: then nothing may be left that is seen.
+    const isUnanimous =
+      count === this.#walking && holders.every((entry) => hasSameFirstKey(entry, first))
     return { name: first.name, isFolder: true, versions: [], isUnanimous }
   }
 
@@ -228,6 +230,11 @@ export class SetNames implements NameCursor {
 function keyOf(name: string, versions: readonly ListedVersion[]): ListedName | undefined {
   // Only free versions: the key is gone for every reader.
   return versions.length === 0 ? undefined : { name, isFolder: false, versions, isUnanimous: false }
+}
+
+function hasSameFirstKey(entry: WalkEntry | undefined, first: WalkEntry): boolean {
+  if (entry === undefined) return true
+  return entry.firstKey !== undefined && entry.firstKey === first.firstKey
 }
 
 function compareEntries(a: WalkEntry, b: WalkEntry): number {
