@@ -27,7 +27,8 @@ export class Exchange implements HttpRequest, HttpResponse {
   #headers: readonly (readonly [string, string])[] | undefined
   #controller: AbortController | undefined
   #goneError: Error | undefined
-  #writesPending = 0
+  /** Refuses each write whose bytes the kernel has not taken. */
+  readonly #writes = new Set<(error: Error) => void>()
   #endsWith: Uint8Array | undefined
   headSent = false
   isEnded = false
@@ -91,10 +92,20 @@ export class Exchange implements HttpRequest, HttpResponse {
 
   /** True while the client is waited for: to send its body or to take the reply. */
   get isWaitingForClient(): boolean {
-    return this.body.isWaiting || this.#writesPending > 0 || this.isEnded
+    return this.body.isWaiting || this.#writes.size > 0 || this.isEnded
   }
 
-  /** The connection is gone. */
+  /**
+   * The connection is closed, and the kernel has no more use for any bytes. Node never reports on a write that came
+   * between the loss of the connection and the news of it: who waits for one learns it here.
+   */
+  closed(cause: Error): void {
+    this.abandon(cause)
+    for (const refuse of this.#writes) refuse(cause)
+    this.#writes.clear()
+  }
+
+  /** The client is given up. */
   abandon(cause: Error): void {
     if (this.#goneError !== undefined) return
     this.#goneError = cause
@@ -120,10 +131,10 @@ export class Exchange implements HttpRequest, HttpResponse {
 
   write(bytes: Uint8Array): Promise<void> {
     if (this.#goneError !== undefined) return Promise.reject(this.#goneError)
-    this.#writesPending += 1
     return new Promise((resolve, reject) => {
+      this.#writes.add(reject)
       this.#response.write(bytes, (error) => {
-        this.#writesPending -= 1
+        this.#writes.delete(reject)
         if (error) {
           // The client is gone, whichever event says so first.
           this.abandon(error)

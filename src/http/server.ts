@@ -166,8 +166,8 @@ class Listener implements HttpServer {
     const connection = this.#connections.get(socket)
     this.#connections.delete(socket)
     const gone = new Error('Client closed the connection')
-    connection?.current?.abandon(gone)
-    for (const exchange of connection?.queue.splice(0) ?? []) exchange.abandon(gone)
+    connection?.current?.closed(gone)
+    for (const exchange of connection?.queue.splice(0) ?? []) exchange.closed(gone)
   }
 
   /** No byte moved for a while: the client's fault only when it is the one waited for. */
