@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { cacheFolder, findProgram, goProgram, run } from '../lib/programs.ts'
+import { libraryPath, unpackDebian } from './debian.ts'
 
 const HERE = import.meta.dirname
 const INSTALL_TIMEOUT_MS = 600_000
@@ -108,17 +109,25 @@ function java(): Promise<string> {
   })
 }
 
-/** A program of a Debian package, unpacked beside the system, so that no rights are needed. */
+/** A Debian package, unpacked in the cache. */
+function debian(name: string): Promise<string> {
+  return installed(`debian-${name}`, [], (folder) => unpackDebian(name, folder))
+}
+
 async function debianProgram(name: string): Promise<string> {
-  const found = findProgram(name)
-  if (found !== undefined) return found
-  const folder = await installed(`debian-${name}`, [], async (target) => {
-    await run('apt-get', ['download', name], { cwd: target, timeoutMs: 120_000 })
-    const packed = readdirSync(target).find((file) => file.endsWith('.deb'))
-    if (packed === undefined) throw new Error(`apt-get left no package of ${name}`)
-    await run('dpkg', ['-x', join(target, packed), target], { timeoutMs: 60_000 })
-  })
-  return join(folder, 'usr/bin', name)
+  return findProgram(name) ?? join(await debian(name), 'usr/bin', name)
+}
+
+async function browser(): Promise<ClientCommand> {
+  const folder = await debian('chromium-headless-shell')
+  return {
+    program: process.execPath,
+    args: [join(await javascript(), 'browser.mjs')],
+    env: {
+      S3_BROWSER: join(folder, 'usr/lib/chromium/chromium-headless-shell'),
+      S3_BROWSER_LIBRARIES: libraryPath(folder),
+    },
+  }
 }
 
 /** For what a script does to the store beside its program. */
@@ -192,6 +201,7 @@ export const CLIENTS: readonly Client[] = [
     const classes = [join(folder, 'target/classes'), join(folder, 'target/dependency/*')].join(':')
     return { program: 'java', args: ['-cp', classes, 'Main'] }
   }),
+  simple('browser', browser),
   pythonApplication('duckdb'),
   pythonApplication('pyarrow'),
   pythonApplication('pandas'),

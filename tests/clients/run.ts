@@ -12,11 +12,20 @@ import { TemporaryFolder } from '../lib/temporary.ts'
 import { CLIENTS, type Client } from './clients.ts'
 
 const CLIENT_TIMEOUT_MS = 300_000
+const WEBSITE_DOMAIN = 'site.test'
+
+/** What the steps of some clients need beyond a plain server. */
+const ENVIRONMENT = {
+  MINIO_KMS_SECRET_KEY: `client-key:${Buffer.alloc(32, 7).toString('base64')}`,
+  CAIRN_WEBSITE_DOMAIN: WEBSITE_DOMAIN,
+}
 
 interface Target {
   readonly endpoint: string
   readonly accessKey: string
   readonly secretKey: string
+  /** Variables that some clients look for: what a server lacks, their steps are not about. */
+  readonly extras: Readonly<Record<string, string>>
 }
 
 interface Outcome {
@@ -66,6 +75,7 @@ async function runClient(client: Client, target: Target, folder: string): Promis
         S3_ACCESS_KEY: target.accessKey,
         S3_SECRET_KEY: target.secretKey,
         S3_REGION: 'us-east-1',
+        ...target.extras,
         S3_BUCKET: `${client.name}-${process.pid}`,
         S3_WORK: makeWorkFolder(folder),
         ...command.env,
@@ -107,9 +117,17 @@ async function main(): Promise<void> {
   const credentials = { accessKey, secretKey }
   await using server =
     values.endpoint === undefined
-      ? await startServer({ kind, folder: folder.path, drives: ['d{1...4}'], credentials })
+      ? await startServer({
+          kind,
+          folder: folder.path,
+          drives: ['d{1...4}'],
+          credentials,
+          environment: ENVIRONMENT,
+        })
       : undefined
-  const target = { endpoint: values.endpoint ?? server?.endpoint ?? '', accessKey, secretKey }
+  const endpoint = values.endpoint ?? server?.endpoint ?? ''
+  const extras = server?.kind === 'cairn' ? { S3_WEBSITE_DOMAIN: WEBSITE_DOMAIN } : {}
+  const target = { endpoint, accessKey, secretKey, extras }
   const outcomes: Outcome[] = []
   for (const client of clients) outcomes.push(await runClient(client, target, folder.path))
   const sum = (field: 'ok' | 'failed'): number =>

@@ -10,11 +10,15 @@ export const secretKey = process.env.S3_SECRET_KEY
 export const region = process.env.S3_REGION
 export const bucket = process.env.S3_BUCKET
 export const work = process.env.S3_WORK
+/** Undefined when the server serves no websites. */
+export const websiteDomain = process.env.S3_WEBSITE_DOMAIN
 
 export const read = (name) => readFileSync(join(work, name))
 
 export async function runSteps(steps) {
   for (const [name, run] of Object.entries(steps)) {
+    // Not about this server.
+    if (run === undefined) continue
     try {
       await run()
       console.log(`ok ${name}`)
