@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // The command. Plain JavaScript, so that a wrong Node.js version gets a clear message instead of a syntax error.
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const [major = 0] = process.versions.node.split('.').map(Number)
@@ -32,5 +34,17 @@ if (!isReady && process.execve !== undefined && process.platform !== 'win32') {
 }
 Object.assign(process.env, { ...ENVIRONMENT, ...process.env })
 enableCompileCache(process.env.NODE_COMPILE_CACHE)
-const { main } = await import('#cli/cli')
+const { main } = await import(isBuilt() ? '../dist/cli.js' : '../src/cli/cli.ts')
 await main(process.argv.slice(2))
+
+/** Whether `dist/` was made from the sources as they are now: who changes them runs what was changed. */
+function isBuilt() {
+  const folder = fileURLToPath(new URL('..', import.meta.url))
+  const builtMs = statSync(join(folder, 'dist', 'cli.js'), { throwIfNoEntry: false })?.mtimeMs
+  if (builtMs === undefined) return false
+  const source = join(folder, 'src')
+  if (!existsSync(source)) return true
+  return readdirSync(source, { recursive: true })
+    .filter((name) => !name.endsWith('.test.ts'))
+    .every((name) => statSync(join(source, name)).mtimeMs <= builtMs)
+}

@@ -1,5 +1,6 @@
-// Run by `npm ci`: starts and stops a server on temporary folders, so that `node_modules/.cache` holds the sources
-// without types, and the first real start is as quick and small as the later ones. Its failure harms nothing.
+// Run by `npm ci`: builds, then starts and stops a server on temporary folders, so that `node_modules/.cache` holds the
+// compiled code, and the first real start is as quick and small as the later ones. Its failure harms nothing: without
+// `dist/` the sources run.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +12,7 @@ const LIMIT_MS = 30_000
 
 const folder = mkdtempSync(join(tmpdir(), 'cairn-prepare-'))
 try {
+  await import('./build.ts')
   await startAndStop()
 } catch {
   // The first start will be slower, no more.
