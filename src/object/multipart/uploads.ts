@@ -7,7 +7,6 @@ import { EncryptionError } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import { BLOCK_SIZE_BYTES } from '../context.ts'
 import { noWriteQuorum, writeErrorOf } from '../errors.ts'
-import { ObjectError } from '../object.ts'
 import type {
   BodySource,
   PartInfo,
@@ -47,12 +46,6 @@ export async function createUpload(
 ): Promise<UploadInfo> {
   const { context, pools } = store
   checkKey(bucket, key)
-  if (key.endsWith('/')) {
-    throw new ObjectError('ObjectNameInvalid', `A folder "${key}" cannot be uploaded in parts`, {
-      bucket,
-      key,
-    })
-  }
   const path = encodeKey(key)
   const set = await pools.setForWrite(bucket, path, undefined)
   const parity = chooseParity(set, { bucket, key }, options.storageClass, false)

@@ -44,6 +44,13 @@ const lifecycle: readonly Rule[] = [
     ;(await t.multipart(bucket, t.key, ['small'])).shows('ETag', tagOf(['small']))
     ;(await t.get(bucket, t.key)).contains('small')
   }),
+  rule('4.6.1', 'a key with a slash at its end is uploaded in parts', async (t) => {
+    const bucket = await t.shared()
+    const key = `${t.key}/`
+    ;(await t.multipart(bucket, key, [bigPart('a'), 'tail'])).is(200).shows('Key', key)
+    ;(await t.get(bucket, key, { range: 'bytes=-6' })).contains('aatail')
+    ;(await t.get(bucket, t.key)).is(404, 'NoSuchKey')
+  }),
   rule('4.6.1', 'metadata, tags and class are those of the beginning', async (t) => {
     const bucket = await t.shared()
     await t.multipart(bucket, t.key, ['x'], {
