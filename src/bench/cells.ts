@@ -1,4 +1,6 @@
-/** What the benchmark measures: operations by size and concurrency. */
+/** What the benchmark measures: operations by size, concurrency and mode. */
+import { MODES, isModeName, modeOf, type ModeName } from './modes.ts'
+
 export const OPERATIONS = ['PUT', 'GET', 'STAT', 'DELETE', 'LIST', 'MIXED', 'MULTIPART'] as const
 export type BenchOperation = (typeof OPERATIONS)[number]
 
@@ -6,6 +8,7 @@ export interface Cell {
   readonly operation: BenchOperation
   readonly sizeBytes: number
   readonly concurrency: number
+  readonly mode: ModeName
 }
 
 export const SIZES: Readonly<Record<string, number>> = {
@@ -16,6 +19,9 @@ export const SIZES: Readonly<Record<string, number>> = {
 }
 
 const CONCURRENCIES = [1, 16, 64]
+/** Other modes than `plain` are measured with one size. */
+const MODE_CONCURRENCIES = [1, 16]
+const MODE_BYTES = 1_048_576
 export const PART_BYTES = 5 * 1_048_576
 export const MULTIPART_PARTS = 4
 
@@ -26,11 +32,29 @@ export function allCells(): readonly Cell[] {
     for (const sizeBytes of Object.values(SIZES)) {
       for (const operation of ['PUT', 'GET', 'STAT', 'MIXED', 'DELETE'] as const) {
         if (operation === 'STAT' && sizeBytes !== 4096) continue
-        cells.push({ operation, sizeBytes, concurrency })
+        cells.push({ operation, sizeBytes, concurrency, mode: 'plain' })
       }
     }
-    cells.push({ operation: 'LIST', sizeBytes: 4096, concurrency })
-    cells.push({ operation: 'MULTIPART', sizeBytes: PART_BYTES * MULTIPART_PARTS, concurrency })
+    cells.push({ operation: 'LIST', sizeBytes: 4096, concurrency, mode: 'plain' })
+    cells.push({
+      operation: 'MULTIPART',
+      sizeBytes: PART_BYTES * MULTIPART_PARTS,
+      concurrency,
+      mode: 'plain',
+    })
+  }
+  return [...cells, ...modeCells()]
+}
+
+function modeCells(): readonly Cell[] {
+  const cells: Cell[] = []
+  for (const mode of Object.keys(MODES).filter(isModeName)) {
+    if (mode === 'plain') continue
+    for (const concurrency of MODE_CONCURRENCIES) {
+      cells.push({ operation: 'PUT', sizeBytes: MODE_BYTES, concurrency, mode })
+      if (modeOf(mode).isOnlyUpload) continue
+      cells.push({ operation: 'GET', sizeBytes: MODE_BYTES, concurrency, mode })
+    }
   }
   return cells
 }
@@ -39,5 +63,6 @@ export function cellName(cell: Cell): string {
   const size = Object.entries(SIZES).find(([, bytes]) => bytes === cell.sizeBytes)?.[0]
   const shown =
     cell.operation === 'LIST' ? '1000 keys' : (size ?? `${cell.sizeBytes / 1_048_576}MiB`)
-  return `${cell.operation} ${shown} c${cell.concurrency}`
+  const mode = cell.mode === 'plain' ? '' : ` ${cell.mode}`
+  return `${cell.operation} ${shown} c${cell.concurrency}${mode}`
 }

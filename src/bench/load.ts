@@ -1,7 +1,9 @@
 /** A load process: runs one cell against one server and answers its latencies. Started by `main.ts` with IPC. */
 import { randomBytes } from 'node:crypto'
 import { type Cell, MULTIPART_PARTS, PART_BYTES } from './cells.ts'
-import { type PayloadMode, S3Connection, type Target } from './s3-connection.ts'
+import { modeOf, type Mode } from './modes.ts'
+import { type Payload, preparePayload, textOf } from './payload.ts'
+import { S3Connection, type Target } from './s3-connection.ts'
 
 export interface Job {
   readonly target: Target
@@ -12,7 +14,6 @@ export interface Job {
   readonly prepared: number
   readonly durationMs: number
   readonly operationsMax: number
-  readonly payload: PayloadMode
   /** `prepare`: writes the keys; `run`: measures. */
   readonly phase: 'prepare' | 'run'
 }
@@ -29,7 +30,11 @@ export interface Outcome {
 }
 
 async function runJob(job: Job): Promise<Outcome> {
-  const body = randomBytes(job.cell.sizeBytes)
+  const { cell } = job
+  const mode = modeOf(cell.mode)
+  const sizeBytes = cell.operation === 'MULTIPART' ? PART_BYTES : cell.sizeBytes
+  const content = mode.isText ? textOf(sizeBytes) : randomBytes(sizeBytes)
+  const body = preparePayload(mode.form, content)
   const latenciesMs: number[] = []
   let started = 0
   let failures = 0
@@ -47,7 +52,7 @@ async function runJob(job: Job): Promise<Outcome> {
       const number = started++
       const from = performance.now()
       try {
-        const done = await runOne(connection, job, number, body)
+        const done = await runOne(connection, job, mode, number, body)
         bytes += done.bytes
         items += done.items
       } catch (error) {
@@ -58,7 +63,7 @@ async function runJob(job: Job): Promise<Outcome> {
     }
     connection.close()
   }
-  await Promise.all(Array.from({ length: job.cell.concurrency }, worker))
+  await Promise.all(Array.from({ length: cell.concurrency }, worker))
   return {
     operations: latenciesMs.length,
     failures,
@@ -78,37 +83,40 @@ interface Done {
 async function runOne(
   connection: S3Connection,
   job: Job,
+  mode: Mode,
   number: number,
-  body: Buffer,
+  body: Payload,
 ): Promise<Done> {
   const { operation } = job.cell
-  const path = `/${job.bucket}/${job.prefix}`
-  if (job.phase === 'prepare') return put(connection, `${path}${number}`, body, job.payload)
+  const end = mode.isText ? '.txt' : ''
+  const pathOf = (name: string | number): string => `/${job.bucket}/${job.prefix}${name}${end}`
+  const prepared = pathOf(number % job.prepared)
+  if (job.phase === 'prepare') return put(connection, pathOf(number), body, mode)
   switch (operation) {
     case 'PUT':
-      return put(connection, `${path}new-${process.pid}-${number}`, body, job.payload)
+      return put(connection, pathOf(`new-${process.pid}-${number}`), body, mode)
     case 'GET':
-      return get(connection, `${path}${number % job.prepared}`, body.length)
+      return get(connection, prepared, body.sizeBytes, mode)
     case 'STAT': {
-      await expect(connection.request('HEAD', `${path}${number % job.prepared}`, ''), 200)
+      await expect(connection.request('HEAD', prepared, '', { headers: mode.always }), 200)
       return { bytes: 0, items: 1 }
     }
     case 'DELETE': {
-      await expect(connection.request('DELETE', `${path}${number}`, ''), 204)
+      await expect(connection.request('DELETE', pathOf(number), ''), 204)
       return { bytes: 0, items: 1 }
     }
     case 'LIST':
       return list(connection, job)
     case 'MIXED': {
       const choice = number % 10
-      if (choice < 6) return get(connection, `${path}${number % job.prepared}`, body.length)
+      if (choice < 6) return get(connection, prepared, body.sizeBytes, mode)
       if (choice < 9)
-        return put(connection, `${path}mixed-${process.pid}-${number % 200}`, body, job.payload)
-      await expect(connection.request('HEAD', `${path}${number % job.prepared}`, ''), 200)
+        return put(connection, pathOf(`mixed-${process.pid}-${number % 200}`), body, mode)
+      await expect(connection.request('HEAD', prepared, '', { headers: mode.always }), 200)
       return { bytes: 0, items: 1 }
     }
     case 'MULTIPART':
-      return multipart(connection, `${path}multi-${process.pid}-${number}`, body, job.payload)
+      return multipart(connection, pathOf(`multi-${process.pid}-${number}`), body, mode)
   }
 }
 
@@ -125,15 +133,21 @@ async function expect(
 async function put(
   connection: S3Connection,
   path: string,
-  body: Buffer,
-  payload: PayloadMode,
+  body: Payload,
+  mode: Mode,
 ): Promise<Done> {
-  await expect(connection.request('PUT', path, '', { body, payload }), 200)
-  return { bytes: body.length, items: 1 }
+  const headers = { ...mode.creating, ...mode.always }
+  await expect(connection.request('PUT', path, '', { body, headers }), 200)
+  return { bytes: body.sizeBytes, items: 1 }
 }
 
-async function get(connection: S3Connection, path: string, sizeBytes: number): Promise<Done> {
-  const reply = await expect(connection.request('GET', path, ''), 200)
+async function get(
+  connection: S3Connection,
+  path: string,
+  sizeBytes: number,
+  mode: Mode,
+): Promise<Done> {
+  const reply = await expect(connection.request('GET', path, '', { headers: mode.always }), 200)
   if (reply.bodyBytes !== sizeBytes) throw new Error(`Got ${reply.bodyBytes} of ${sizeBytes} bytes`)
   return { bytes: reply.bodyBytes, items: 1 }
 }
@@ -159,30 +173,31 @@ async function list(connection: S3Connection, job: Job): Promise<Done> {
 async function multipart(
   connection: S3Connection,
   path: string,
-  body: Buffer,
-  payload: PayloadMode,
+  part: Payload,
+  mode: Mode,
 ): Promise<Done> {
+  const headers = { ...mode.creating, ...mode.always }
   const created = await expect(
-    connection.request('POST', path, 'uploads=', { keepBody: true }),
+    connection.request('POST', path, 'uploads=', { keepBody: true, headers }),
     200,
   )
   const uploadId = /<UploadId>([^<]+)</.exec(created.body)?.[1] ?? ''
   let document = '<CompleteMultipartUpload>'
   for (let number = 1; number <= MULTIPART_PARTS; number++) {
-    const part = body.subarray((number - 1) * PART_BYTES, number * PART_BYTES)
     const query = `partNumber=${number}&uploadId=${encodeURIComponent(uploadId)}`
-    const reply = await expect(connection.request('PUT', path, query, { body: part, payload }), 200)
+    const options = { body: part, headers: mode.always }
+    const reply = await expect(connection.request('PUT', path, query, options), 200)
     document += `<Part><PartNumber>${number}</PartNumber><ETag>${reply.headers.get('etag') ?? ''}</ETag></Part>`
   }
   const completion = Buffer.from(`${document}</CompleteMultipartUpload>`)
   await expect(
     connection.request('POST', path, `uploadId=${encodeURIComponent(uploadId)}`, {
-      body: completion,
+      body: preparePayload('unsigned', completion),
       keepBody: true,
     }),
     200,
   )
-  return { bytes: body.length, items: 1 }
+  return { bytes: MULTIPART_PARTS * part.sizeBytes, items: 1 }
 }
 
 process.on('message', (job: Job) => {

@@ -1,22 +1,19 @@
 /**
  * `npm run bench`: a load over real HTTP with SigV4 from separate processes.
  *
- *   npm run bench                             Cairn alone
- *   npm run bench -- --minio [PROGRAM]        races a MinIO program on the same file system
- *   npm run bench -- --against URL,PID        races a server that runs already (credentials benchroot/benchroot-secret)
- *   options: --cells REGEX --seconds N --rounds N --warm SECONDS --drives N --base FOLDER --payload signed|unsigned --memory --sse
- *
  * Every server is warmed up first: Cairn's code is compiled while it runs, in each of its threads. Cells alternate
- * between the servers; ratios are of medians over the rounds of one run.
+ * between the servers; ratios are of medians over the rounds of one run. Cells whose modes need other servers (TLS, a
+ * key, compression) run in groups, each with freshly started ones.
  */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { allCells, type Cell, cellName } from './cells.ts'
+import { allCells, type BenchOperation, type Cell, cellName } from './cells.ts'
 import type { Job, Outcome } from './load.ts'
-import { S3Connection, type PayloadMode } from './s3-connection.ts'
+import { isModeName, MODES, modeOf, type ModeName, SETTINGS, type ServerSetting } from './modes.ts'
+import { S3Connection } from './s3-connection.ts'
 import {
   type Contestant,
   processorSeconds,
@@ -26,11 +23,23 @@ import {
 } from './server-process.ts'
 
 const BUCKET = 'bench'
-/** A static master key for `--sse`: what is measured is worth nothing to anybody. */
-const BENCH_KEY = 'bench-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
-const ENCRYPTED_BY_DEFAULT =
-  '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>'
 const LOAD_TIMEOUT_MS = 300_000
+
+const USAGE = `npm run bench -- [options]
+
+  --minio             races a MinIO program (~/go/bin/minio, or --program PATH) on the same file system
+  --against URL,PID   races a server that runs already (http, credentials benchroot/benchroot-secret)
+  --cells REGEX       cells by name: OPERATION SIZE cCLIENTS [MODE], e.g. '1MiB c16' or 'sse-c$'
+  --mode MODE         runs the cells of no mode in this one
+  --seconds N         for each cell and server; 5
+  --rounds N          the median counts; 2
+  --warm SECONDS      for each kind of operation, before a group of cells; 3
+  --drives N          of each server; 4
+  --base FOLDER       where the drives are made
+  --relaxed           Cairn with CAIRN_DURABILITY=relaxed
+  --memory            peak memory at 64 uploads of 64 MiB instead of cells
+
+Modes: ${Object.keys(MODES).join(', ')}`
 
 interface Measured {
   readonly perSecond: number
@@ -53,31 +62,53 @@ const { values: options } = parseArgs({
     warm: { type: 'string', default: '3' },
     drives: { type: 'string', default: '4' },
     base: { type: 'string', default: join(tmpdir(), 'cairn-bench') },
-    payload: { type: 'string', default: 'unsigned' },
+    mode: { type: 'string', default: 'plain' },
     memory: { type: 'boolean', default: false },
     relaxed: { type: 'boolean', default: false },
-    sse: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 })
 
-const payload: PayloadMode = options.payload === 'signed' ? 'signed' : 'unsigned'
 const durationMs = 1000 * Number(options.seconds)
 
 async function main(): Promise<void> {
+  if (options.help) {
+    console.log(USAGE)
+    return
+  }
+  const mode = options.mode
+  if (!isModeName(mode)) throw new Error(`Unknown mode "${mode}"`)
   mkdirSync(options.base, { recursive: true })
-  const contestants = await startAll()
+  const wanted = wantedCells(mode)
+  for (const setting of SETTINGS) {
+    const cells = wanted.filter((cell) => modeOf(cell.mode).setting === setting)
+    if (cells.length > 0) await runGroup(setting, cells)
+  }
+}
+
+function wantedCells(mode: ModeName): readonly Cell[] {
+  if (options.memory)
+    return [{ operation: 'PUT', sizeBytes: 64 * 1_048_576, concurrency: 64, mode }]
+  const pattern = new RegExp(options.cells)
+  return allCells()
+    .filter((cell) => mode === 'plain' || cell.mode === 'plain')
+    .map((cell) => (mode === 'plain' ? cell : { ...cell, mode }))
+    .filter((cell) => pattern.test(cellName(cell)))
+}
+
+async function runGroup(setting: ServerSetting, cells: readonly Cell[]): Promise<void> {
+  const contestants = await startAll(setting)
   try {
-    await report(contestants)
+    await report(contestants, cells)
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.stop()))
   }
 }
 
-async function startAll(): Promise<readonly Contestant[]> {
+async function startAll(setting: ServerSetting): Promise<readonly Contestant[]> {
   const port = 21_000 + 10 * Math.floor(Math.random() * 500)
-  const common = { base: options.base, drives: Number(options.drives) }
-  const kms: Record<string, string> = options.sse ? { MINIO_KMS_SECRET_KEY: BENCH_KEY } : {}
-  const environment = { ...kms, ...(options.relaxed ? { CAIRN_DURABILITY: 'relaxed' } : {}) }
+  const common = { base: options.base, drives: Number(options.drives), setting }
+  const environment: Record<string, string> = options.relaxed ? { CAIRN_DURABILITY: 'relaxed' } : {}
   const contestants = [
     await startContestant('cairn', { ...common, program: '', port, environment }),
   ]
@@ -90,11 +121,12 @@ async function startAll(): Promise<readonly Contestant[]> {
         ...common,
         program: options.program,
         port: port + 2,
-        environment: kms,
+        environment: {},
       }),
     )
   }
-  if (options.against !== undefined) {
+  // How a server that runs already was started is not known: it gets plain requests only.
+  if (options.against !== undefined && setting === 'plain') {
     const [url = '', pid = '0'] = options.against.split(',')
     const { hostname, port: otherPort } = new URL(url)
     contestants.push({
@@ -113,7 +145,7 @@ async function startAll(): Promise<readonly Contestant[]> {
   return contestants
 }
 
-async function report(contestants: readonly Contestant[]): Promise<void> {
+async function report(contestants: readonly Contestant[], cells: readonly Cell[]): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 2000))
   for (const { name, pid, startMs } of contestants) {
     const idle = residentBytes(pid).now / 1e6
@@ -123,15 +155,16 @@ async function report(contestants: readonly Contestant[]): Promise<void> {
   }
   for (const contestant of contestants) await makeBucket(contestant)
   if (options.memory) {
-    for (const contestant of contestants) await reportMemory(contestant)
+    for (const cell of cells) {
+      for (const contestant of contestants) await reportMemory(contestant, cell)
+    }
     return
   }
-  for (const contestant of contestants) await warmUp(contestant)
-  const wanted = new RegExp(options.cells)
+  for (const contestant of contestants) await warmUp(contestant, cells)
   console.log(
     `${'cell'.padEnd(24)}${'server'.padEnd(8)}${'op/s'.padStart(10)}${'MiB/s'.padStart(9)}${'p50 ms'.padStart(9)}${'p99 ms'.padStart(9)}${'cpu s/1k'.padStart(10)}   ratio`,
   )
-  for (const cell of allCells().filter((one) => wanted.test(cellName(one)))) {
+  for (const cell of cells) {
     const rounds = new Map<string, Measured[]>()
     for (let round = 0; round < Number(options.rounds); round++) {
       for (const contestant of contestants) {
@@ -171,28 +204,23 @@ async function makeBucket({ target }: Contestant): Promise<void> {
   const connection = new S3Connection(target)
   const reply = await connection.request('PUT', `/${BUCKET}`, '')
   if (reply.status !== 200) throw new Error(`Cannot make the bucket: ${reply.status} ${reply.body}`)
-  if (options.sse) {
-    const body = Buffer.from(ENCRYPTED_BY_DEFAULT)
-    const { status } = await connection.request('PUT', `/${BUCKET}`, 'encryption=', { body })
-    if (status !== 200) throw new Error(`Cannot encrypt the bucket: ${status}`)
-  }
   connection.close()
 }
 
-/** Small operations of each kind, and some blocks; not measured. */
-async function warmUp(contestant: Contestant): Promise<void> {
-  const seconds = Number(options.warm)
-  if (seconds === 0) return
-  for (const operation of ['PUT', 'GET', 'STAT', 'LIST', 'DELETE'] as const) {
-    await measure(contestant, { operation, sizeBytes: 4096, concurrency: 15 }, 0, 1000 * seconds)
-  }
-  for (const operation of ['PUT', 'GET'] as const) {
-    await measure(
-      contestant,
-      { operation, sizeBytes: 1_048_576, concurrency: 15 },
-      0,
-      1000 * seconds,
-    )
+/** Small operations of each kind, and some blocks in every mode that is wanted; not measured. */
+async function warmUp(contestant: Contestant, cells: readonly Cell[]): Promise<void> {
+  const cellMs = 1000 * Number(options.warm)
+  if (cellMs === 0) return
+  const warm = (operation: BenchOperation, sizeBytes: number, mode: ModeName): Promise<Measured> =>
+    measure(contestant, { operation, sizeBytes, concurrency: 15, mode }, 0, cellMs)
+  for (const [index, mode] of [...new Set(cells.map((cell) => cell.mode))].entries()) {
+    if (index === 0) {
+      for (const operation of ['PUT', 'GET', 'STAT', 'LIST', 'DELETE'] as const) {
+        await warm(operation, 4096, mode)
+      }
+    }
+    await warm('PUT', 1_048_576, mode)
+    if (index === 0 || !modeOf(mode).isOnlyUpload) await warm('GET', 1_048_576, mode)
   }
 }
 
@@ -207,11 +235,10 @@ async function measure(
     target: contestant.target,
     cell,
     bucket: BUCKET,
-    prefix: `${cell.operation}-${cell.sizeBytes}-${cell.concurrency}-${round}/`,
+    prefix: `${cell.mode}-${cell.operation}-${cell.sizeBytes}-${cell.concurrency}-${round}/`,
     prepared: isRead ? preparedCount(cell) : 0,
     durationMs: cellMs,
     operationsMax: cell.operation === 'DELETE' ? preparedCount(cell) : 1_000_000,
-    payload,
     phase: 'run',
   }
   const child = fork(join(import.meta.dirname, 'load.ts'))
@@ -261,9 +288,8 @@ function runLoad(child: ChildProcess, job: Job): Promise<Outcome> {
 }
 
 /** Peak memory at 64 concurrent uploads of 64 MiB. */
-async function reportMemory(contestant: Contestant): Promise<void> {
+async function reportMemory(contestant: Contestant, cell: Cell): Promise<void> {
   resetPeak(contestant.pid)
-  const cell: Cell = { operation: 'PUT', sizeBytes: 64 * 1_048_576, concurrency: 64 }
   const child = fork(join(import.meta.dirname, 'load.ts'))
   const outcome = await runLoad(child, {
     target: contestant.target,
@@ -273,7 +299,6 @@ async function reportMemory(contestant: Contestant): Promise<void> {
     prepared: 0,
     durationMs: 120_000,
     operationsMax: 64,
-    payload,
     phase: 'run',
   })
   child.kill()

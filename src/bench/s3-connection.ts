@@ -1,5 +1,14 @@
-import { createHash, createHmac } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import {
+  ALGORITHM_V4,
+  deriveSigningKey,
+  EMPTY_SHA256,
+  scopeText,
+  type SigningKey,
+  stringToSign,
+} from '#s3-protocol/sigv4'
+import type { Payload, Seed } from './payload.ts'
 
 /** Where a server listens and with which credentials. */
 export interface Target {
@@ -7,6 +16,8 @@ export interface Target {
   readonly port: number
   readonly accessKey: string
   readonly secretKey: string
+  /** The certificate to expect, PEM: then it speaks TLS. */
+  readonly certificate?: string | undefined
 }
 
 export interface Reply {
@@ -16,9 +27,6 @@ export interface Reply {
   readonly body: string
   readonly bodyBytes: number
 }
-
-/** How a request body is signed: not at all, or with its SHA-256. */
-export type PayloadMode = 'unsigned' | 'signed'
 
 const REGION = 'us-east-1'
 const REPLY_TIMEOUT_MS = 60_000
@@ -30,8 +38,7 @@ const REPLY_TIMEOUT_MS = 60_000
 export class S3Connection {
   readonly #target: Target
   #socket: Socket | undefined
-  #signingKey: Buffer = Buffer.alloc(0)
-  #signingDay = ''
+  #key: { readonly day: string; readonly signing: SigningKey } | undefined
 
   constructor(target: Target) {
     this.#target = target
@@ -42,8 +49,7 @@ export class S3Connection {
     path: string,
     query: string,
     options: {
-      readonly body?: Buffer
-      readonly payload?: PayloadMode
+      readonly body?: Payload
       readonly keepBody?: boolean
       readonly headers?: Readonly<Record<string, string>>
     } = {},
@@ -51,18 +57,11 @@ export class S3Connection {
     this.#socket ??= await open(this.#target)
     const socket = this.#socket
     const body = options.body
-    const head = this.#head(
-      method,
-      path,
-      query,
-      body,
-      options.payload ?? 'unsigned',
-      options.headers ?? {},
-    )
+    const { head, seed } = this.#sign(method, path, query, body, options.headers ?? {})
     const reply = readReply(socket, method === 'HEAD', options.keepBody ?? false)
     socket.cork()
     socket.write(head, 'latin1')
-    if (body !== undefined) socket.write(body)
+    for (const piece of body?.pieces(seed) ?? []) socket.write(piece)
     socket.uncork()
     try {
       const result = await reply
@@ -79,57 +78,52 @@ export class S3Connection {
     this.#socket = undefined
   }
 
-  #head(
+  /** The header block, and what signatures of chunks start from. */
+  #sign(
     method: string,
     path: string,
     query: string,
-    body: Buffer | undefined,
-    payload: PayloadMode,
+    body: Payload | undefined,
     extra: Readonly<Record<string, string>>,
-  ): string {
-    const date = `${new Date().toISOString().replaceAll(/[-:]|\.\d{3}/g, '')}`
-    const day = date.slice(0, 8)
-    const hash =
-      payload === 'signed' || body === undefined
-        ? createHash('sha256')
-            .update(body ?? '')
-            .digest('hex')
-        : 'UNSIGNED-PAYLOAD'
-    const host = `${this.#target.host}:${this.#target.port}`
-    const headers: [string, string][] = [
-      ['host', host],
-      ['x-amz-content-sha256', hash],
-      ['x-amz-date', date],
-      ...Object.entries(extra),
-    ]
+  ): { readonly head: string; readonly seed: Seed } {
+    const date = new Date().toISOString().replaceAll(/[-:]|\.\d{3}/g, '')
+    const scope = { date: date.slice(0, 8), region: REGION, service: 's3' }
+    const payloadHash = body?.hash ?? EMPTY_SHA256
+    const headers = Object.entries({
+      host: `${this.#target.host}:${this.#target.port}`,
+      'x-amz-content-sha256': payloadHash,
+      'x-amz-date': date,
+      ...body?.headers,
+      ...extra,
+    })
     headers.sort(([a], [b]) => (a < b ? -1 : 1))
     const names = headers.map(([name]) => name).join(';')
-    const canonical = `${method}\n${path}\n${query}\n${headers.map(([name, value]) => `${name}:${value}\n`).join('')}\n${names}\n${hash}`
-    const scope = `${day}/${REGION}/s3/aws4_request`
-    const text = `AWS4-HMAC-SHA256\n${date}\n${scope}\n${createHash('sha256').update(canonical).digest('hex')}`
-    if (this.#signingDay !== day) {
-      let key = createHmac('sha256', `AWS4${this.#target.secretKey}`).update(day).digest()
-      for (const word of [REGION, 's3', 'aws4_request']) {
-        key = createHmac('sha256', key).update(word).digest()
-      }
-      this.#signingKey = key
-      this.#signingDay = day
+    const canonical = `${method}\n${path}\n${query}\n${headers.map(([name, value]) => `${name}:${value}\n`).join('')}\n${names}\n${payloadHash}`
+    if (this.#key?.day !== scope.date) {
+      this.#key = { day: scope.date, signing: deriveSigningKey(this.#target.secretKey, scope) }
     }
-    const signature = createHmac('sha256', this.#signingKey).update(text).digest('hex')
-    const authorization = `AWS4-HMAC-SHA256 Credential=${this.#target.accessKey}/${scope}, SignedHeaders=${names}, Signature=${signature}`
+    const key = this.#key.signing
+    const signature = key.sign(stringToSign(canonical, date, scope))
+    const authorization = `${ALGORITHM_V4} Credential=${this.#target.accessKey}/${scopeText(scope)}, SignedHeaders=${names}, Signature=${signature}`
     const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
     const length =
       body === undefined && method !== 'PUT' && method !== 'POST'
         ? ''
-        : `content-length: ${body?.length ?? 0}\r\n`
-    return `${method} ${path}${query === '' ? '' : `?${query}`} HTTP/1.1\r\n${lines}${length}authorization: ${authorization}\r\n\r\n`
+        : `content-length: ${body?.wireBytes ?? 0}\r\n`
+    const head = `${method} ${path}${query === '' ? '' : `?${query}`} HTTP/1.1\r\n${lines}${length}authorization: ${authorization}\r\n\r\n`
+    return { head, seed: { signature, date, scope, key } }
   }
 }
 
 async function open(target: Target): Promise<Socket> {
-  const socket = connect({ host: target.host, port: target.port, noDelay: true })
+  const { host, port, certificate } = target
+  const socket =
+    certificate === undefined
+      ? connect({ host, port, noDelay: true })
+      : connectTls({ host, port, ca: certificate })
+  if (certificate !== undefined) socket.setNoDelay(true)
   await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve)
+    socket.once(certificate === undefined ? 'connect' : 'secureConnect', resolve)
     socket.once('error', reject)
   })
   return socket

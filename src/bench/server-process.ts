@@ -1,12 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { get } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
+import { get as getOverTls } from 'node:https'
 import { join } from 'node:path'
+import { makeCertificate } from '#testing/certificate'
+import type { ServerSetting } from './modes.ts'
 import type { Target } from './s3-connection.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const CREDENTIALS = { accessKey: 'benchroot', secretKey: 'benchroot-secret' }
 const START_TIMEOUT_MS = 60_000
+/** A static master key: what is measured is worth nothing to anybody. */
+const BENCH_KEY = 'bench-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
+const ENVIRONMENTS: Readonly<Record<ServerSetting, Readonly<Record<string, string>>>> = {
+  plain: {},
+  kms: { MINIO_KMS_SECRET_KEY: BENCH_KEY },
+  compression: { MINIO_COMPRESSION_ENABLE: 'on' },
+  tls: {},
+}
 
 /** A server under measurement. */
 export interface Contestant {
@@ -26,6 +37,7 @@ export async function startContestant(
     readonly base: string
     readonly drives: number
     readonly port: number
+    readonly setting: ServerSetting
     readonly environment: Readonly<Record<string, string>>
   },
 ): Promise<Contestant> {
@@ -33,30 +45,33 @@ export async function startContestant(
   const drives = Array.from({ length: options.drives }, (_, index) => join(folder, `d${index + 1}`))
   for (const drive of drives) mkdirSync(drive)
   const address = `127.0.0.1:${options.port}`
+  const certificates = join(folder, 'certs')
+  if (options.setting === 'tls') makeCertificate(certificates, 'IP:127.0.0.1')
+  const flags = ['--quiet', '--address', address, '--certs-dir', certificates]
   const begin = performance.now()
   const words =
     kind === 'cairn'
-      ? [join(ROOT, 'scripts/cairn.js'), 'server', '--quiet', '--address', address, ...drives]
-      : [
-          'server',
-          '--quiet',
-          '--address',
-          address,
-          '--console-address',
-          `127.0.0.1:${options.port + 1}`,
-          ...drives,
-        ]
+      ? [join(ROOT, 'scripts/cairn.js'), 'server', ...flags, ...drives]
+      : ['server', ...flags, '--console-address', `127.0.0.1:${options.port + 1}`, ...drives]
   const child = spawn(kind === 'cairn' ? process.execPath : options.program, words, {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...process.env,
+      ...ENVIRONMENTS[options.setting],
       ...options.environment,
       MINIO_ROOT_USER: CREDENTIALS.accessKey,
       MINIO_ROOT_PASSWORD: CREDENTIALS.secretKey,
       MINIO_CI_CD: 'on',
     },
   })
-  const target: Target = { host: '127.0.0.1', port: options.port, ...CREDENTIALS }
+  const target: Target = {
+    host: '127.0.0.1',
+    port: options.port,
+    ...CREDENTIALS,
+    ...(options.setting === 'tls'
+      ? { certificate: readFileSync(join(certificates, 'public.crt'), 'utf8') }
+      : {}),
+  }
   await waitUntilReady(child, target)
   return {
     name: kind,
@@ -85,15 +100,17 @@ async function waitUntilReady(child: ChildProcess, target: Target): Promise<void
   throw new Error('Server did not become ready')
 }
 
-function isReady(target: Target): Promise<boolean> {
+function isReady({ host, port, certificate }: Target): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get(
-      { host: target.host, port: target.port, path: '/minio/health/cluster', timeout: 1000 },
-      (reply) => {
-        reply.resume()
-        resolve(reply.statusCode === 200)
-      },
-    )
+    const options = { host, port, path: '/minio/health/cluster', timeout: 1000 }
+    const onReply = (reply: IncomingMessage): void => {
+      reply.resume()
+      resolve(reply.statusCode === 200)
+    }
+    const request =
+      certificate === undefined
+        ? get(options, onReply)
+        : getOverTls({ ...options, ca: certificate }, onReply)
     request.on('error', () => resolve(false))
     request.on('timeout', () => request.destroy())
   })

@@ -1,7 +1,7 @@
 /** TLS with certificates made for the test; skipped where `openssl` is not installed. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -9,6 +9,7 @@ import { connect } from 'node:tls'
 import { systemClock } from '#base/clock'
 import { type Log, SILENT_LOG } from '#observe/log'
 import { CertificateStore } from './certificates.ts'
+import { makeCertificate } from '#testing/certificate'
 import { startHttpServer } from './server.ts'
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'cairn-certificates-'))
@@ -27,11 +28,7 @@ const skip = !hasOpenssl() && 'openssl is not installed'
 
 /** Writes a certificate for `name` into `folder`. */
 function make(folder: string, name: string): void {
-  mkdirSync(folder, { recursive: true })
-  const files = ['-keyout', join(folder, 'private.key'), '-out', join(folder, 'public.crt')]
-  const what = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-days', '10']
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  execFileSync('openssl', ['req', '-x509', ...key, ...files, ...what], { stdio: 'ignore' })
+  makeCertificate(folder, `DNS:${name}`, name)
 }
 
 /** The name in the certificate that a client gets, and the status of a GET. */

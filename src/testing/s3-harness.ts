@@ -39,7 +39,7 @@ import { MemoryDrive } from './memory-drive.ts'
 
 export type { S3Reply, S3Request } from '../../tests/lib/s3-driver.ts'
 
-const CREDENTIALS = { accessKey: 'harness-root', secretKey: 'harness-secret' }
+export const CREDENTIALS = { accessKey: 'harness-root', secretKey: 'harness-secret' }
 const DRIVE_COUNT = 4
 /** What formatting a drive makes. */
 const DRIVE_VOLUMES = [META_VOLUME, TMP_VOLUME, TRASH_VOLUME, MULTIPART_VOLUME, CAIRN_VOLUME]

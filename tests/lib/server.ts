@@ -1,9 +1,10 @@
 /** Starts and stops servers, MinIO or Cairn, on folders of the caller; never leaves one behind. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeCertificate } from '../../src/testing/certificate.ts'
 import { minioProgram, REPOSITORY } from './programs.ts'
 import { type Credentials, S3Driver } from './s3-driver.ts'
 
@@ -148,17 +149,6 @@ export class RunningServer implements AsyncDisposable {
   }
 }
 
-/** A folder with a fresh certificate for this machine. */
-function makeCertificate(home: string): string {
-  const folder = join(home, 'certs')
-  mkdirSync(folder, { recursive: true })
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  const files = ['-keyout', join(folder, 'private.key'), '-out', join(folder, 'public.crt')]
-  const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2']
-  execFileSync('openssl', ['req', '-x509', ...key, ...files, ...names], { stdio: 'ignore' })
-  return folder
-}
-
 /** Starts a server and waits until it answers. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const address = `127.0.0.1:${await freePort()}`
@@ -169,7 +159,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ? [await minioProgram(), []]
       : [process.execPath, [join(REPOSITORY, 'scripts/cairn.js')]]
   const flags = ['--address', address]
-  if (options.tls === true) flags.push('--certs-dir', makeCertificate(home))
+  if (options.tls === true) {
+    const certificates = join(home, 'certs')
+    makeCertificate(certificates, 'IP:127.0.0.1')
+    flags.push('--certs-dir', certificates)
+  }
   const child = spawn(program, [...first, 'server', ...flags, ...options.drives], {
     cwd: options.folder,
     env: {

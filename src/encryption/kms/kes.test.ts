@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +7,7 @@ import { test } from 'node:test'
 import { systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { loadSettings } from '#config/settings'
+import { makeCertificate } from '#testing/certificate'
 import { KesServer } from '#testing/kes-server'
 import { checkKms, kmsSeedOf, openKms } from '../kms.ts'
 import { EncryptionError, type Kms, NO_CONTEXT } from '../encryption.ts'
@@ -32,15 +32,11 @@ function ownKey(text = API_KEY) {
 /** A certificate for this machine; undefined where `openssl` is not installed. */
 function serverCertificate(): { certificate: string; key: string } | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'cairn-kes-'))
-  const paths = { key: join(folder, 'private.key'), certificate: join(folder, 'public.crt') }
-  const what = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  const names = ['-subj', '/CN=kes', '-addext', 'subjectAltName=IP:127.0.0.1']
-  const files = ['-keyout', paths.key, '-out', paths.certificate]
   try {
-    execFileSync('openssl', ['req', '-x509', ...what, ...names, ...files], { stdio: 'ignore' })
+    makeCertificate(folder, 'IP:127.0.0.1')
     return {
-      key: readFileSync(paths.key, 'utf8'),
-      certificate: readFileSync(paths.certificate, 'utf8'),
+      key: readFileSync(join(folder, 'private.key'), 'utf8'),
+      certificate: readFileSync(join(folder, 'public.crt'), 'utf8'),
     }
   } catch {
     return undefined // not installed
