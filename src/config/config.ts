@@ -47,6 +47,8 @@ export interface Settings {
   readonly websiteDomains: readonly string[]
   /** Addresses and CIDR blocks of proxies in front of this server. */
   readonly trustedProxies: readonly string[]
+  /** What these proxies take off the front of paths, such as `/s3`; empty: nothing. */
+  readonly pathPrefix: string
   /** Origins of browsers for buckets without CORS rules of their own; `*` inside is a wildcard. */
   readonly corsOrigins: readonly string[]
   readonly region: string

@@ -49,6 +49,7 @@ const WRONG: readonly (readonly [string, string])[] = [
   ['CAIRN_WEBSITE_DOMAIN', 'a_b'],
   ['CAIRN_TRUSTED_PROXIES', '10.0.0.0/33'],
   ['CAIRN_TRUSTED_PROXIES', 'proxy'],
+  ['CAIRN_PATH_PREFIX', '/s3'],
   ['MINIO_DOMAIN', 'example.com,s3.example.com'],
   ['CAIRN_NO_SUCH_THING', '1'],
   ['MINIO_FS_OSYNC', 'perhaps'],
@@ -75,6 +76,16 @@ test('websites, origins and proxies are lists', () => {
   assert.deepEqual(settingsOf({}).corsOrigins, ['*'])
   const both = { MINIO_DOMAIN: 'example.com', CAIRN_WEBSITE_DOMAIN: 'example.com' }
   assert.throws(() => settingsOf(both), ConfigError)
+})
+
+test('a prefix of paths is a plain path, taken off by trusted proxies', () => {
+  const prefixOf = (prefix: string): string =>
+    settingsOf({ CAIRN_PATH_PREFIX: prefix, CAIRN_TRUSTED_PROXIES: '::1' }).pathPrefix
+  assert.equal(prefixOf('/s3/'), '/s3')
+  assert.equal(prefixOf('/a/b.c-d_e~f'), '/a/b.c-d_e~f')
+  for (const wrong of ['/', 's3', '/a//b', '/a/../b', '/a/.', '/a%2Fb', '/a b', '/?a']) {
+    assert.throws(() => prefixOf(wrong), ConfigError, wrong)
+  }
 })
 
 test('short credentials are refused', () => {

@@ -16,6 +16,7 @@ import {
   parseDuration,
   parseInteger,
   parseParity,
+  parsePathPrefix,
   parseSize,
   parseSwitch,
 } from './values.ts'
@@ -41,6 +42,7 @@ const KNOWN_NAMES = [
   'ENDPOINTS',
   'ERASURE_SET_DRIVE_COUNT',
   'FS_OSYNC',
+  'PATH_PREFIX',
   'REGION',
   'REGION_NAME',
   'REQUEST_THREADS',
@@ -105,6 +107,7 @@ export function loadSettings(
     domains: domainsOf(read('DOMAIN')),
     websiteDomains: domainsOf(read('WEBSITE_DOMAIN')),
     trustedProxies: optional(read('TRUSTED_PROXIES'), parseAddressBlocks) ?? [],
+    pathPrefix: optional(read('PATH_PREFIX'), parsePathPrefix) ?? '',
     corsOrigins: originsOf(read('API_CORS_ALLOW_ORIGIN')),
     region: (read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'))?.value ?? '',
     certsDir: flags.certsDir ?? read('CERTS_DIR')?.value ?? join(homedir(), '.minio', 'certs'),
@@ -145,6 +148,11 @@ export function loadSettings(
   }
   if (settings.address.port !== 0 && settings.address.port === settings.consoleAddress.port) {
     throw new ConfigError('Invalid --console-address: its port must differ from that of --address')
+  }
+  if (settings.pathPrefix !== '' && settings.trustedProxies.length === 0) {
+    throw new ConfigError(
+      'Invalid CAIRN_PATH_PREFIX: CAIRN_TRUSTED_PROXIES must tell which proxies take it off',
+    )
   }
   const shared = settings.websiteDomains.find((domain) => settings.domains.includes(domain))
   if (shared !== undefined) {

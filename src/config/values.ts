@@ -49,6 +49,12 @@ export function parseAddressBlocks(name: string, text: string): readonly string[
   })
 }
 
+/** A path such as `/s3`, without the slash at its end. Its characters read the same in every encoding. */
+export function parsePathPrefix(name: string, text: string): string {
+  if (/^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+\/?$/.test(text)) return text.replace(/\/$/, '')
+  return refuse(name, text, 'a path such as /s3, of letters, digits and -._~')
+}
+
 /** Go form: `30s`, `1m30s`, `24h`, also days. Milliseconds. */
 export function parseDuration(name: string, text: string): number {
   let totalMs = 0

@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly method: string
   /** Path and query exactly as received. */
   readonly target: string
+  /** What a trusted proxy took off the front of the path, such as `/s3`; the client signed it. */
+  readonly pathPrefix?: string | undefined
   /** Lower-case names; repeated headers joined with `, ` except where `headerValues` is used. Values have one character per byte, as they came; text beyond ASCII is the API's to decode. */
   header(name: string): string | undefined
   headerValues(name: string): readonly string[]

@@ -520,3 +520,26 @@ test('a key that is not the root key has no rights yet', async () => {
   })
   assert.equal((await exchange(handler, sent)).code, 'AccessDenied')
 })
+
+for (const kind of ['headerV4', 'presignedV4', 'headerV2', 'presignedV2'] as const) {
+  test(`${kind} covers the path that a trusted proxy shortened`, async () => {
+    const whole = KINDS[kind]({ ...draft(), path: '/s3/box/a key/é' }, 'sha256')
+    const sent = {
+      ...whole,
+      target: whole.target.replace('/s3/', '/'),
+      remoteAddress: '10.1.2.3',
+    }
+    const statusOf = async (request: Sent, pathPrefix: string): Promise<number> => {
+      const trustedProxies = ['10.0.0.0/8']
+      return (await exchange(frontDoorFixture({ trustedProxies, pathPrefix }).handler, request))
+        .status
+    }
+    assert.equal(await statusOf(sent, '/s3'), 200)
+    assert.equal(await statusOf(sent, '/s4'), 403)
+    assert.equal(await statusOf(sent, ''), 403)
+    assert.equal(await statusOf({ ...sent, remoteAddress: '9.9.9.9' }, '/s3'), 403)
+    assert.equal(await statusOf(made(kind, 'sha256'), '/s3'), 200)
+    const shortened = { ...made(kind, 'sha256'), remoteAddress: '10.1.2.3' }
+    assert.equal(await statusOf(shortened, '/s3'), 403)
+  })
+}

@@ -83,9 +83,9 @@ export interface Authentication {
 /** The parts of a request that signatures cover. */
 export interface SignedTarget {
   readonly request: HttpRequest
-  /** Decoded path, without the query. */
+  /** Decoded path, without the query and without what a proxy took off. */
   readonly path: string
-  /** The path as received; with `/bucket` in front for virtual hosts. */
+  /** The path as the client sent it; with `/bucket` in front for virtual hosts. */
   readonly resourcePath: string
   readonly query: Query
   /** True where any region of the scope is right: clients ask for the region there. */
@@ -354,7 +354,7 @@ export class Authenticator {
     const { credential, date } = signed
     const canonical = canonicalRequest({
       method: target.request.method,
-      path: target.path,
+      path: (target.request.pathPrefix ?? '') + target.path,
       query: target.query,
       queryExcept: 'X-Amz-Signature',
       headers: signed.headers,

@@ -13,7 +13,7 @@ export interface Address {
   readonly virtualHost: boolean
   /** Decoded path. */
   readonly path: string
-  /** Path as received, with `/bucket` in front for virtual hosts. */
+  /** Path as the client sent it, with `/bucket` in front for virtual hosts. */
   readonly resourcePath: string
   /** Undefined when it cannot be decoded. */
   readonly query: Query | undefined
@@ -28,9 +28,10 @@ export function parseAddress(request: HttpRequest, domains: readonly string[]): 
   if (!decoded.ok) throw new S3Error('XMinioInvalidObjectName')
   const path = decoded.text
   const query = parseQuery(mark < 0 ? '' : target.slice(mark + 1))
+  const sentPath = (request.pathPrefix ?? '') + rawPath
   const hostBucket = bucketOfHost(request.header('host') ?? '', domains)
   if (hostBucket !== undefined) {
-    const resourcePath = `/${hostBucket}${rawPath}`
+    const resourcePath = `/${hostBucket}${sentPath}`
     return { bucket: hostBucket, key: path.slice(1), virtualHost: true, path, resourcePath, query }
   }
   // The separator is found in the raw path: an escaped slash belongs to a name.
@@ -40,7 +41,7 @@ export function parseAddress(request: HttpRequest, domains: readonly string[]): 
   const rawKey = slash < 0 ? '' : rawPath.slice(slash + 1)
   const key =
     rawKey.includes('%') || rawKey.length === 0 ? textOf(rawKey) : decodedTail(path, bucket)
-  return { bucket, key, virtualHost: false, path, resourcePath: rawPath, query }
+  return { bucket, key, virtualHost: false, path, resourcePath: sentPath, query }
 }
 
 function decodedTail(path: string, bucket: string): string {

@@ -49,3 +49,12 @@ test('trusted proxies tell whether the client came by TLS', () => {
   assert.equal(seen('10.0.0.1', { 'x-forwarded-proto': 'http' }).isSecure, false)
   assert.equal(seen('9.9.9.9', { 'x-forwarded-proto': 'https' }).isSecure, false)
 })
+
+test('only from trusted proxies paths come shortened', () => {
+  const proxies = new TrustedProxies(['10.0.0.0/8'], '/s3')
+  const prefixFrom = (remoteAddress: string): string | undefined =>
+    proxies.unwrap(memoryRequest({ method: 'GET', target: '/', headers: [], remoteAddress }))
+      .pathPrefix
+  assert.equal(prefixFrom('10.0.0.1'), '/s3')
+  assert.equal(prefixFrom('9.9.9.9'), undefined)
+})

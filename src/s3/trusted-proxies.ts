@@ -11,9 +11,15 @@ const HOPS_MAX = 32
 export class TrustedProxies {
   readonly #blocks = new AddressBlocks()
   readonly #isEmpty: boolean
+  readonly #pathPrefix: string
 
-  /** `blocks`: addresses and CIDR blocks, checked before. */
-  constructor(blocks: readonly string[]) {
+  /**
+   * `blocks`: addresses and CIDR blocks, checked before. `pathPrefix`: what these proxies take off the path, of every request;
+   * no header tells, because what a proxy does not set itself is the word of its client, and would turn a signature for one
+   * bucket into one for another.
+   */
+  constructor(blocks: readonly string[], pathPrefix = '') {
+    this.#pathPrefix = pathPrefix
     for (const block of blocks) this.#blocks.add(block)
     this.#isEmpty = blocks.length === 0
   }
@@ -23,7 +29,7 @@ export class TrustedProxies {
     if (this.#isEmpty || !this.#blocks.has(request.remoteAddress)) return request
     const address = this.#clientOf(request) ?? request.remoteAddress
     const isSecure = isHttps(request) ?? request.isSecure
-    return new ForwardedRequest(request, address, isSecure)
+    return new ForwardedRequest(request, { address, isSecure, pathPrefix: this.#pathPrefix })
   }
 
   #clientOf(request: HttpRequest): string | undefined {
@@ -76,21 +82,30 @@ class ForwardedRequest implements HttpRequest {
   readonly id: string
   readonly method: string
   readonly target: string
+  readonly pathPrefix: string
   readonly contentLength: number | undefined
   readonly remoteAddress: string
   readonly isSecure: boolean
   readonly body: HttpBody
   readonly #request: HttpRequest
 
-  constructor(request: HttpRequest, remoteAddress: string, isSecure: boolean) {
+  constructor(
+    request: HttpRequest,
+    seen: {
+      readonly address: string
+      readonly isSecure: boolean
+      readonly pathPrefix: string
+    },
+  ) {
     this.#request = request
     this.id = request.id
     this.method = request.method
     this.target = request.target
     this.contentLength = request.contentLength
     this.body = request.body
-    this.remoteAddress = remoteAddress
-    this.isSecure = isSecure
+    this.remoteAddress = seen.address
+    this.isSecure = seen.isSecure
+    this.pathPrefix = seen.pathPrefix
   }
 
   get rawHeaders(): HttpRequest['rawHeaders'] {

@@ -94,6 +94,7 @@ class RequestThread {
         domains: settings.domains,
         websiteDomains: settings.websiteDomains,
         trustedProxies: settings.trustedProxies,
+        pathPrefix: settings.pathPrefix,
         corsOrigins: settings.corsOrigins,
         admission: new SharedAdmission(this.#seed.running, settings.requestsMax),
       })

@@ -241,6 +241,8 @@ export interface FixtureOptions {
   /** Default: `box`. */
   readonly bucket?: string
   readonly domains?: readonly string[]
+  readonly trustedProxies?: readonly string[]
+  readonly pathPrefix?: string
   readonly log?: Log
   readonly credentials?: CredentialSource
   /** Size of the pieces that GET is made of. */
@@ -311,6 +313,8 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rows above use only these parts
   const engine = parts as ObjectEngine
   const handler = createFrontDoor({
+    trustedProxies: options.trustedProxies,
+    pathPrefix: options.pathPrefix,
     services: {
       engine,
       clock: options.clock ?? systemClock(),

@@ -118,6 +118,15 @@ async function debianProgram(name: string): Promise<string> {
   return findProgram(name) ?? join(await debian(name), 'usr/bin', name)
 }
 
+async function nginx(): Promise<ClientCommand> {
+  const folder = await debian('nginx')
+  return {
+    program: process.execPath,
+    args: [join(await javascript(), 'nginx.mjs')],
+    env: { S3_PROGRAM: join(folder, 'usr/sbin/nginx'), S3_LIBRARIES: libraryPath(folder) },
+  }
+}
+
 async function browser(): Promise<ClientCommand> {
   const folder = await debian('chromium-headless-shell')
   return {
@@ -202,6 +211,7 @@ export const CLIENTS: readonly Client[] = [
     return { program: 'java', args: ['-cp', classes, 'Main'] }
   }),
   simple('browser', browser),
+  simple('nginx', nginx),
   pythonApplication('duckdb'),
   pythonApplication('pyarrow'),
   pythonApplication('pandas'),

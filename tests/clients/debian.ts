@@ -30,7 +30,7 @@ export async function unpackDebian(name: string, folder: string): Promise<void> 
 
 /** Value of `LD_LIBRARY_PATH` for programs that were unpacked into `folder`. */
 export function libraryPath(folder: string): string {
-  const below = readdirSync(join(folder, 'usr/lib'), { recursive: true, withFileTypes: true })
+  const below = readdirSync(folder, { recursive: true, withFileTypes: true })
   const libraries = below.filter(({ name }) => /\.so(?:\.|$)/.test(name))
   return [...new Set(libraries.map(({ parentPath }) => parentPath))].join(':')
 }

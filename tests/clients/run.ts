@@ -13,11 +13,21 @@ import { CLIENTS, type Client } from './clients.ts'
 
 const CLIENT_TIMEOUT_MS = 300_000
 const WEBSITE_DOMAIN = 'site.test'
+const PROXY_ADDRESS = '127.0.0.2'
+const PATH_PREFIX = '/s3'
 
 /** What the steps of some clients need beyond a plain server. */
 const ENVIRONMENT = {
   MINIO_KMS_SECRET_KEY: `client-key:${Buffer.alloc(32, 7).toString('base64')}`,
   CAIRN_WEBSITE_DOMAIN: WEBSITE_DOMAIN,
+  CAIRN_TRUSTED_PROXIES: PROXY_ADDRESS,
+  CAIRN_PATH_PREFIX: PATH_PREFIX,
+}
+
+const CAIRN_EXTRAS = {
+  S3_WEBSITE_DOMAIN: WEBSITE_DOMAIN,
+  S3_PROXY_ADDRESS: PROXY_ADDRESS,
+  S3_PATH_PREFIX: PATH_PREFIX,
 }
 
 interface Target {
@@ -126,7 +136,7 @@ async function main(): Promise<void> {
         })
       : undefined
   const endpoint = values.endpoint ?? server?.endpoint ?? ''
-  const extras = server?.kind === 'cairn' ? { S3_WEBSITE_DOMAIN: WEBSITE_DOMAIN } : {}
+  const extras = server?.kind === 'cairn' ? CAIRN_EXTRAS : {}
   const target = { endpoint, accessKey, secretKey, extras }
   const outcomes: Outcome[] = []
   for (const client of clients) outcomes.push(await runClient(client, target, folder.path))

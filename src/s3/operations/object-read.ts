@@ -21,7 +21,7 @@ import {
   readHeaders,
   refuseTransformed,
 } from './object-headers.ts'
-import { partNumberOf, versionIdOf } from './request-values.ts'
+import { headerOrQuery, partNumberOf, versionIdOf } from './request-values.ts'
 import { unsealFor } from './seals.ts'
 
 type Opened = Omit<ObjectReader, 'chunks' | 'close'>
@@ -77,7 +77,7 @@ function readOptions(call: S3Call): ReadOptions {
 }
 
 function wantsChecksums(call: S3Call): boolean {
-  return call.request.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
+  return headerOrQuery(call, 'x-amz-checksum-mode')?.toUpperCase() === 'ENABLED'
 }
 
 /** The bytes a read asks for, by `Range` or `partNumber`. */

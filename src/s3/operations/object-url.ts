@@ -6,6 +6,7 @@ export function objectUrl(call: S3Call, key: string): string {
   const { request, virtualHost } = call
   const scheme = request.isSecure ? 'https' : 'http'
   const host = request.header('host') ?? ''
+  const base = `${scheme}://${host}${request.pathPrefix ?? ''}`
   const path = encodePercent(key, { keepSlash: true })
-  return virtualHost ? `${scheme}://${host}/${path}` : `${scheme}://${host}/${call.bucket}/${path}`
+  return virtualHost ? `${base}/${path}` : `${base}/${call.bucket}/${path}`
 }

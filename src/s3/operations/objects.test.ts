@@ -261,6 +261,10 @@ test('a checksum is stored and shown only when asked for', async () => {
   assert.equal((await read({})).headers['x-amz-checksum-crc32'], undefined)
   const shown = await read({ 'x-amz-checksum-mode': 'ENABLED' })
   assert.equal(shown.headers['x-amz-checksum-crc32'], value)
+  // Presigned URLs carry it there.
+  const query = { 'x-amz-checksum-mode': 'ENABLED' }
+  const byUrl = await s3.send({ method: 'GET', bucket: BUCKET, key: 'checked', query })
+  assert.equal(byUrl.headers['x-amz-checksum-crc32'], value)
   const ranged = await read({ 'x-amz-checksum-mode': 'ENABLED', range: 'bytes=0-1' })
   assert.equal(ranged.headers['x-amz-checksum-crc32'], undefined)
 })

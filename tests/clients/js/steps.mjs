@@ -10,6 +10,9 @@ export const secretKey = process.env.S3_SECRET_KEY
 export const region = process.env.S3_REGION
 export const bucket = process.env.S3_BUCKET
 export const work = process.env.S3_WORK
+/** Of proxies that take the prefix off the front of paths, as the server knows. */
+export const proxyAddress = process.env.S3_PROXY_ADDRESS
+export const pathPrefix = process.env.S3_PATH_PREFIX
 /** Undefined when the server serves no websites. */
 export const websiteDomain = process.env.S3_WEBSITE_DOMAIN
 
