@@ -1,3 +1,4 @@
+import { encodeKey } from '#drive/key-path'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom, type Random } from '#base/random'
@@ -16,7 +17,6 @@ import {
 } from '#testing/list-model'
 import { MemoryDrive } from '#testing/memory-drive'
 import { ObjectError } from '../object.ts'
-import { encodeKey } from '../placement.ts'
 import { Patience } from '../quorum/patience.ts'
 import type { RepairItem } from '../repair-sink.ts'
 import { listObjects, listVersions } from './lists.ts'
@@ -223,6 +223,23 @@ test('a list goes on without drives that fail, and fails without a quorum', asyn
     listObjects(cluster.source, BUCKET, all, VERSIONED),
     (error) => error instanceof ObjectError && error.code === 'ReadQuorum',
   )
+})
+
+test('a spare drive takes the place of one that fails, wherever that one is', async () => {
+  for (const [failing, stale] of [
+    [0, 1],
+    [1, 0],
+    [2, 0],
+    [3, 0],
+  ] as const) {
+    const cluster = clusterOf(1, 1, 4)
+    store(cluster, new Map([['key', oneVersion()]]), seededRandom(1))
+    cluster.drives[failing]?.setFailure('DriveFaulty')
+    void cluster.drives[stale]?.trash(BUCKET, 'key')
+    const all = { prefix: '', delimiter: '', startAfter: '', limit: 1000 }
+    const list = await listObjects(cluster.source, BUCKET, all, VERSIONED)
+    assert.equal(list.objects.length, 1, `failing ${failing}`)
+  }
 })
 
 test('a bucket that no drive has is not found', async () => {

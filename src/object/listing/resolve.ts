@@ -99,6 +99,20 @@ export function mergeCopies(
     })
 }
 
+/** Whether drives that are silent may have what makes an acknowledged version one that too few copies show. */
+export function mayHide(key: KeyCopies, quorum: number, hashes: FormatHashes): boolean {
+  const metas = key.copies.map((bytes) => parse(bytes, hashes)).filter((meta) => meta !== undefined)
+  const silent = key.driveCount - key.absent - metas.length
+  return metas.some((own) =>
+    own.versions.some(({ header }) => {
+      const holders = metas.filter((meta) =>
+        meta.versions.some((other) => isSame(other.header, header)),
+      ).length
+      return holders < quorum && holders + silent >= writeQuorumFor(header, key.driveCount)
+    }),
+  )
+}
+
 function isSame(a: ListedVersion['header'], b: ListedVersion['header']): boolean {
   return a.versionId === b.versionId && a.modifiedNs === b.modifiedNs && a.kind === b.kind
 }

@@ -1,16 +1,17 @@
 import { compareUtf8 } from '#base/bytes'
 import { DriveError, type Drive, type DriveResult, type WalkEntry } from '#drive/drive'
+import { encodeKey } from '#drive/key-path'
 import type { FormatHashes } from '#drive/xl-meta'
 import type { EngineContext, StorageClasses } from '../context.ts'
 import { objectErrorOf, noReadQuorum } from '../errors.ts'
 import { ObjectError } from '../object.ts'
-import { encodeKey, sureCountOf } from '../placement.ts'
+import { sureCountOf } from '../placement.ts'
 import type { SetDrives } from '../quorum/fan-out.ts'
 import type { Patience } from '../quorum/patience.ts'
 import type { RepairReason } from '../repair-sink.ts'
 import { DrivePages } from './drive-pages.ts'
 import type { ListedName, ListedVersion, NameCursor, NameRequest } from './name-source.ts'
-import { mergeCopies, sameVersions } from './resolve.ts'
+import { mayHide, mergeCopies, sameVersions, type KeyCopies } from './resolve.ts'
 
 /** What listing must know of an erasure set. */
 export interface ListedSet {
@@ -102,7 +103,9 @@ export class SetNames implements NameCursor {
   }
 
   async #fetch(): Promise<void> {
-    const isWanted = (position: number): boolean => this.#pages[position]?.isReady === false
+    const wanted = this.#pages.map((pages) => pages?.isReady === false)
+    // Not those that take the place of others when the answers are in.
+    const isWanted = (position: number): boolean => wanted[position] === true
     const ready = this.#pages.filter((pages) => pages?.isReady === true).length
     // While there is a spare, one drive fewer will do.
     const enough = this.#spares.length === 0 ? this.#sureCount : this.#sureCount - 1
@@ -192,27 +195,49 @@ export class SetNames implements NameCursor {
 
   /** The drives differ on a key, perhaps because it was written while their pages were read: asks all of them anew. */
   async #settle(name: string): Promise<ListedName | undefined> {
+    const { codec } = this.#context
+    const first = await this.#readCopies(name, this.#sureCount)
+    let { outcomes, key } = first
+    // The drives that are late decide.
+    if (first.isLate && mayHide(key, this.#quorum, codec)) {
+      ;({ outcomes, key } = await this.#readCopies(name, Infinity))
+    }
+    const { copies } = key
+    if (copies.length === 0 && outcomes.every(isMissing)) return undefined // deleted meanwhile
+    const asked = this.#walking + this.#spares.length
+    const agreed = copies.length === asked ? sameVersions(copies, codec) : undefined
+    if (agreed !== undefined) return keyOf(name, agreed)
+    this.#report(name, copies.length === asked ? 'disagreement' : 'missing')
+    return keyOf(name, mergeCopies(key, this.#quorum, codec))
+  }
+
+  /** The metadata of a key on all drives; those that are late when `quorum` drives have told are not waited for. */
+  async #readCopies(
+    name: string,
+    quorum: number,
+  ): Promise<{
+    readonly outcomes: readonly DriveResult<Uint8Array>[]
+    readonly key: KeyCopies
+    readonly isLate: boolean
+  }> {
     const path = encodeKey(name)
     const isAsked = (position: number): boolean =>
       this.#pages[position] !== undefined || this.#spares.includes(position)
-    const { outcomes } = await this.#set.patience.ask(
-      { quorum: this.#sureCount, select: isAsked },
+    const counts = (outcome: DriveResult<Uint8Array>): boolean =>
+      !(outcome instanceof DriveError) || isAbsent(outcome)
+    const { outcomes, late } = await this.#set.patience.ask(
+      { quorum, counts, select: isAsked },
       (drive: Drive) => drive.readMetadata(this.#request.bucket, path, { inline: false }),
     )
     const copies: Uint8Array[] = []
     for (const outcome of outcomes) if (!(outcome instanceof DriveError)) copies.push(outcome)
-    if (copies.length === 0 && outcomes.every(isMissing)) return undefined // deleted meanwhile
-    const asked = this.#walking + this.#spares.length
-    const agreed = copies.length === asked ? sameVersions(copies, this.#context.codec) : undefined
-    if (agreed !== undefined) return keyOf(name, agreed)
-    this.#report(name, copies.length === asked ? 'disagreement' : 'missing')
     const key = {
       copies,
       absent: outcomes.filter(isAbsent).length,
       driveCount: this.#set.drives.length,
       standardParity: this.#context.storage.standardParity,
     }
-    return keyOf(name, mergeCopies(key, this.#quorum, this.#context.codec))
+    return { outcomes, key, isLate: late !== undefined }
   }
 
   #report(name: string, reason: RepairReason): void {
