@@ -6,6 +6,7 @@ import {
   type DriveResult,
   type VolumeInfo,
 } from '#drive/drive'
+import { settleLeftovers } from './bucket-leftovers.ts'
 import type { BucketMetadataStore } from './bucket-metadata.ts'
 import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, noWriteQuorum } from './errors.ts'
@@ -33,6 +34,8 @@ export interface BucketsOptions {
   readonly uploads: UploadLists
 }
 
+/** Drives that answered late, or a write that failed meanwhile, may show left-overs of their own. */
+const LEFTOVER_TRIES = 3
 const RESERVED: ReadonlySet<string> = new Set(['minio', META_VOLUME])
 const LABEL_PATTERN = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
 const IPV4_PATTERN = /^\d+\.\d+\.\d+\.\d+$/
@@ -150,7 +153,7 @@ export class Buckets {
     await this.#require(name)
     if (!options.force) await this.#requireEmpty(name)
     try {
-      await this.#deleteDirectories(name, options.force)
+      await this.#deleteEverywhere(name, options.force)
     } finally {
       this.#options.metadata.announceChange()
     }
@@ -268,15 +271,23 @@ export class Buckets {
   }
 
   /**
-   * Removes the directories, or makes them again where that worked and throws.
-   *
-   * Without `force` a drive removes its directory only when nothing is in it, so that a write that came in after the
-   * bucket was found empty is never lost.
+   * Without `force` a drive removes its directory only when no key is in it, so that a write that came in after the bucket
+   * was found empty is never lost. Left-overs that nobody sees are removed first.
    */
-  async #deleteDirectories(name: string, force: boolean): Promise<void> {
+  async #deleteEverywhere(name: string, force: boolean): Promise<void> {
+    let filled = await this.#deleteDirectories(name, force)
+    for (let tries = 0; tries < LEFTOVER_TRIES && filled.size > 0 && !force; tries++) {
+      if (!(await settleLeftovers(this.#context, this.#all.allSets(), name, filled))) break
+      filled = await this.#deleteDirectories(name, force)
+    }
+    if (filled.size > 0) throw notEmpty(name)
+  }
+
+  /** Removes the directories, or makes them again where that worked; answers the drives that hold keys, none if it is done. Errors: `WriteQuorum`. */
+  async #deleteDirectories(name: string, force: boolean): Promise<ReadonlySet<Drive>> {
     const removed: Drive[] = []
+    const filled = new Set<Drive>()
     let isEnough = true
-    let isFilled = false
     for (const sets of this.#pools) {
       const drives = drivesOf(sets)
       const outcomes = await askPool(sets, (drive) => drive.deleteVolume(name, { force }))
@@ -286,13 +297,14 @@ export class Buckets {
         const isRemoved = !(outcome instanceof DriveError)
         if (isRemoved && drive !== undefined) removed.push(drive)
         if (isRemoved || isCode(outcome, 'VolumeNotFound')) count++
-        if (isCode(outcome, 'VolumeNotEmpty')) isFilled = true
+        if (isCode(outcome, 'VolumeNotEmpty') && drive !== undefined) filled.add(drive)
       }
       if (count < majorityOf(drives)) isEnough = false
     }
-    if (isEnough && !isFilled) return
+    if (isEnough && filled.size === 0) return filled
     await fanOut(removed, (drive) => drive.makeVolume(name))
-    throw isFilled ? notEmpty(name) : noWriteQuorum({ bucket: name })
+    if (filled.size === 0) throw noWriteQuorum({ bucket: name })
+    return filled
   }
 }
 

@@ -9,7 +9,8 @@ import type { Pools } from './pools.ts'
 import type { RepairItem } from './repair-sink.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import { refillDrive, repairSet, TRACKER_PATH, type WalkOptions } from './repair/drive-refill.ts'
-import { QUARANTINE_MS, repairKey, type RepairResult } from './repair/repair-object.ts'
+import { QUARANTINE_MS } from './repair/refused.ts'
+import { repairKey, type RepairResult } from './repair/repair-object.ts'
 import type { QueuedRepair, RepairQueue } from './repair-queue.ts'
 
 /**

@@ -21,6 +21,14 @@ export async function readAnswers(
   const replies = await fanOut(set.drives, (drive) =>
     drive.readMetadata(bucket, path, { inline: true }),
   )
+  return answersOf(set, replies)
+}
+
+/** What replies to `readMetadata` mean. */
+export function answersOf(
+  set: ErasureSet,
+  replies: readonly DriveResult<Uint8Array>[],
+): readonly Answer[] {
   return replies.map((reply) => answerOf(set, reply))
 }
 

@@ -1,13 +1,19 @@
-import { utf8 } from '#base/bytes'
-import { CAIRN_VOLUME, type CommitRequest, DriveError, META_VOLUME, TMP_VOLUME } from '#drive/drive'
+import { type CommitRequest, DriveError, META_VOLUME, TMP_VOLUME } from '#drive/drive'
 import { XlMeta } from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
 import { ObjectError } from '../object.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import { removeLeftovers } from './answers.ts'
-import { legacyFor, versionFor, type Answer, type KeptVersion } from './decide.ts'
+import {
+  legacyFor,
+  versionFor,
+  type Answer,
+  type KeptVersion,
+  type RefusedVersion,
+} from './decide.ts'
 import { rebuildShards, type Rebuilt } from './rebuild.ts'
+import { removeRefused } from './refused.ts'
 import { rottenName, survey, type Survey, type VersionWork } from './survey.ts'
 
 /**
@@ -29,9 +35,6 @@ const BATCH_BYTES = 64 * 1_048_576
 const BATCH_VERSIONS = 64
 /** Age from which versions that no quorum holds may go. */
 export const DANGLING_AGE_MS = 24 * 3_600_000
-const QUARANTINE = 'quarantine'
-/** How long quarantined metadata is kept. */
-export const QUARANTINE_MS = 7 * 24 * 3_600_000
 const NS_PER_MS = 1_000_000n
 
 export type RepairProblem =
@@ -295,7 +298,8 @@ class KeyRepair {
     }
     const nowNs = this.#set.context.clock.nowNs()
     const ageMs = this.#options.danglingAgeMs ?? DANGLING_AGE_MS
-    for (const { header, positions } of refused) {
+    for (const version of refused) {
+      const { header } = version
       // Releases before 1.0 did not rebuild these on replaced drives.
       if (header.kind === 'legacy') {
         this.#problems.add('kept')
@@ -305,7 +309,7 @@ class KeyRepair {
       if (waitMs > 0) {
         this.#problems.add('young')
         this.#retryAfterMs = Math.min(this.#retryAfterMs ?? waitMs, waitMs)
-      } else await settlement.remove(header.versionId, header.modifiedNs, positions)
+      } else await settlement.remove(version)
     }
   }
 
@@ -434,46 +438,22 @@ class Settlement {
     }
   }
 
-  async remove(versionId: string, modifiedNs: bigint, positions: readonly number[]): Promise<void> {
-    await fanOutTo(
-      this.#set.drives,
-      (position) => positions.includes(position) && !this.failed.has(position),
-      async (drive, position) => {
-        const answer = this.#answers[position]
-        if (answer?.kind !== 'metadata') return undefined
-        const { clock, random, log } = this.#set.context
-        const nowMs = clock.nowMs()
-        const folder = `${QUARANTINE}/${nowMs}-${random.uuid()}`
-        const about = { bucket: this.#bucket, path: this.#path, versionId, removedMs: nowMs }
-        const outcomes = [
-          await drive.writeSmallFile(CAIRN_VOLUME, `${folder}/xl.meta`, answer.bytes),
-          await drive.writeSmallFile(
-            CAIRN_VOLUME,
-            `${folder}/about.json`,
-            utf8(JSON.stringify(about)),
-          ),
-        ]
-        const error = outcomes.find((outcome) => outcome instanceof DriveError)
-        if (error === undefined) {
-          const request = { versionId, notNewerThanNs: modifiedNs }
-          const removed = await drive.deleteVersions(this.#bucket, this.#path, [request])
-          if (!(removed instanceof DriveError) && !(removed[0] instanceof DriveError)) {
-            log.info('Removed a version that other drives do not have', {
-              bucket: this.#bucket,
-              key: this.#path,
-              versionId,
-              drive: drive.endpoint,
-            })
-            this.#metas[position]?.remove(versionId)
-            this.#touched.add(position)
-            this.changes++
-            return undefined
-          }
-        }
-        this.failed.add(position)
-        return undefined
-      },
-    )
+  async remove(version: RefusedVersion): Promise<void> {
+    const { header, positions } = version
+    const place = { bucket: this.#bucket, path: this.#path }
+    const possible = positions.filter((position) => !this.failed.has(position))
+    const removed = await removeRefused(this.#set, place, this.#answers, {
+      header,
+      positions: possible,
+    })
+    for (const position of possible) {
+      if (!removed.includes(position)) this.failed.add(position)
+      else {
+        this.#metas[position]?.remove(header.versionId)
+        this.#touched.add(position)
+        this.changes++
+      }
+    }
   }
 
   /** Removes what no version refers to. With `everywhere` false only on drives that were changed. */
