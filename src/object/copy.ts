@@ -1,3 +1,4 @@
+import { encodeKey } from '#drive/key-path'
 import type { ObjectVersion } from '#drive/xl-meta'
 import { bodyOfReader } from './body.ts'
 import { checkReadConditions, checkWriteConditions } from './conditions.ts'
@@ -12,7 +13,7 @@ import {
   type RangeRequest,
   type ReadPreconditions,
 } from './object.ts'
-import { checkKey, encodeKey, parityOf } from './placement.ts'
+import { checkKey, parityOf } from './placement.ts'
 import type { Pools } from './pools.ts'
 import { comparableInfo, shownInfo } from './shown-etag.ts'
 import { newId, putObject } from './put.ts'

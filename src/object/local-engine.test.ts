@@ -145,10 +145,26 @@ test('a key below an object, and an object above keys', async (context) => {
   await fixture.remove('a')
   assert.deepEqual(await fixture.get('a/b'), contentOf(10))
   await assert.rejects(fixture.put('a/b/xl.meta', contentOf(1)), ObjectError)
-  await assert.rejects(fixture.put('x'.repeat(256), contentOf(1)), { code: 'ObjectNameInvalid' })
   await assert.rejects(fixture.get('a/b/xl.meta/c'), { code: 'ObjectNotFound' })
   const target = { bucket: 'absent-bucket', key: 'k' }
   await assert.rejects(fixture.get('k', {}, target.bucket), { code: 'BucketNotFound' })
+})
+
+test('keys that are no paths are kept apart, and leave nothing behind', async (context) => {
+  const { fixture, roots } = await localEngine(context, 4, 2)
+  const long = 'l'.repeat(240)
+  const odd = ['/', '//', '/a', 'a', 'a/', 'a//', 'a//b', 'a/b', '~~', '~~/a', 'a__XLDIR__', long]
+  const segments = [`${long}/a`, `${long}l`, `${long}${long}`, `${long}${long}/`, `${long}~~more/a`]
+  const keys = [...odd, ...segments, '/'.repeat(1024), 'é'.repeat(512), 'a__XLDIR__/b', '~~/']
+  for (const [i, key] of keys.entries()) await fixture.put(key, contentOf(10 + i))
+  for (const [i, key] of keys.entries()) assert.deepEqual(await fixture.get(key), contentOf(10 + i))
+  for (const [i, key] of keys.entries()) {
+    await fixture.remove(key)
+    await assert.rejects(fixture.get(key), { code: 'ObjectNotFound' })
+    const next = keys[i + 1]
+    if (next !== undefined) assert.deepEqual(await fixture.get(next), contentOf(11 + i))
+  }
+  for (const root of roots) assert.deepEqual(readdirSync(join(root, 'bucket')), [])
 })
 
 async function settled(): Promise<void> {

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { encodeKey } from '#drive/key-path'
 import { testCodec } from '#testing/engine-fixture'
 import { ObjectError } from './object.ts'
-import {
-  checkKey,
-  decodeKey,
-  distributionOf,
-  encodeKey,
-  parityOf,
-  setIndexOf,
-  writeQuorumOf,
-} from './placement.ts'
+import { checkKey, distributionOf, parityOf, setIndexOf, writeQuorumOf } from './placement.ts'
 
 const codec = testCodec()
 
@@ -89,26 +82,14 @@ test('keys that cannot be stored are refused by their reason', () => {
       return error instanceof ObjectError ? error.code : String(error)
     }
   }
-  for (const key of ['a', 'a/', 'a.b/..c/d...', 'ä/😀', ' ', 'x'.repeat(255), 'a\\b', 'xl.meta']) {
+  const keys = ['a', 'a/', 'a.b/..c/d...', 'ä/😀', ' ', 'a\\b', 'xl.meta', '/a', 'a//b', '//']
+  for (const key of [...keys, 'x'.repeat(1024)]) {
     assert.equal(codeOf(key), undefined, key)
   }
-  for (const key of [
-    '',
-    '/a',
-    'a//b',
-    'a\0',
-    '.',
-    '..',
-    'a/../b',
-    'a/ .. /b',
-    'a\\..\\b',
-    '\ud800',
-    'x'.repeat(256),
-  ]) {
+  for (const key of ['', 'a\0', '.', '..', 'a/../b', 'a/ .. /b', 'a\\..\\b', '\ud800']) {
     assert.equal(codeOf(key), 'ObjectNameInvalid', JSON.stringify(key))
   }
   assert.equal(codeOf('a/'.repeat(513)), 'ObjectNameTooLong')
   assert.equal(codeOf('ä'.repeat(513)), 'ObjectNameTooLong')
   assert.equal(codeOf('😀'.repeat(200)), undefined)
-  for (const key of ['a', 'a/', 'a/b/']) assert.equal(decodeKey(encodeKey(key)), key)
 })

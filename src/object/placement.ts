@@ -7,8 +7,8 @@ import type { StorageClasses } from './context.ts'
 import { ObjectError } from './object.ts'
 
 /**
- * Where a key lives: path, set, shard order, parity. Pure functions.
- * Source: disk-format.md 1.4, 2.5, 2.6, 2.7. Every rule here must stay stable for ever: another one hides existing data.
+ * Where a key lives: set, shard order, parity (its path: `#drive/key-path`). Pure functions.
+ * Source: disk-format.md 2.5, 2.6, 2.7. Every rule here must stay stable for ever: another one hides existing data.
  */
 
 export type DistributionAlgorithm = 'CRCMOD' | 'SIPMOD' | 'SIPMOD+PARITY'
@@ -21,22 +21,10 @@ export interface PoolLayout {
   readonly isHealing?: ((set: number, position: number) => boolean) | undefined
 }
 
-const DIRECTORY_SUFFIX = '__XLDIR__'
 const KEY_BYTES_MAX = 1024
-const SEGMENT_LENGTH_MAX = 255
 const SEPARATOR_PATTERN = /[/\\]/
 
-/** The path of a key below its bucket: a trailing slash becomes `__XLDIR__`. */
-export function encodeKey(key: string): string {
-  return key.endsWith('/') ? key.slice(0, -1) + DIRECTORY_SUFFIX : key
-}
-
-/** The key of a path below its bucket. */
-export function decodeKey(path: string): string {
-  return path.endsWith(DIRECTORY_SUFFIX) ? `${path.slice(0, -DIRECTORY_SUFFIX.length)}/` : path
-}
-
-/** Errors: `ObjectNameTooLong`, `ObjectNameInvalid`. Source: disk-format.md 1.4. */
+/** Errors: `ObjectNameTooLong`, `ObjectNameInvalid`. Source: s3-api.md 3.1. */
 export function checkKey(bucket: string, key: string): void {
   if (key.length > KEY_BYTES_MAX || utf8(key).length > KEY_BYTES_MAX) {
     throw new ObjectError('ObjectNameTooLong', `Key is longer than ${KEY_BYTES_MAX} bytes`, {
@@ -44,28 +32,23 @@ export function checkKey(bucket: string, key: string): void {
       key,
     })
   }
-  if (key.length === 0 || key.startsWith('/') || key.includes('//') || key.includes('\0')) {
+  if (key.length === 0 || key.includes('\0')) {
     throw new ObjectError('ObjectNameInvalid', `Key "${key}" cannot be stored`, { bucket, key })
   }
   // Lone surrogates are what is left of bytes that were not UTF-8.
   if (!key.isWellFormed()) {
     throw new ObjectError('ObjectNameInvalid', 'Key is not valid UTF-8', { bucket, key })
   }
-  if (key.length <= SEGMENT_LENGTH_MAX && !key.includes('.')) return
+  if (!key.includes('.')) return
   for (const segment of key.split(SEPARATOR_PATTERN)) {
     const name = segment.trim()
-    if (name === '.' || name === '..' || isTooLong(segment)) {
+    if (name === '.' || name === '..') {
       throw new ObjectError('ObjectNameInvalid', `Key segment "${name}" cannot be stored`, {
         bucket,
         key,
       })
     }
   }
-}
-
-/** Components are limited in code points; a code point has one or two UTF-16 units. */
-function isTooLong(segment: string): boolean {
-  return segment.length > SEGMENT_LENGTH_MAX && Array.from(segment).length > SEGMENT_LENGTH_MAX
 }
 
 /** Index of the set that holds `path` (encoded key without the bucket). Source: disk-format.md 2.5. */

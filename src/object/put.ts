@@ -1,5 +1,6 @@
 import { assert } from '#base/assert'
 import { utf8 } from '#base/bytes'
+import { encodeKey } from '#drive/key-path'
 import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { checkWriteConditions } from './conditions.ts'
 import { BLOCK_SIZE_BYTES, OPERATION_LOCK_MS, type EngineContext } from './context.ts'
@@ -13,7 +14,7 @@ import type {
   VersioningState,
   WritePreconditions,
 } from './object.ts'
-import { checkKey, encodeKey, parityOf, type ParityChoice } from './placement.ts'
+import { checkKey, parityOf, type ParityChoice } from './placement.ts'
 import type { Pools } from './pools.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import { NULL_VERSION, type CommitPlan, type Shape } from './set/set.ts'

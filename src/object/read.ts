@@ -1,4 +1,5 @@
 import { textOf } from '#base/bytes'
+import { encodeKey } from '#drive/key-path'
 import type { ObjectVersion } from '#drive/xl-meta'
 import { EncryptionError } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
@@ -15,7 +16,7 @@ import {
   type ReadOptions,
   type VersionId,
 } from './object.ts'
-import { checkKey, encodeKey } from './placement.ts'
+import { checkKey } from './placement.ts'
 import type { Located, Pools } from './pools.ts'
 import { resolveRange, type ResolvedRange } from './range.ts'
 import type { ErasureSet } from './set/erasure-set.ts'

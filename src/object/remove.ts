@@ -1,5 +1,6 @@
 import { assert, AssertionError } from '#base/assert'
 import { DriveError, type DeleteRequest, type DriveResult } from '#drive/drive'
+import { encodeFolder, encodeKey } from '#drive/key-path'
 import { encodeDeleteMarker } from '#drive/xl-meta'
 import { checkDeleteConditions } from './conditions.ts'
 import { comparableInfo } from './shown-etag.ts'
@@ -7,7 +8,7 @@ import { DELETE_LOCK_MS, type EngineContext } from './context.ts'
 import { checkWrite, noReadQuorum } from './errors.ts'
 import { infoOf, storedVersionId, versionIdOf } from './object-info.ts'
 import { ObjectError, type DeleteOptions, type DeleteOutcome, type ObjectInfo } from './object.ts'
-import { checkKey, deleteQuorumOf, encodeKey } from './placement.ts'
+import { checkKey, deleteQuorumOf } from './placement.ts'
 import { newestOf, type Located, type Pools } from './pools.ts'
 import { newId } from './put.ts'
 import { reduceOutcomes } from './quorum/reduce.ts'
@@ -83,17 +84,24 @@ export async function removeObjects(
   return results
 }
 
-/** All versions of every key below `prefix`, and of the key itself. */
+/** All versions of every key below `prefix`, and of the key itself. Errors: `ObjectNameInvalid`, also where the directory of these may hold other keys. */
 export async function removePrefix(
   context: EngineContext,
   pools: Pools,
   bucket: string,
   prefix: string,
 ): Promise<void> {
-  const path = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
-  checkKey(bucket, path)
+  const key = prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
+  checkKey(bucket, key)
+  const path = encodeKey(key)
+  if (path !== encodeFolder(`${key}/`)) {
+    throw new ObjectError('ObjectNameInvalid', `Keys below "${key}" go one by one only`, {
+      bucket,
+      key: prefix,
+    })
+  }
   using _lock = await context.locks.write(`${bucket}/${path}`, { timeoutMs: DELETE_LOCK_MS })
-  const paths = [path, encodeKey(`${path}/`)]
+  const paths = [path, encodeKey(`${key}/`)]
   for (const set of pools.allSets()) {
     const quorum = deleteQuorumOf(set.size)
     for (const one of paths) {

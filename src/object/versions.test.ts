@@ -101,7 +101,7 @@ test('a bulk delete answers every key in order, equal requests once', async () =
     { key: 'a', versionId: version.versionId, versioning: 'enabled' },
     { key: 'a', versioning: 'enabled' },
     { key: 'a', versioning: 'enabled' },
-    { key: 'x//y', versioning: 'enabled' },
+    { key: 'x/../y', versioning: 'enabled' },
     {
       key: 'b',
       versioning: 'unversioned',
@@ -127,6 +127,20 @@ test('a prefix delete takes the key and everything below it', async () => {
   await removePrefix(fixture.context, fixture.pools, 'bucket', 'p/')
   for (const key of ['p', 'p/', 'p/a', 'p/b/c']) await failsWith('ObjectNotFound', fixture.get(key))
   assert.deepEqual(await fixture.get('pp'), contentOf(5))
+})
+
+test('a prefix delete never takes other keys that share a directory', async () => {
+  const fixture = fixtureOf()
+  const keys = ['/p', '/p/a', '~~', '~~/b', 'q__XLDIR__', 'q/', 'r/', 'r//s']
+  for (const key of keys) await fixture.put(key, contentOf(5))
+  const remove = (prefix: string): Promise<void> =>
+    removePrefix(fixture.context, fixture.pools, 'bucket', prefix)
+  for (const prefix of ['~~', '~~/', 'q__XLDIR__', 'r//']) {
+    await failsWith('ObjectNameInvalid', remove(prefix))
+  }
+  await remove('/p/')
+  for (const key of ['/p', '/p/a']) await failsWith('ObjectNotFound', fixture.get(key))
+  for (const key of keys.slice(2)) assert.deepEqual(await fixture.get(key), contentOf(5), key)
 })
 
 test('a delete needs more than half of the drives, and the missed ones are reported', async () => {

@@ -14,6 +14,7 @@ import {
   TRASH_VOLUME,
   type WalkRequest,
 } from '#drive/drive'
+import { encodeKey } from '#drive/key-path'
 import { dataDirName, NULL_VERSION_ID, XlMeta } from '#drive/xl-meta'
 import {
   codeOf,
@@ -640,13 +641,14 @@ function walkTests(check: Check): void {
       valueOf(await drive.makeVolume(volume))
       const keys = randomKeys(random, 40)
       for (const key of keys) {
-        const path = key.endsWith('/') ? `${key.slice(0, -1)}__XLDIR__` : key
+        const path = encodeKey(key)
         valueOf(await putInline(drive, codec, { volume, path, text: 'x', modifiedNs: 1n }))
       }
       const sorted = [...keys].toSorted(compareUtf8)
-      const positions = ['', ...sorted, ...sorted.map((key) => `${key}\u0000`), 'a/', '~']
+      const after = sorted.flatMap((key) => [`${key}\u0000`, key.slice(0, -1)])
+      const positions = ['', ...sorted, ...after, 'a/', '~']
       for (const startAfter of positions) {
-        for (const prefix of ['', 'a', 'a/', 'b/a', 'b/a/', 'é', 'none/']) {
+        for (const prefix of ['', 'a', 'a/', 'b/a', 'b/a/', 'é', 'none/', '/', LONG, `${LONG}é`]) {
           const request = { ...WALK, volume, startAfter, prefix }
           const names = await namesOf(drive, request)
           const expected = sorted.filter(
@@ -661,7 +663,7 @@ function walkTests(check: Check): void {
   check('pages of a walk follow one another without gaps', async (drive) => {
     const keys = randomKeys(seededRandom(9), 60)
     for (const key of keys) {
-      const path = key.endsWith('/') ? `${key.slice(0, -1)}__XLDIR__` : key
+      const path = encodeKey(key)
       valueOf(await putInline(drive, codec, { path, text: 'x', modifiedNs: 1n }))
     }
     for (const limit of [1, 2, 7]) {
@@ -722,14 +724,19 @@ async function namesOf(drive: Drive, request: WalkRequest): Promise<string[]> {
   return valueOf(await drive.walk(request)).entries.map(({ name }) => name)
 }
 
-/** Keys that nest, share prefixes, sort apart from their directories, and leave the basic plane. */
+const LONG = 'a'.repeat(240)
+
+/** Keys that nest, share prefixes, sort apart from their directories, leave the basic plane, and are no paths. */
 function randomKeys(random: Random, count: number): ReadonlySet<string> {
-  const components = ['a', 'a-', 'a!', 'ab', 'b', 'é', '\uffee', '\u{1f600}', '0']
+  const plain = ['a', 'a-', 'a!', 'ab', 'b', 'é', '\uffee', '\u{1f600}', '0']
+  const odd = ['', '', '~~', 'a__XLDIR__', LONG, `${LONG}b`, `${LONG}${LONG}`, `${LONG}é${LONG}`]
+  const components = random.below(2) === 0 ? plain : [...plain, ...odd]
   const keys = new Set<string>()
   while (keys.size < count) {
     const depth = 1 + random.below(3)
-    const parts = Array.from({ length: depth }, () => components[random.below(9)] ?? 'a')
-    keys.add(parts.join('/') + (random.below(5) === 0 ? '/' : ''))
+    const parts = Array.from({ length: depth }, () => components[random.below(components.length)])
+    const key = parts.join('/') + (random.below(5) === 0 ? '/' : '')
+    if (key !== '') keys.add(key)
   }
   return keys
 }

@@ -54,11 +54,39 @@ export function oneVersion(id = 1): readonly ModelVersion[] {
   return [{ id: id.toString(16).padStart(32, '0'), isMarker: false, modifiedNs: BigInt(id) }]
 }
 
-const PIECES = ['a', 'b', '/', '/', '-', '0', 'ab', 'é', '\u{1f600}', '\u{ffff}', 'a/b', '/a/']
+const PIECES = [
+  'a',
+  'b',
+  '/',
+  '/',
+  '-',
+  '0',
+  'ab',
+  'é',
+  '\u{1f600}',
+  '\u{ffff}',
+  'a/b',
+  '/a/',
+  '//',
+]
+/** Near the length at which segments are cut, and what keys are spelled with on drives. */
+const ODD_PIECES = [
+  'l'.repeat(239),
+  'l'.repeat(250),
+  'é'.repeat(120),
+  `${'l'.repeat(240)}~~more`,
+  '~~',
+  '__XLDIR__',
+  '~~more',
+]
 
 export function randomText(random: Random, piecesMax: number): string {
   let text = ''
-  for (let i = random.below(piecesMax + 1); i > 0; i--) text += PIECES[random.below(PIECES.length)]
+  const hasOdd = random.below(3) === 0
+  for (let i = random.below(piecesMax + 1); i > 0; i--) {
+    const pieces = hasOdd && random.below(3) === 0 ? ODD_PIECES : PIECES
+    text += pieces[random.below(pieces.length)] ?? ''
+  }
   return text
 }
 
@@ -67,8 +95,6 @@ export function randomModel(random: Random, markerShare: number): Model {
   let nowNs = 1n
   for (let i = random.below(30); i > 0; i--) {
     const key = randomText(random, 6)
-      .replaceAll(/\/{2,}/g, '/')
-      .replace(/^\//, '')
     if (key === '') continue
     const versions: ModelVersion[] = []
     for (let j = random.below(4); j >= 0; j--) {

@@ -19,6 +19,7 @@ import {
   type WalkReply,
   type WalkRequest,
 } from '#drive/drive'
+import { decodeKey } from '#drive/key-path'
 import { pendingDirectory } from '#drive/part-meta'
 import { dataDirName, headerFrom, XlMeta, type FormatHashes } from '#drive/xl-meta'
 
@@ -27,7 +28,6 @@ import { dataDirName, headerFrom, XlMeta, type FormatHashes } from '#drive/xl-me
  * `Drive` that concern one call at a time, not those of crashes.
  */
 
-const DIRECTORY_SUFFIX = '__XLDIR__'
 const GIB = 1_073_741_824
 
 export class MemoryDrive implements Drive {
@@ -458,16 +458,12 @@ export class MemoryDrive implements Drive {
     for (const name of this.#below(`${volume}/`)) {
       if (!name.endsWith('/xl.meta') && !name.endsWith('/xl.json')) continue
       const path = name.slice(volume.length + 1, name.lastIndexOf('/'))
-      keys.push([decode(path), path])
+      keys.push([decodeKey(path), path])
     }
     keys.sort((a, b) => compareUtf8(a[0], b[0]))
     this.#sorted = { volume, keys }
     return keys
   }
-}
-
-function decode(path: string): string {
-  return path.endsWith(DIRECTORY_SUFFIX) ? `${path.slice(0, -DIRECTORY_SUFFIX.length)}/` : path
 }
 
 function dataDirOf(meta: XlMeta, versionId: string): string | undefined {

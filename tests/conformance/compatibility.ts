@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { REPOSITORY } from '../lib/programs.ts'
 import { DIFFERENCES } from './differences.ts'
-import { EXCEPTIONS } from './exceptions.ts'
 import type { Outcome } from './run-rules.ts'
 
 const PAGE = join(REPOSITORY, 'docs/compatibility.md')
@@ -22,12 +21,6 @@ export function unexplained(outcomes: readonly Outcome[]): readonly Outcome[] {
     const exact = DIFFERENCES.some(({ rules }) => rules.includes(title))
     return failure === undefined ? exact : reasonOf(title) === undefined
   })
-}
-
-/** Rules that Cairn fails without being excepted, and excepted ones that it passes. */
-export function surprises(outcomes: readonly Outcome[]): readonly Outcome[] {
-  const excepted = new Set(EXCEPTIONS.flatMap(({ rules }) => rules))
-  return outcomes.filter(({ title, failure }) => (failure !== undefined) !== excepted.has(title))
 }
 
 /** Writes the differences of a run into the page, by reason. */

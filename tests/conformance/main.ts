@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util'
 import { startServer } from '../lib/server.ts'
 import { TemporaryFolder } from '../lib/temporary.ts'
-import { surprises, unexplained, writeCompatibility } from './compatibility.ts'
+import { unexplained, writeCompatibility } from './compatibility.ts'
 import { runRules, type Outcome } from './run-rules.ts'
 import { titleOf } from './rule.ts'
 import { RULES } from './rules.ts'
@@ -67,11 +67,7 @@ function report(outcomes: readonly Outcome[]): number {
     for (const outcome of outcomes) console.log(JSON.stringify(outcome))
   }
   const failed = outcomes.filter((outcome) => outcome.failure !== undefined)
-  const wrong = values.minio
-    ? unexplained(outcomes)
-    : values.endpoint === undefined
-      ? surprises(outcomes)
-      : failed
+  const wrong = values.minio ? unexplained(outcomes) : failed
   if (!values.json) {
     for (const { title, failure } of wrong)
       console.log(`FAIL ${title}\n     ${failure ?? 'passes, though the tables say that it fails'}`)

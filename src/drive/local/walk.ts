@@ -1,8 +1,10 @@
 import { compareUtf8 } from '#base/bytes'
 import { DriveError, type WalkEntry, type WalkReply, type WalkRequest } from '../drive.ts'
+import { encodeFolder, encodeKey } from '../key-path.ts'
 import type { DriveContext } from './drive-context.ts'
 import { systemErrorCode } from './file-system.ts'
 import { readMetadataFile, XL_JSON, XL_META } from './metadata-file.ts'
+import { firstIndex, groupAt, itemsFrom, type Item } from './walk-items.ts'
 
 /**
  * A seekable walk over the keys of a volume, in the order of decoded names by UTF-8 bytes.
@@ -14,25 +16,24 @@ import { readMetadataFile, XL_JSON, XL_META } from './metadata-file.ts'
  *   d          ── item `d`   (key)     and item `d/` (below)
  *   d__XLDIR__ ── item `d/`  (key, directory object; before the item that goes below)
  *
- * Whether an item exists (has metadata, has anything below) is looked up only when the walk reaches it.
+ * A segment too long for a name goes on in a directory `<piece>~~more` (`../key-path.ts`). Its keys sort among the names of
+ * the directory that begin with the same piece: both are taken together where the walk meets the piece.
+ *
+ * Whether an item exists (has metadata, has anything below) is looked up only when the walk reaches it. Directories are
+ * read by their names; the path of a key is always the one that `encodeKey` gives, so that what a walk names can be read.
  */
 
-const DIRECTORY_SUFFIX = '__XLDIR__'
 /** Sorted listings kept: one for each level of a deep walk, and some more. */
 const LISTINGS_MAX = 64
 /** Names in kept listings: memory bound. */
 const LISTING_NAMES_MAX = 2_000_000
+/** Shorter listings are read anew: they must not push out those of the directories they lie in. */
+const LISTING_NAMES_MIN = 16
 /** A directory that changed so recently may change again without a new modification time. */
 const SETTLED_NS = 100_000_000n
 /** Links of a directory without sub-directories, on file systems that count them: ext, xfs, tmpfs. */
 const LEAF_LINKS = 2
 const COUNTING_TYPES: ReadonlySet<string> = new Set(['ef53', '58465342', '1021994'])
-
-interface Item {
-  /** Relative to the directory: `d`, or `d/` with `isBelow` or for a directory object. */
-  readonly name: string
-  readonly kind: 'key' | 'directoryObject' | 'below'
-}
 
 interface Listing {
   readonly modifiedNs: bigint
@@ -101,7 +102,8 @@ export class Walker {
   }
 
   #keep(directory: string, listing: Listing): void {
-    if (listing.items.length > LISTING_NAMES_MAX) return
+    const { length } = listing.items
+    if (length < LISTING_NAMES_MIN || length > LISTING_NAMES_MAX) return
     this.#listings.set(directory, listing)
     this.#listedNames += listing.items.length
     for (const [oldest, { items }] of this.#listings) {
@@ -110,22 +112,6 @@ export class Walker {
       this.#listedNames -= items.length
     }
   }
-}
-
-function itemsFrom(names: readonly string[]): readonly Item[] {
-  const items: Item[] = []
-  for (const name of names) {
-    if (name.endsWith(DIRECTORY_SUFFIX)) {
-      items.push({ name: `${name.slice(0, -DIRECTORY_SUFFIX.length)}/`, kind: 'directoryObject' })
-    } else {
-      items.push({ name, kind: 'key' }, { name: `${name}/`, kind: 'below' })
-    }
-  }
-  return items.sort(
-    (a, b) =>
-      compareUtf8(a.name, b.name) ||
-      (a.kind === 'directoryObject' ? -1 : b.kind === 'directoryObject' ? 1 : 0),
-  )
 }
 
 class Walk {
@@ -161,20 +147,24 @@ class Walk {
   #visitDirectoryObject(base: string): void {
     const { prefix, startAfter } = this.#request
     if (prefix !== base || (startAfter !== '' && compareUtf8(base, startAfter) <= 0)) return
-    this.#emitKey(base, `${base.slice(0, -1)}${DIRECTORY_SUFFIX}`)
+    this.#emitKey(base)
   }
 
-  /** Emits what lies in one directory; `base` is its key with a trailing slash, or empty. */
+  /** Emits what lies in one directory; `base` is what its keys begin with: nothing, or a text with a slash at its end. */
   #visit(base: string): void {
+    this.#visitItems(base, this.#itemsBelow(base))
+  }
+
+  #visitItems(base: string, items: readonly Item[]): void {
     const { prefix, startAfter, recursive } = this.#request
-    const items = this.#itemsOf(`${this.#volumePath}/${base}`.slice(0, -1))
     const rest = prefix.length > base.length ? prefix.slice(base.length) : ''
     // Below the prefix's directory every name counts; in it only those that continue the prefix.
     let index = firstIndex(items, base, startAfter, rest)
     for (; index < items.length && !this.#isStopped; index++) {
       const item = items[index]
       if (item === undefined) return
-      if (rest !== '' && !item.name.startsWith(rest)) {
+      const leadsToRest = item.kind === 'continued' && rest.startsWith(item.name)
+      if (rest !== '' && !leadsToRest && !item.name.startsWith(rest)) {
         if (compareUtf8(item.name, rest) > 0) return
         continue
       }
@@ -183,17 +173,27 @@ class Walk {
         return
       }
       const key = base + item.name
-      if (item.kind === 'below') {
+      if (item.kind === 'continued') {
+        const group = groupAt(items, index, this.#itemsBelow(key))
+        this.#visitItems(key, group.items)
+        index = group.end - 1
+      } else if (item.kind === 'below') {
         if (recursive) this.#visit(key)
         else this.#emitPrefix(key)
       } else if (startAfter === '' || compareUtf8(key, startAfter) > 0) {
-        const path = item.kind === 'key' ? key : `${key.slice(0, -1)}${DIRECTORY_SUFFIX}`
-        this.#emitKey(key, path)
+        this.#emitKey(key)
       }
     }
   }
 
-  #emitKey(key: string, path: string): void {
+  #itemsBelow(base: string): readonly Item[] {
+    return this.#itemsOf(
+      base === '' ? this.#volumePath : `${this.#volumePath}/${encodeFolder(base)}`,
+    )
+  }
+
+  #emitKey(key: string): void {
+    const path = encodeKey(key)
     if (!this.#request.metadata) {
       if (this.#hasMetadata(path)) this.#entries.push({ name: key, isPrefix: false })
       return
@@ -229,52 +229,30 @@ class Walk {
 
   /** The first key below `base`, if there is any. Left-over empty directories and data directories do not count. */
   #firstKey(base: string): string | undefined {
-    for (const item of this.#itemsOf(`${this.#volumePath}/${base.slice(0, -1)}`)) {
+    return this.#firstKeyOf(base, this.#itemsBelow(base))
+  }
+
+  #firstKeyOf(base: string, items: readonly Item[]): string | undefined {
+    for (let index = 0; index < items.length; index++) {
+      const item = items[index]
+      if (item === undefined) return undefined
       const key = base + item.name
-      if (item.kind === 'below') {
-        const below = this.#firstKey(key)
-        if (below !== undefined) return below
-      } else {
-        const path = item.kind === 'key' ? key : `${key.slice(0, -1)}${DIRECTORY_SUFFIX}`
-        if (this.#hasMetadata(path)) return key
-      }
+      let found: string | undefined
+      if (item.kind === 'continued') {
+        const group = groupAt(items, index, this.#itemsBelow(key))
+        found = this.#firstKeyOf(key, group.items)
+        index = group.end - 1
+      } else if (item.kind === 'below') found = this.#firstKey(key)
+      else if (this.#hasMetadata(encodeKey(key))) found = key
+      if (found !== undefined) return found
     }
     return undefined
   }
 }
 
-/** First item of a directory that may matter after `startAfter` and from `rest` on. */
-function firstIndex(
-  items: readonly Item[],
-  base: string,
-  startAfter: string,
-  rest: string,
-): number {
-  // The item that leads to `startAfter` still matters: more may lie below it.
-  const position = startAfter.startsWith(base) ? startAfter.slice(base.length) : ''
-  const slash = position.indexOf('/')
-  const component = slash < 0 ? position : position.slice(0, slash + 1)
-  const isAllAfter = startAfter === '' || compareUtf8(base, startAfter) > 0
-  if (!isAllAfter && !startAfter.startsWith(base)) return items.length
-  const from = compareUtf8(component, rest) > 0 ? component : rest
-  let low = 0
-  let high = items.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const name = items[middle]?.name ?? ''
-    if (compareUtf8(name, from) < 0) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-/** A prefix with components that no path can have holds nothing. */
+/** A prefix with segments that no key can have holds nothing. */
 function isWalkable(base: string): boolean {
   return base
-    .slice(0, -1)
     .split('/')
-    .every(
-      (component) =>
-        component !== '' && component !== '.' && component !== '..' && !component.includes('\0'),
-    )
+    .every((segment) => segment !== '.' && segment !== '..' && !segment.includes('\0'))
 }

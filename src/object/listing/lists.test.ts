@@ -1,10 +1,10 @@
-import { encodeKey } from '#drive/key-path'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom, type Random } from '#base/random'
 import { systemClock } from '#base/clock'
 import { Codec } from '#codec/codec'
 import { createCodecSeed } from '#codec/arena'
+import { encodeKey } from '#drive/key-path'
 import {
   expected,
   metaOf,

@@ -1,4 +1,5 @@
 /** Lists over real directories. */
+import { encodeKey } from '#drive/key-path'
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +19,6 @@ import {
   shownIn,
   type Model,
 } from '#testing/list-model'
-import { encodeKey } from '../placement.ts'
 import { Patience } from '../quorum/patience.ts'
 import { listObjects, listVersions } from './lists.ts'
 import { WalkSource } from './walk-source.ts'
@@ -58,31 +58,62 @@ async function store(bucket: string, model: Model): Promise<void> {
 
 test('lists of real directories equal a sorted list', async () => {
   for (let round = 0; round < 15; round++) {
-    const bucket = `bucket-${round}`
     const model = randomModel(random, round % 3 === 0 ? 0 : 40)
-    await store(bucket, model)
-    for (let query = 0; query < 10; query++) {
-      const request = {
-        prefix: randomText(random, 2),
-        delimiter: ['', '/', '/', '-', 'a/'][random.below(5)] ?? '',
-        startAfter: random.below(3) === 0 ? '' : randomText(random, 4),
-      }
-      const options = { isUnversioned: round % 3 === 0 }
-      const context = JSON.stringify({ round, request, keys: [...model.keys()] })
-      const limit = 1 + random.below(6)
-      const objects: string[] = []
-      for (let { startAfter } = request; ; ) {
-        const page = await listObjects(source, bucket, { ...request, startAfter, limit }, options)
-        objects.push(...shownIn(page))
-        if (!page.isTruncated) break
-        startAfter = page.nextMarker
-      }
-      assert.deepEqual(objects, expected(model, 'objects', request), context)
-      const versions = await listVersions(source, bucket, { ...request, limit: 1000 }, options)
-      assert.deepEqual(shownIn(versions), expected(model, 'versions', request), context)
-    }
+    await compareLists(`bucket-${round}`, model, round, () => ({
+      prefix: randomText(random, 2),
+      delimiter: ['', '/', '/', '-', 'a/'][random.below(5)] ?? '',
+      startAfter: random.below(3) === 0 ? '' : randomText(random, 4),
+    }))
   }
 })
+
+test('segments around the length of a file name sort among one another', async () => {
+  const pieces = ['l', 'l', 'é', '😀', '/', '!', '~', 'l'.repeat(7), '~~more', '!'.repeat(240)]
+  const text = (): string => {
+    let made = random.below(9) === 0 ? '' : 'l'.repeat(237 + random.below(3))
+    for (let i = random.below(6); i > 0; i--) made += pieces[random.below(pieces.length)] ?? ''
+    return made
+  }
+  for (let round = 0; round < 12; round++) {
+    const model = new Map(Array.from({ length: 25 }, () => [text() || '/', oneVersion()] as const))
+    const keys = [...model.keys()]
+    const near = (): string => {
+      const key = keys[random.below(keys.length)] ?? ''
+      const cut = random.below(3) === 0 ? key : key.slice(0, 236 + random.below(key.length + 9))
+      return cut.isWellFormed() ? cut : ''
+    }
+    await compareLists(`long-${round}`, model, round, () => ({
+      prefix: random.below(2) === 0 ? '' : near(),
+      delimiter: ['', '/', '/', 'é', '~'][random.below(5)] ?? '',
+      startAfter: random.below(3) === 0 ? '' : near(),
+    }))
+  }
+})
+
+async function compareLists(
+  bucket: string,
+  model: Model,
+  round: number,
+  next: () => { prefix: string; delimiter: string; startAfter: string },
+): Promise<void> {
+  await store(bucket, model)
+  for (let query = 0; query < 10; query++) {
+    const request = next()
+    const options = { isUnversioned: round % 3 === 0 }
+    const context = JSON.stringify({ round, request, keys: [...model.keys()] })
+    const limit = 1 + random.below(6)
+    const objects: string[] = []
+    for (let { startAfter } = request; ; ) {
+      const page = await listObjects(source, bucket, { ...request, startAfter, limit }, options)
+      objects.push(...shownIn(page))
+      if (!page.isTruncated) break
+      startAfter = page.nextMarker
+    }
+    assert.deepEqual(objects, expected(model, 'objects', request), context)
+    const versions = await listVersions(source, bucket, { ...request, limit: 1000 }, options)
+    assert.deepEqual(shownIn(versions), expected(model, 'versions', request), context)
+  }
+}
 
 test('pages of 3,000 siblings and a folder of 50 levels joined equal the whole', async () => {
   const model = new Map(

@@ -1,5 +1,6 @@
 import { concatBytes, equalBytes, utf8 } from '#base/bytes'
 import { DriveError, MULTIPART_VOLUME, type Drive, type DriveReply } from '#drive/drive'
+import { encodeKey } from '#drive/key-path'
 import type { ObjectVersion } from '#drive/xl-meta'
 import type { EngineContext } from '../context.ts'
 import { noReadQuorum, noWriteQuorum } from '../errors.ts'
@@ -12,7 +13,7 @@ import {
   type PartInfo,
   type UploadInfo,
 } from '../object.ts'
-import { deleteQuorumOf, encodeKey, writeQuorumOf } from '../placement.ts'
+import { deleteQuorumOf, writeQuorumOf } from '../placement.ts'
 import { commitUnderLock, newId } from '../put.ts'
 import { NULL_VERSION, type CommitPlan } from '../set/set.ts'
 import { sealedMetadata, shownInfo } from '../shown-etag.ts'

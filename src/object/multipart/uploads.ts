@@ -1,6 +1,7 @@
 import { assert } from '#base/assert'
 import { utf8 } from '#base/bytes'
 import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
+import { encodeKey } from '#drive/key-path'
 import { encodePartMeta, type PartMeta } from '#drive/part-meta'
 import type { ObjectVersion } from '#drive/xl-meta'
 import { EncryptionError } from '#encryption/encryption'
@@ -15,7 +16,7 @@ import type {
   UploadInfo,
   VersioningState,
 } from '../object.ts'
-import { checkKey, encodeKey, writeQuorumOf } from '../placement.ts'
+import { checkKey, writeQuorumOf } from '../placement.ts'
 import { chooseParity, etagOf, newId } from '../put.ts'
 import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
 import { NULL_VERSION } from '../set/set.ts'

@@ -1,4 +1,5 @@
 /** Repairs what MinIO left damaged. Skipped where these drives are absent. */
+import { encodeKey } from '#drive/key-path'
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
@@ -7,7 +8,6 @@ import { test, type TestContext } from 'node:test'
 import { EngineFixture, testCodec } from '#testing/engine-fixture'
 import { goldenSkip, loadGolden } from '#testing/golden-memory'
 import { ObjectError } from '../object.ts'
-import { encodeKey } from '../placement.ts'
 import { repairKey, type RepairResult } from './repair-object.ts'
 import { filesOf, foldersFor, localDrive, setOf, writeFolder } from './testing/repair-fixture.ts'
 

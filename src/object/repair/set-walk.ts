@@ -1,6 +1,6 @@
 import { compareUtf8 } from '#base/bytes'
 import { DriveError, META_VOLUME, type Drive, type WalkEntry } from '#drive/drive'
-import { encodeKey } from '../placement.ts'
+import { encodeKey } from '#drive/key-path'
 import { fanOut } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 

@@ -6,9 +6,10 @@ import {
   type DriveReply,
   type DriveResult,
 } from '#drive/drive'
+import { decodeKey } from '#drive/key-path'
 import { encodeObjectVersion, withShardIndex, type ObjectVersion } from '#drive/xl-meta'
 import { writeErrorOf, noWriteQuorum } from '../errors.ts'
-import { decodeKey, writeQuorumOf } from '../placement.ts'
+import { writeQuorumOf } from '../placement.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import { NOT_IN_TIME, type AskOptions, type Late } from '../quorum/patience.ts'
 import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
