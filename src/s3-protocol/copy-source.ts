@@ -1,6 +1,6 @@
-import { checkKey } from './names.ts'
+import { checkKey, hasDotSegment, isBucketName } from './names.ts'
 import { decodePercent } from './percent.ts'
-import { S3Error } from './s3-error.ts'
+import { invalidArgument, type S3Error } from './s3-error.ts'
 
 export interface CopySourceName {
   readonly bucket: string
@@ -16,21 +16,26 @@ export function parseCopySource(header: string): CopySourceName {
   const at = header.lastIndexOf(VERSION)
   const path = at < 0 ? header : header.slice(0, at)
   const decoded = decodePercent(path, { plusIsBlank: false })
-  if (!decoded.ok) throw missingName()
+  if (!decoded.ok) {
+    throw invalidArgument('x-amz-copy-source', header, 'Invalid copy source encoding')
+  }
   const name = decoded.text.startsWith('/') ? decoded.text.slice(1) : decoded.text
   const slash = name.indexOf('/')
-  if (slash <= 0 || slash === name.length - 1) throw missingName()
-  const key = name.slice(slash + 1)
+  const bucket = slash < 0 ? name : name.slice(0, slash)
+  const key = slash < 0 ? '' : name.slice(slash + 1)
+  if (!isBucketName(bucket)) {
+    throw invalidArgument('x-amz-copy-source', header, 'Invalid copy source bucket name')
+  }
+  if (key === '' || hasDotSegment(key)) throw invalidCopySource(key)
   checkKey(key)
   return {
-    bucket: name.slice(0, slash),
+    bucket,
     key,
     versionId: at < 0 ? undefined : header.slice(at + VERSION.length),
   }
 }
 
-function missingName(): S3Error {
-  return new S3Error('InvalidArgument', {
-    message: 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey.',
-  })
+/** The error of a source that names no key. */
+export function invalidCopySource(key: string): S3Error {
+  return invalidArgument('x-amz-copy-source', key, 'Invalid copy source object key')
 }

@@ -38,7 +38,8 @@ const SHAPE = fields({
       AllowedMethod: many(text(), 1),
       AllowedHeader: many(text(/^\S[\s\S]*$/)),
       ExposeHeader: many(text(/^\S[\s\S]*$/)),
-      MaxAgeSeconds: optional(text(/^\d{1,9}$/)),
+      // AWS takes negative ages too: browsers keep the answer for no time.
+      MaxAgeSeconds: optional(text(/^-?\d{1,9}$/)),
     }),
     1,
     RULES_MAX,
@@ -55,7 +56,7 @@ export function parseCors(root: XmlElement): readonly CorsRule[] {
     const exposed = textsOf(rule, 'ExposeHeader')
     for (const method of methods) checkMethod(method)
     for (const origin of origins) checkWildcard('AllowedOrigin', origin)
-    for (const header of headers) checkWildcard('AllowedHeader', header)
+    for (const header of headers) checkAllowed(header)
     for (const header of exposed) checkExposed(header)
     const maxAge = rule.childText('MaxAgeSeconds')
     return {
@@ -86,6 +87,17 @@ function checkWildcard(name: string, value: string): void {
   throw invalid(`${name} "${value}" can not have more than one wildcard.`)
 }
 
+/** A name of a header, with at most one `*`. */
+function checkAllowed(header: string): void {
+  checkWildcard('AllowedHeader', header)
+  if (!HEADER_NAME.test(header)) {
+    throw invalid(`AllowedHeader "${header}" contains invalid character.`)
+  }
+}
+
+/** What the name of a header may hold. */
+export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
+
 /** These go into a header of every reply: only what a header name may hold. */
 function checkExposed(header: string): void {
   if (header.includes('*')) {
@@ -93,7 +105,7 @@ function checkExposed(header: string): void {
       `ExposeHeader "${header}" contains wildcard. We currently do not support wildcard for ExposeHeader.`,
     )
   }
-  if (!/^[A-Za-z0-9!#$%&'+.^_`|~-]+$/.test(header)) {
+  if (!HEADER_NAME.test(header)) {
     throw invalid(`ExposeHeader "${header}" contains invalid character.`)
   }
 }

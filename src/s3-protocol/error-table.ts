@@ -22,7 +22,7 @@ export const S3_ERRORS = {
     400,
     'Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
   ],
-  BadDigest: [400, 'The Content-Md5 you specified did not match what we received.'],
+  BadDigest: [400, 'The Content-MD5 you specified did not match what we received.'],
   BadRequest: [400, '400 BadRequest'],
   BadTableName: [400, 'The table name is not supported'],
   BucketAlreadyExists: [
@@ -77,6 +77,10 @@ export const S3_ERRORS = {
   InternalError: [500, 'We encountered an internal error, please try again.'],
   InvalidAccessKeyId: [403, 'The AWS Access Key Id you provided does not exist in our records.'],
   InvalidArgument: [400, 'Invalid argument'],
+  InvalidBucketAclWithObjectOwnership: [
+    400,
+    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+  ],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
   InvalidBucketState: [409, 'Object Lock configuration cannot be enabled on existing buckets'],
   InvalidColumnIndex: [
@@ -169,6 +173,10 @@ export const S3_ERRORS = {
   LambdaFunctionStatusError: [400, 'The lambda function status is not a number.'],
   LexerInvalidIONLiteral: [400, 'The SQL expression contains an invalid operator.'],
   LikeInvalidInputs: [400, 'Invalid argument given to the LIKE clause in the SQL expression.'],
+  MalformedACLError: [
+    400,
+    'The XML you provided was not well-formed or did not validate against our published schema.',
+  ],
   MalformedDate: [
     400,
     'Invalid date format header, expected to be in ISO8601, RFC1123 or RFC1123Z time format.',
@@ -190,6 +198,7 @@ export const S3_ERRORS = {
     400,
     "You've exceeded the limit on the number of versions you can create on this object",
   ],
+  MaxMessageLengthExceeded: [400, 'Your request was too big.'],
   MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
@@ -202,12 +211,12 @@ export const S3_ERRORS = {
     400,
     'Some headers in the query are missing from the file. Check the file and try again.',
   ],
-  MissingRequestBodyError: [411, 'Request body is empty.'],
+  MissingRequestBodyError: [411, 'Request Body is empty'],
   MissingRequiredParameter: [
     400,
     'The SelectRequest entity is missing a required parameter. Check the service documentation and try again.',
   ],
-  MissingSecurityHeader: [400, 'Your request was missing a required header'],
+  MissingSecurityHeader: [400, 'Your request was missing a required header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist.'],
   NoSuchBucketLifecycle: [404, 'The bucket lifecycle configuration does not exist.'],
   NoSuchBucketPolicy: [404, 'The bucket policy does not exist.'],
@@ -307,6 +316,7 @@ export const S3_ERRORS = {
   ],
   UnsupportedRangeHeader: [400, 'Range header is not supported for this operation.'],
   UnsupportedSqlOperation: [400, 'Encountered an unsupported SQL operation.'],
+  UnexpectedContent: [400, 'This request does not support content.'],
   ValueParseFailure: [400, 'Time stamp parse failure in the SQL expression.'],
   XAmzContentChecksumMismatch: [
     400,

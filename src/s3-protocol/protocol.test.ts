@@ -213,14 +213,14 @@ test('ranges', () => {
     'bytes=1',
     '',
     'bytes=--1',
+    'bytes=5-4',
   ]) {
     assert.deepEqual(parseRange(text), { kind: 'all' }, text)
   }
-  for (const text of ['bytes=5-4', 'bytes=-0'])
-    assert.equal(
-      codeOf(() => parseRange(text)),
-      'InvalidRange',
-    )
+  assert.equal(
+    codeOf(() => parseRange('bytes=-0')),
+    'InvalidRange',
+  )
   const huge = parseRange('bytes=9999999999999999999-')
   assert.ok(huge.kind === 'from' && Number.isSafeInteger(huge.start))
 })
@@ -245,7 +245,7 @@ test('copy sources', () => {
   }
   assert.equal(
     codeOf(() => parseCopySource('box/../other/key')),
-    'XMinioInvalidResourceName',
+    'InvalidArgument',
   )
 })
 

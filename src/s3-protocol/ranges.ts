@@ -8,7 +8,7 @@ export type ByteRange =
 
 const RANGE = /^bytes=(\d{0,19})-(\d{0,19})$/
 
-/** Reads `Range` (s3-api.md 3.9). Other units, several ranges and bad syntax mean everything; `bytes=9-3` and `bytes=-0` are 416 `InvalidRange`. */
+/** Reads `Range` (s3-api.md 3.9). Other units, several ranges, bad syntax and `bytes=9-3` mean everything; `bytes=-0` is 416 `InvalidRange`. */
 export function parseRange(text: string): ByteRange {
   const match = RANGE.exec(text.trim())
   const [, first = '', last = ''] = match ?? []
@@ -21,7 +21,7 @@ export function parseRange(text: string): ByteRange {
   const start = numberOf(first)
   if (last === '') return { kind: 'from', start }
   const end = numberOf(last)
-  if (end < start) throw new S3Error('InvalidRange')
+  if (end < start) return { kind: 'all' }
   return { kind: 'from', start, end }
 }
 

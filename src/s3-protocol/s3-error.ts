@@ -35,3 +35,14 @@ export class S3Error extends Error {
     this.headers = options.headers ?? []
   }
 }
+
+/** 400 `InvalidArgument` that names the argument and what it was. */
+export function invalidArgument(name: string, value: string, message: string): S3Error {
+  return new S3Error('InvalidArgument', {
+    message,
+    elements: [
+      ['ArgumentName', name],
+      ['ArgumentValue', value],
+    ],
+  })
+}

@@ -1,7 +1,7 @@
 /** Website documents of buckets (s3-api.md 4.15.1). */
 import { S3Error } from './s3-error.ts'
 import type { XmlElement } from './xml-parser.ts'
-import { checkDocument, fields, many, oneOf, optional, required, text } from './xml-shape.ts'
+import { checkDocument, fields, many, optional, required, text } from './xml-shape.ts'
 
 export interface WebsiteRedirect {
   readonly hostName: string | undefined
@@ -29,9 +29,15 @@ export type Website =
     }
 
 const RULES_MAX = 50
+/** Those that HTTP gives a meaning: a browser follows no others. */
+const REDIRECT_CODES = new Set([301, 302, 303, 305, 307, 308])
+const ERROR_CODES = new Set([
+  400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 500,
+  501, 502, 503, 504, 505,
+])
 const KEY_MAX = 1024
 const DEFAULT_STATUS = 301
-const PROTOCOL = oneOf('http', 'https')
+const PROTOCOL = text()
 /** Into a header it goes: a name or an address, with a port at most. */
 const HOST = text(/^[A-Za-z0-9._:[\]-]{1,255}$/)
 // oxlint-disable-next-line no-control-regex -- these are what must not be there
@@ -76,9 +82,8 @@ export function parseWebsite(root: XmlElement): Website {
   checkDocument(root, 'WebsiteConfiguration', SHAPE)
   const all = root.child('RedirectAllRequestsTo')
   if (all !== undefined) {
-    if (root.children().length > 1) {
-      throw invalid('RedirectAllRequestsTo cannot be provided in conjunction with other elements.')
-    }
+    if (root.children().length > 1) throw new S3Error('MalformedXML')
+    checkProtocol(all.childText('Protocol'))
     return {
       kind: 'redirect',
       hostName: all.childText('HostName') ?? '',
@@ -108,14 +113,10 @@ export function parseWebsite(root: XmlElement): Website {
 
 function parseRule(rule: XmlElement): RoutingRule {
   const condition = rule.child('Condition')
-  if (condition?.children().length === 0) {
-    throw new S3Error('InvalidRequest', {
-      message:
-        'Condition cannot be empty. To redirect all requests without a condition, the condition element should not be present.',
-    })
-  }
+  if (condition?.children().length === 0) throw new S3Error('MalformedXML')
   const error = condition?.childText('HttpErrorCodeReturnedEquals')
-  if (error !== undefined && !/^[45]\d\d$/.test(error)) {
+  if (error !== undefined && !/^\d{1,9}$/.test(error)) throw new S3Error('MalformedXML')
+  if (error !== undefined && !ERROR_CODES.has(Number(error))) {
     throw new S3Error('InvalidRequest', {
       message: `The provided HTTP error code (${error}) is not valid. Valid codes are 4XX or 5XX.`,
     })
@@ -125,6 +126,14 @@ function parseRule(rule: XmlElement): RoutingRule {
     errorStatus: error === undefined ? undefined : Number(error),
     redirect: parseRedirect(rule.child('Redirect')),
   }
+}
+
+function checkProtocol(protocol: string | undefined): void {
+  if (protocol === undefined || protocol === 'http' || protocol === 'https') return
+  throw new S3Error('InvalidRequest', {
+    message:
+      'Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.',
+  })
 }
 
 function parseRedirect(redirect: XmlElement | undefined): WebsiteRedirect {
@@ -137,7 +146,9 @@ function parseRedirect(redirect: XmlElement | undefined): WebsiteRedirect {
     })
   }
   const code = redirect.childText('HttpRedirectCode')
-  if (code !== undefined && (!/^30[1-8]$/.test(code) || code === '304')) {
+  checkProtocol(redirect.childText('Protocol'))
+  if (code !== undefined && !/^\d{1,9}$/.test(code)) throw new S3Error('MalformedXML')
+  if (code !== undefined && !REDIRECT_CODES.has(Number(code))) {
     throw new S3Error('InvalidRequest', {
       message: `The provided HTTP redirect code (${code}) is not valid. Valid codes are 3XX except 300.`,
     })

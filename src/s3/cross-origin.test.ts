@@ -170,7 +170,11 @@ const REFUSED: readonly (readonly [string, string])[] = [
     rule(['AllowedOrigin', '*'], ['AllowedMethod', 'GET'], ['ExposeHeader', 'a: b']),
     'InvalidRequest',
   ],
-  [rule(['AllowedOrigin', '*'], ['AllowedMethod', 'GET'], ['MaxAgeSeconds', '-1']), 'MalformedXML'],
+  [rule(['AllowedOrigin', '*'], ['AllowedMethod', 'GET'], ['MaxAgeSeconds', 'x']), 'MalformedXML'],
+  [
+    rule(['AllowedOrigin', '*'], ['AllowedMethod', 'GET'], ['AllowedHeader', 'a b']),
+    'InvalidRequest',
+  ],
   [rule(['ID', 'x'.repeat(256)], ['AllowedOrigin', '*'], ['AllowedMethod', 'GET']), 'MalformedXML'],
   [rule(['AllowedOrigin', '*'], ['AllowedMethod', 'GET']).repeat(101), 'MalformedXML'],
 ]

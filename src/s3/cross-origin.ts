@@ -6,6 +6,7 @@ import { type BucketMetadata, type ObjectEngine, ObjectError } from '#object/obj
 import type { HttpRequest } from '#http/http'
 import {
   CORS_METHODS,
+  HEADER_NAME,
   type CorsMatch,
   type CorsQuestion,
   type CorsRule,
@@ -13,6 +14,7 @@ import {
   parseCors,
 } from '#s3-protocol/cors'
 import { matchesWildcard } from '#iam/wildcard'
+import { headerValueText } from '#s3-protocol/percent'
 import { isBucketName } from '#s3-protocol/names'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
@@ -47,6 +49,7 @@ export class CrossOrigin {
   /** The answer to OPTIONS. `BadRequest`, `AccessForbidden` by the rules of a bucket. */
   async preflight(request: HttpRequest, bucket: string): Promise<PreflightReply> {
     const rules = await this.#rulesOf(bucket)
+    if (bucket !== '') checkPreflight(request)
     return rules === undefined ? this.#globalPreflight(request) : bucketPreflight(request, rules)
   }
 
@@ -119,9 +122,9 @@ function storedRules(content: Uint8Array): readonly CorsRule[] {
   }
 }
 
-function bucketPreflight(request: HttpRequest, rules: readonly CorsRule[]): PreflightReply {
-  const origin = request.header('origin')
-  if (origin === undefined) {
+/** A question that no browser asks is a mistake, whatever the rules are. 400 `BadRequest`. */
+function checkPreflight(request: HttpRequest): void {
+  if ((request.header('origin') ?? '') === '') {
     throw new S3Error('BadRequest', {
       message: 'Insufficient information. Origin request header needed.',
     })
@@ -132,6 +135,19 @@ function bucketPreflight(request: HttpRequest, rules: readonly CorsRule[]): Pref
       message: `Invalid Access-Control-Request-Method: ${method}`,
     })
   }
+  const asked = request.header('access-control-request-headers') ?? ''
+  for (const name of asked.split(',')) {
+    const isGood = name.trim() === '' || HEADER_NAME.test(name.trim())
+    if (isGood) continue
+    throw new S3Error('BadRequest', {
+      message: `Access-Control-Request-Headers "${headerValueText(name)}" contains invalid character.`,
+    })
+  }
+}
+
+function bucketPreflight(request: HttpRequest, rules: readonly CorsRule[]): PreflightReply {
+  const origin = request.header('origin') ?? ''
+  const method = request.header('access-control-request-method') ?? ''
   const question = questionOf(request, origin, method)
   const match = matchCors(rules, question)
   if (match === undefined) throw new S3Error('AccessForbidden')

@@ -481,7 +481,8 @@ test('preflights and the cross-domain file are answered', async () => {
   assert.equal(preflight.status, 204)
   assert.equal(preflight.headers.get('access-control-allow-origin'), 'https://app')
   assert.equal(preflight.headers.get('access-control-allow-methods'), 'PUT')
-  assert.equal((await send(anonymous({ method: 'OPTIONS' }))).status, 200)
+  assert.equal((await send(anonymous({ method: 'OPTIONS' }))).code, 'BadRequest')
+  assert.equal((await send(anonymous({ method: 'OPTIONS', path: '/' }))).status, 200)
   assert.match((await send(anonymous({ path: '/crossdomain.xml' }))).text, /allow-access-from/)
 })
 

@@ -11,6 +11,7 @@ import { equalBytes, utf8 } from '#base/bytes'
 import type { HttpHandler, HttpRequest, HttpResponse } from '#http/http'
 import { ObjectError } from '#object/object'
 import type { Log } from '#observe/log'
+import { parseContentMd5, wrongContentMd5 } from '#s3-protocol/content-md5'
 import { headerValueText } from '#s3-protocol/percent'
 import { isReservedBucket } from '#s3-protocol/names'
 import { Query } from '#s3-protocol/query'
@@ -58,8 +59,6 @@ export interface FrontDoorOptions {
   readonly corsOrigins?: readonly string[] | undefined
   /** Addresses and CIDR blocks of proxies whose word about clients counts; default: none. */
   readonly trustedProxies?: readonly string[] | undefined
-  /** What these proxies take off the front of paths, such as `/s3`; default: nothing. */
-  readonly pathPrefix?: string | undefined
   /** Base domains of websites, lower case; default: no websites. */
   readonly websiteDomains?: readonly string[] | undefined
   /** `Server` header; default `MinIO`, which some clients switch on. */
@@ -117,7 +116,7 @@ class FrontDoor {
       region: services.region,
     })
     this.#authorizer = new Authorizer(services)
-    this.#proxies = new TrustedProxies(options.trustedProxies ?? [], options.pathPrefix)
+    this.#proxies = new TrustedProxies(options.trustedProxies ?? [])
     this.#crossOrigin = new CrossOrigin(services.engine, options.corsOrigins ?? ['*'])
     const replyOptions = {
       serverName: options.serverName ?? 'MinIO',
@@ -413,10 +412,9 @@ class FrontDoor {
   ): void {
     const md5 = request.header('content-md5')
     if (md5 !== undefined) {
-      const expected = decodeBase64(md5.trim())
-      if (expected?.length !== 16) throw new S3Error('InvalidDigest')
+      const expected = parseContentMd5(md5)
       const found = createHash('md5').update(document).digest()
-      if (!equalBytes(found, expected)) throw new S3Error('BadDigest')
+      if (!equalBytes(found, expected)) throw wrongContentMd5(expected, new Uint8Array(found))
     }
     if (checksums === 'object') return
     for (const name of ALGORITHMS) {

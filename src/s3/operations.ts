@@ -193,7 +193,11 @@ function settingRows(
   const [mayGet, mayPut, mayRemove = mayPut] = actions
   return [
     bucket(names[0], 'GET', get, { keys, action: mayGet }),
-    bucket(names[1], 'PUT', put, { keys, action: mayPut, body: document(128 * KIB) }),
+    bucket(names[1], 'PUT', put, {
+      keys,
+      action: mayPut,
+      body: document(128 * KIB, 'MaxMessageLengthExceeded'),
+    }),
     ...(remove === undefined
       ? []
       : [bucket(names[2] ?? '', 'DELETE', remove, { keys, action: mayRemove })]),

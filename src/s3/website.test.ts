@@ -241,14 +241,22 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ],
   [
     '<RedirectAllRequestsTo><HostName>a</HostName></RedirectAllRequestsTo><IndexDocument><Suffix>i</Suffix></IndexDocument>',
-    'InvalidArgument',
+    'MalformedXML',
   ],
   ['<RedirectAllRequestsTo><HostName>a\r\nb</HostName></RedirectAllRequestsTo>', 'MalformedXML'],
   ...[
     ['<Redirect/>', 'MalformedXML'],
     ['<Redirect><HttpRedirectCode>304</HttpRedirectCode></Redirect>', 'InvalidRequest'],
     ['<Redirect><HttpRedirectCode>200</HttpRedirectCode></Redirect>', 'InvalidRequest'],
-    ['<Redirect><Protocol>ftp</Protocol></Redirect>', 'MalformedXML'],
+    ['<Redirect><Protocol>ftp</Protocol></Redirect>', 'InvalidRequest'],
+    [
+      '<Redirect><HostName>a</HostName><HttpRedirectCode>306</HttpRedirectCode></Redirect>',
+      'InvalidRequest',
+    ],
+    [
+      '<Redirect><HostName>a</HostName><HttpRedirectCode>3xx</HttpRedirectCode></Redirect>',
+      'MalformedXML',
+    ],
     [
       '<Redirect><ReplaceKeyWith>a</ReplaceKeyWith><ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith></Redirect>',
       'InvalidRequest',

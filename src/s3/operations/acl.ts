@@ -1,7 +1,7 @@
 /** Access control lists as far as they exist: the owner has everything (s3-api.md 4.16). */
 import { textOf } from '#base/bytes'
 import type { BucketMetadata } from '#object/object'
-import { S3Error } from '#s3-protocol/s3-error'
+import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
 import { publicAccessBlockOf } from '../public-access.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
@@ -113,26 +113,61 @@ async function checkAcl(call: S3Call): Promise<void> {
   if (opensToAll && publicAccessBlockOf(metadata).blockPublicAcls) throw new S3Error('AccessDenied')
   const canned = call.request.header('x-amz-acl')
   if (canned !== undefined && !CANNED.has(canned)) {
-    throw new S3Error('InvalidArgument', { message: 'Invalid argument' })
+    throw invalidArgument('x-amz-acl', canned, 'Invalid argument')
   }
   if (isOwnerEnforced(metadata)) throw notSupported()
-  if (canned !== undefined && ACCEPTED.has(canned)) return
-  if (canned !== undefined || hasGrants(call) || !isOwnerOnly(call.document)) throw notSupported()
+  // As with Amazon: a bucket without a choice of its own takes no lists, however they are written.
+  const hasChoice = metadata.document('OwnershipControlsXML') !== undefined
+  if (!hasChoice && hasGrants(call)) throw notSupported()
+  checkForm(call, canned)
+  const isKept = canned === undefined ? isOwnerOnly(call.document) : ACCEPTED.has(canned)
+  if (!isKept) throw notSupported()
+}
+
+/** A list comes in one of three ways: its name, headers, or a document. */
+function checkForm(call: S3Call, canned: string | undefined): void {
+  const inHeaders = hasGrants(call)
+  const hasDocument = call.document.length > 0
+  if (canned !== undefined && inHeaders) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Specifying both Canned ACLs and Header Grants is not allowed.',
+    })
+  }
+  if ((canned !== undefined || inHeaders) && hasDocument) throw new S3Error('UnexpectedContent')
+  if (canned === undefined && !inHeaders && !hasDocument) throw new S3Error('MissingSecurityHeader')
+  if (hasDocument) checkPolicy(call.document)
+}
+
+const PERMISSIONS = new Set(['FULL_CONTROL', 'READ', 'READ_ACP', 'WRITE', 'WRITE_ACP'])
+const GRANTEE_TYPES = new Set(['CanonicalUser', 'Group', 'AmazonCustomerByEmail'])
+/** The parser drops attributes, and this one is only told by one. */
+const GRANTEE_TYPE = /<(?:\w+:)?Grantee\b[^>]*?\btype\s*=\s*["']([^"']*)["']/g
+
+function checkPolicy(document: Uint8Array): void {
+  const root = parseXml(document)
+  if (root.name !== 'AccessControlPolicy') throw new S3Error('MalformedACLError')
+  if ((root.child('Owner')?.childText('ID') ?? '') === '') throw new S3Error('MalformedACLError')
+  for (const grant of root.child('AccessControlList')?.children('Grant') ?? []) {
+    const grantee = grant.child('Grantee')
+    const isNamed = ['ID', 'URI', 'EmailAddress'].some((name) => grantee?.childText(name))
+    const isGood = isNamed && PERMISSIONS.has(grant.childText('Permission') ?? '')
+    if (!isGood) throw new S3Error('MalformedACLError')
+  }
+  for (const [, type = ''] of textOf(document).matchAll(GRANTEE_TYPE)) {
+    if (!GRANTEE_TYPES.has(type)) throw new S3Error('MalformedACLError')
+  }
 }
 
 /** True for a document that grants full control once, to nobody but the owner. */
 function isOwnerOnly(document: Uint8Array): boolean {
-  if (document.length === 0) throw new S3Error('MalformedXML')
-  const root = parseXml(document)
-  if (root.name !== 'AccessControlPolicy') throw new S3Error('MalformedXML')
-  const grants = root.child('AccessControlList')?.children('Grant') ?? []
+  if (document.length === 0) return false
+  const grants = parseXml(document).child('AccessControlList')?.children('Grant') ?? []
   const grantee = grants[0]?.child('Grantee')
-  const id = grantee?.childText('ID') ?? ''
   return (
     grants.length === 1 &&
     grants[0]?.childText('Permission') === 'FULL_CONTROL' &&
     grantee?.child('URI') === undefined &&
-    (id === '' || id === OWNER_ID)
+    grantee?.childText('ID') === OWNER_ID
   )
 }
 

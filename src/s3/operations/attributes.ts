@@ -24,6 +24,8 @@ type AttributeName = (typeof NAMES)[number]
 export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
   const mayRead = await call.isAllowed('s3:GetObject', call.bucket, call.key)
   if (!mayRead) throw new S3Error('AccessDenied')
+  // What is asked for matters only where there is something.
+  await call.services.engine.getBucket(call.bucket)
   const wanted = wantedAttributes(call)
   const limit = Math.min(partHeader(call, 'X-Amz-Max-Parts', PARTS_MAX), PARTS_MAX)
   const marker = partHeader(call, 'X-Amz-Part-Number-Marker', 0)
@@ -73,6 +75,7 @@ function wantedAttributes(call: S3Call): ReadonlySet<AttributeName> {
     .headerValues('x-amz-object-attributes')
     .flatMap((value) => value.split(','))
     .map((text) => text.trim())
+    .filter((text) => text !== '')
   const wanted = new Set<AttributeName>()
   for (const text of texts) {
     const name = NAMES.find((known) => known === text)

@@ -49,6 +49,10 @@ export function ownershipOfNewBucket(call: S3Call): string | undefined {
       message: `Invalid x-amz-object-ownership header: ${ownership}`,
     })
   }
+  const acl = call.request.header('x-amz-acl') ?? 'private'
+  if (ownership === 'BucketOwnerEnforced' && acl !== 'private') {
+    throw new S3Error('InvalidBucketAclWithObjectOwnership')
+  }
   return xmlDocument('OwnershipControls', [['Rule', [['ObjectOwnership', ownership]]]])
 }
 

@@ -7,7 +7,7 @@ import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { ownershipOfNewBucket } from './bucket-settings.ts'
 import { ownerField } from './listing.ts'
-import { isoDate } from './object-headers.ts'
+import { type Header, isoDate } from './object-headers.ts'
 import { booleanHeader } from './request-values.ts'
 import { BUCKET_TAGS_MAX, storeBucketTags } from './tagging.ts'
 import { type XmlField, xmlDocument } from './xml-document.ts'
@@ -110,7 +110,10 @@ export async function createBucket(call: S3Call): Promise<S3Reply> {
     const exists = error instanceof ObjectError && error.code === 'BucketExists'
     if (!exists || !force) throw error
   }
-  return { status: 200, headers: [['Location', `/${call.bucket}`]] }
+  return {
+    status: 200,
+    headers: [['Location', `/${call.bucket}`], arnHeader(call)],
+  }
 }
 
 /** Checks the location; answers the tags that the bucket is to have. */
@@ -137,7 +140,19 @@ export async function headBucket(call: S3Call): Promise<S3Reply> {
   // That there is no such bucket anybody may know.
   await call.services.engine.getBucket(call.bucket)
   if (!isAllowed) throw new S3Error('AccessDenied')
-  return { status: 200 }
+  // Without a region of its own the server answers for any: clients that ask take the default.
+  const isPlain = call.services.region === ''
+  return {
+    status: 200,
+    headers: [
+      arnHeader(call),
+      ...(isPlain ? [['x-amz-bucket-region', DEFAULT_REGION] as const] : []),
+    ],
+  }
+}
+
+function arnHeader(call: S3Call): Header {
+  return ['x-amz-bucket-arn', `arn:aws:s3:::${call.bucket}`]
 }
 
 /** `DELETE` of a bucket without sub-resource. */

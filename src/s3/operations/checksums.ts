@@ -13,6 +13,7 @@ import {
 } from '#drive/checksum-blob'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import type { DigestName, Digests, ObjectInfo, UploadInfo } from '#object/object'
+import { parseContentMd5, wrongContentMd5 } from '#s3-protocol/content-md5'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
 import { type Header } from './object-headers.ts'
@@ -24,6 +25,7 @@ export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT'
 /** Keys of the stored checksums in a version's system metadata. */
 export const CHECKSUM_KEYS: readonly string[] = [CHECKSUM_KEY, OWN_CHECKSUM_KEY]
 
+const DEFAULT_ALGORITHM = 'crc64nvme'
 const DECLARED_ALGORITHM = 'x-minio-multipart-checksum'
 const DECLARED_TYPE = 'x-minio-multipart-checksum-type'
 
@@ -115,7 +117,10 @@ export function bodyChecks(call: S3Call, fallback: DigestName | undefined): Body
   return {
     digests: algorithm === undefined ? [] : [algorithm],
     verify: (digests) => {
-      if (md5 !== undefined && !isEqual(md5, digests.get('md5'))) throw new S3Error('BadDigest')
+      const found = digests.get('md5')
+      if (md5 !== undefined && !isEqual(md5, found)) {
+        throw wrongContentMd5(md5, found ?? new Uint8Array())
+      }
       if (algorithm === undefined) return undefined
       const digest = digests.get(algorithm)
       if (digest === undefined) throw new S3Error('InternalError')
@@ -132,10 +137,7 @@ export function bodyChecks(call: S3Call, fallback: DigestName | undefined): Body
 
 function contentMd5(call: S3Call): Uint8Array | undefined {
   const text = call.request.header('content-md5')
-  if (text === undefined) return undefined
-  const digest = decodeBase64(text.trim())
-  if (digest?.length !== 16) throw new S3Error('InvalidDigest')
-  return digest
+  return text === undefined ? undefined : parseContentMd5(text)
 }
 
 /** The checksum that came with a request; its value is undefined while it is still to come as a trailer. */
@@ -276,7 +278,7 @@ export function checksumTypeOf(call: S3Call): ChecksumType | undefined {
  */
 export function undeclaredChecksum(upload: UploadInfo): DeclaredChecksum | undefined {
   if (encryptionKindOf(upload.systemMetadata) !== undefined) return undefined
-  return { algorithm: 'crc64nvme', type: 'FULL_OBJECT' }
+  return { algorithm: DEFAULT_ALGORITHM, type: 'FULL_OBJECT' }
 }
 
 /** Keeps the declaration with the upload, in the form that MinIO reads. */
@@ -299,14 +301,16 @@ export function uploadChecksum(
   return { algorithm, type: isFull ? 'FULL_OBJECT' : 'COMPOSITE' }
 }
 
-/** `Checksum…` children of a listed part. */
+/** `Checksum…` children of a listed part; what the server keeps for itself is not shown. */
 export function partChecksumFields(
   checksums: Readonly<Record<string, string>> | undefined,
+  declared: DeclaredChecksum | undefined,
 ): XmlFields {
   if (checksums === undefined) return []
   const fields: XmlField[] = []
   for (const algorithm of ALGORITHMS) {
     const value = checksums[algorithm]
+    if (declared === undefined && algorithm === DEFAULT_ALGORITHM) continue
     if (value !== undefined && value !== '') fields.push([checksumElement(algorithm), value])
   }
   return fields

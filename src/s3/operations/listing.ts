@@ -13,11 +13,10 @@ import { countParameter } from './request-values.ts'
 import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
 
 const KEYS_MAX = 1000
-const KEYS_MESSAGE = 'Argument maxKeys must be an integer between 0 and 2147483647'
 
 /** `max-keys` as it is used and echoed. */
 export function maxKeysOf(call: S3Call): number {
-  return Math.min(countParameter(call, 'max-keys', KEYS_MAX, KEYS_MESSAGE), KEYS_MAX)
+  return Math.min(countParameter(call, 'max-keys', KEYS_MAX), KEYS_MAX)
 }
 
 /** A position without the cache hint that MinIO appends; clients may bring one from before a take-over. */

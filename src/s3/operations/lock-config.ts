@@ -42,6 +42,7 @@ export const getObjectLockConfiguration = storedDocument('ObjectLockConfigXML', 
 export async function putObjectLockConfiguration(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   await engine.getBucket(call.bucket)
+  if (call.document.length === 0) throw new S3Error('MissingRequestBodyError', { status: 400 })
   const root = parseXml(call.document)
   checkDocument(root, 'ObjectLockConfiguration', SHAPE)
   checkPeriod(root)

@@ -190,7 +190,8 @@ function assembledChecksum(
     algorithm: made.algorithm,
     digest,
     fullObject: made.type === 'FULL_OBJECT',
-    parts: digests,
+    // Parts show only what their clients know of.
+    parts: declared === undefined ? [] : digests,
     partCount: stored.length,
   })
 }

@@ -25,7 +25,7 @@ const RANGE_FORM =
 
 /** `PUT ?partNumber&uploadId`. */
 export async function uploadPart(call: S3Call): Promise<S3Reply> {
-  refuseCopySource(call)
+  await refuseCopySource(call)
   const number = partNumberOf(call)
   checkBodySize(call)
   const uploadId = uploadIdOf(call)
@@ -125,7 +125,7 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
     body: xmlDocument('CopyPartResult', [
       ['LastModified', isoDate(copied.part.modifiedNs ?? call.services.clock.nowNs())],
       ['ETag', quotedEtag(copied.part.etag ?? '')],
-      ...partChecksumFields(copied.part.checksums),
+      ...partChecksumFields(copied.part.checksums, uploadChecksum(upload.userMetadata)),
     ]),
   }
 }

@@ -1,6 +1,7 @@
 /** Multipart uploads: create, abort and the two lists (s3-api.md 4.6). */
 import { ObjectError, type UploadInfo } from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
+import { parseHttpDate } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { uploadEndHeaders } from '../upload-expiry.ts'
@@ -23,9 +24,6 @@ import { writeMetadata } from './write-metadata.ts'
 import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
 
 const LIST_MAX = 1000
-const UPLOADS_MESSAGE = 'Argument max-uploads must be an integer between 0 and 2147483647'
-const PARTS_MESSAGE = 'Argument max-parts must be an integer between 0 and 2147483647'
-const PART_MARKER_MESSAGE = 'Argument partNumberMarker must be an integer.'
 
 /** `POST ?uploads`: metadata, tags, class, lock and checksum algorithm of the object are fixed here. */
 export async function createMultipartUpload(call: S3Call): Promise<S3Reply> {
@@ -64,8 +62,22 @@ export async function createMultipartUpload(call: S3Call): Promise<S3Reply> {
 /** `DELETE ?uploadId`. */
 export async function abortMultipartUpload(call: S3Call): Promise<S3Reply> {
   const uploadId = uploadIdOf(call)
-  await bucketFirst(call, () => call.services.engine.abortUpload(call.bucket, call.key, uploadId))
+  const { engine } = call.services
+  const asked = call.request.header('x-amz-if-match-initiated-time')
+  await bucketFirst(call, async () => {
+    if (asked !== undefined) await checkInitiated(call, uploadId, asked)
+    await engine.abortUpload(call.bucket, call.key, uploadId)
+  })
   return { status: 204 }
+}
+
+/** `x-amz-if-match-initiated-time`: to the second; times to come and none at all are passed over. */
+async function checkInitiated(call: S3Call, uploadId: string, asked: string): Promise<void> {
+  const seconds = parseHttpDate(asked)
+  const { engine, clock } = call.services
+  if (seconds === undefined || seconds * 1000 > clock.nowMs()) return
+  const { initiatedNs } = await engine.getUpload(call.bucket, call.key, uploadId)
+  if (initiatedNs / 1_000_000_000n !== BigInt(seconds)) throw new S3Error('PreconditionFailed')
 }
 
 /** The upload a request addresses; an empty id is no upload. */
@@ -88,8 +100,8 @@ export async function bucketFirst<T>(call: S3Call, work: () => Promise<T>): Prom
 
 /** `GET ?uploadId`: parts after the marker, ascending. */
 export async function listParts(call: S3Call): Promise<S3Reply> {
-  const limit = Math.min(countParameter(call, 'max-parts', LIST_MAX, PARTS_MESSAGE), LIST_MAX)
-  const marker = countParameter(call, 'part-number-marker', 0, PART_MARKER_MESSAGE)
+  const limit = Math.min(countParameter(call, 'max-parts', LIST_MAX), LIST_MAX)
+  const marker = countParameter(call, 'part-number-marker', 0)
   const encoding = listEncoding(call)
   const uploadId = uploadIdOf(call)
   const { upload, parts } = await bucketFirst(call, () =>
@@ -124,7 +136,7 @@ export async function listParts(call: S3Call): Promise<S3Reply> {
             ['LastModified', isoDate(part.modifiedNs ?? upload.initiatedNs)],
             ['ETag', quotedEtag(part.etag ?? '')],
             ['Size', part.actualSizeBytes >= 0 ? part.actualSizeBytes : part.sizeBytes],
-            ...partChecksumFields(part.checksums),
+            ...partChecksumFields(part.checksums, checksum),
           ],
         ],
       ),
@@ -135,7 +147,7 @@ export async function listParts(call: S3Call): Promise<S3Reply> {
 
 /** `GET ?uploads`: by key, then by time of creation. */
 export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
-  const limit = Math.min(countParameter(call, 'max-uploads', LIST_MAX, UPLOADS_MESSAGE), LIST_MAX)
+  const limit = Math.min(countParameter(call, 'max-uploads', LIST_MAX), LIST_MAX)
   const encoding = listEncoding(call)
   const prefix = call.query.get('prefix') ?? ''
   const delimiter = call.query.get('delimiter') ?? ''

@@ -5,7 +5,7 @@
  */
 import type { BucketMetadata, ObjectInfo } from '#object/object'
 import { parseIsoTime } from '#s3-protocol/dates'
-import { S3Error } from '#s3-protocol/s3-error'
+import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call } from '../s3.ts'
 
@@ -124,7 +124,7 @@ export async function lockMetadata(
 function headerLegalHold(call: S3Call): string | undefined {
   const hold = call.request.header(LEGAL_HOLD)?.toUpperCase()
   if (hold === undefined || hold === 'ON' || hold === 'OFF') return hold
-  throw new S3Error('InvalidArgument', { message: "Legal Hold must be either of 'ON' or 'OFF'" })
+  throw invalidArgument(LEGAL_HOLD, hold, "Legal Hold must be either of 'ON' or 'OFF'")
 }
 
 function headerRetention(call: S3Call): { mode: string; retainUntil: string } | undefined {
@@ -139,18 +139,18 @@ function headerRetention(call: S3Call): { mode: string; retainUntil: string } | 
   }
   const upper = mode.toUpperCase()
   if (upper !== 'GOVERNANCE' && upper !== 'COMPLIANCE') {
-    throw new S3Error('InvalidArgument', { message: 'Unknown wormMode directive.' })
+    throw invalidArgument(LOCK_MODE, mode, 'Unknown wormMode directive.')
   }
   const untilMs = retainUntilMs(until)
   if (untilMs === undefined) {
-    throw new S3Error('InvalidArgument', {
-      message: 'The retain until date must be provided in ISO 8601 format',
-    })
+    throw invalidArgument(
+      LOCK_UNTIL,
+      until,
+      'The retain until date must be provided in ISO 8601 format',
+    )
   }
   if (untilMs <= call.services.clock.nowMs()) {
-    throw new S3Error('InvalidArgument', {
-      message: 'The retain until date must be in the future!',
-    })
+    throw invalidArgument(LOCK_UNTIL, until, 'The retain until date must be in the future!')
   }
   return { mode: upper, retainUntil: new Date(untilMs).toISOString() }
 }

@@ -3,6 +3,7 @@ import { versioningStateFor } from '#object/bucket-metadata'
 import type { ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { writePreconditions } from '#s3-protocol/conditions'
+import { invalidCopySource, parseCopySource } from '#s3-protocol/copy-source'
 import { parseRfc3339Ns } from '#s3-protocol/dates'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { type BodyChecksum, bodyChecks, bodyChecksumHeaders, storedSingle } from './checksums.ts'
@@ -24,7 +25,7 @@ export interface PutVariation {
 
 /** `PUT` of an object. */
 export async function putObject(call: S3Call, options: PutVariation = {}): Promise<S3Reply> {
-  refuseCopySource(call)
+  await refuseCopySource(call)
   if (versionIdOf(call) !== undefined) {
     throw new S3Error('NotImplemented', { message: 'Prescribed version ids belong to replication' })
   }
@@ -103,9 +104,10 @@ async function replicatedState(
 }
 
 /** A copy source without a slash reaches the plain writes; it must not be taken for data. */
-export function refuseCopySource(call: S3Call): void {
-  if (call.request.header('x-amz-copy-source') === undefined) return
-  throw new S3Error('InvalidArgument', {
-    message: 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey.',
-  })
+export async function refuseCopySource(call: S3Call): Promise<void> {
+  const source = call.request.header('x-amz-copy-source')
+  if (source === undefined) return
+  await call.services.engine.getBucket(call.bucket)
+  parseCopySource(source)
+  throw invalidCopySource('')
 }

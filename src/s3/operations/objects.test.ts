@@ -114,7 +114,7 @@ const RANGES: readonly (readonly [
   ['bytes=0-1,3-4', 200, undefined, 0, 43],
   ['items=0-1', 200, undefined, 0, 43],
   ['bytes=x-y', 200, undefined, 0, 43],
-  ['bytes=8-4', 416, undefined, 0, 0],
+  ['bytes=8-4', 200, undefined, 0, 43],
   ['bytes=-0', 416, undefined, 0, 0],
   ['bytes=43-', 416, undefined, 0, 0],
 ]
@@ -483,12 +483,12 @@ const REFUSED: readonly (readonly [name: string, request: S3Request, code: strin
   [
     'half a part',
     { method: 'PUT', bucket: BUCKET, key: 'k', query: { partNumber: '1' } },
-    'NoSuchUpload',
+    'InvalidArgument',
   ],
   [
     'the other half',
     { method: 'PUT', bucket: BUCKET, key: 'k', query: { uploadId: 'x' } },
-    'InvalidArgument',
+    'MethodNotAllowed',
   ],
 ]
 

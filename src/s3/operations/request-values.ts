@@ -1,7 +1,7 @@
 /** Values that several handlers read from a request in the same way. */
 import { isUuid } from '#base/uuid'
 import type { VersionId } from '#object/object'
-import { S3Error } from '#s3-protocol/s3-error'
+import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
 
 const MAX_INTEGER = 2147483647
@@ -25,18 +25,19 @@ export function parseVersionId(text: string): VersionId | undefined {
   return isUuid(text) ? text.toLowerCase() : undefined
 }
 
-/** A query number of 0 to 2147483647; `fallback` when absent or empty. Others are 400 `InvalidArgument` with `message`. */
-export function countParameter(
-  call: S3Call,
-  name: string,
-  fallback: number,
-  message: string,
-): number {
+/** A query number of 0 to 2147483647; `fallback` when absent or empty. Others are 400 `InvalidArgument`. */
+export function countParameter(call: S3Call, name: string, fallback: number): number {
   const text = call.query.get(name)
   if (text === undefined || text === '') return fallback
   const value = /^\+?\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-  if (!(value <= MAX_INTEGER)) throw new S3Error('InvalidArgument', { message })
-  return value
+  if (value <= MAX_INTEGER) return value
+  throw invalidArgument(
+    name,
+    text,
+    /^-\d{1,10}$/.test(text)
+      ? `Argument ${text} must be an integer between 0 and ${MAX_INTEGER}`
+      : `Provided ${text} not an integer or within integer range`,
+  )
 }
 
 /** A part number from the query, 1 to 10000. */

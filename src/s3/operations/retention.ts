@@ -80,6 +80,7 @@ function readRetention(call: S3Call): { mode: string; retainUntil: string } {
 /** `PUT key?legal-hold`. */
 export async function putObjectLegalHold(call: S3Call): Promise<S3Reply> {
   requireIntegrity(call)
+  await call.services.engine.getBucket(call.bucket)
   const root = parseXml(call.document)
   const status = root.childText('Status') ?? ''
   const isKnown = root.name === 'LegalHold' || root.name === 'ObjectLockLegalHold'

@@ -13,6 +13,23 @@ export const buckets: readonly Rule[] = [
     ;(await t.sub('DELETE', name, {})).is(204).contains('')
     ;(await t.sub('HEAD', name, {})).is(404)
   }),
+  rule('4.1', 'a bucket tells its ARN and its region', async (t) => {
+    const name = t.name()
+    const arn = `arn:aws:s3:::${name}`
+    ;(await t.sub('PUT', name, {})).is(200).has('x-amz-bucket-arn', arn)
+    ;(await t.sub('HEAD', name, {})).has('x-amz-bucket-arn', arn).has('x-amz-bucket-region', /./)
+    ;(await t.sub('DELETE', name, {})).is(204)
+  }),
+  rule('4.1', 'an ACL and an owner of everything exclude each other', async (t) => {
+    const headers = {
+      'x-amz-object-ownership': 'BucketOwnerEnforced',
+      'x-amz-acl': 'public-read',
+    }
+    ;(await t.sub('PUT', t.name(), {}, undefined, headers)).is(
+      400,
+      'InvalidBucketAclWithObjectOwnership',
+    )
+  }),
   rule('4.1', 'a bucket that exists is owned already', async (t) => {
     const bucket = await t.shared()
     ;(await t.sub('PUT', bucket, {})).is(409, 'BucketAlreadyOwnedByYou')

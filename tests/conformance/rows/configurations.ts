@@ -3,6 +3,9 @@ import { type Rule, rule, rules } from '../rule.ts'
 import { check, md5Base64, type Trial, XMLNS } from '../trial.ts'
 import type { Pairs } from '../wire.ts'
 
+const GRANT =
+  '<AccessControlPolicy><Owner><ID>a</ID></Owner><AccessControlList><Grant><Grantee><ID>b</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>'
+
 function put(
   t: Trial,
   bucket: string,
@@ -373,6 +376,43 @@ const access: readonly Rule[] = [
     ;(await t.sub('PUT', bucket, { acl: '' }, '', list('private'))).is(400, code)
     ;(await t.of('PUT', bucket, 'k', { acl: '' }, '', list('private'))).is(400, code)
   }),
+  ...rules(
+    '4.16',
+    [
+      ['nothing', {}, '', 'MissingSecurityHeader'],
+      [
+        'a name and headers',
+        { 'x-amz-acl': 'private', 'x-amz-grant-read': 'id=somebody' },
+        '',
+        'InvalidRequest',
+      ],
+      ['a name and a document', { 'x-amz-acl': 'private' }, GRANT, 'UnexpectedContent'],
+      [
+        'an unknown permission',
+        {},
+        GRANT.replace('FULL_CONTROL', 'EVERYTHING'),
+        'MalformedACLError',
+      ],
+      ['a grantee without a name', {}, GRANT.replace('<ID>b</ID>', ''), 'MalformedACLError'],
+      ['no owner', {}, GRANT.replace('<Owner><ID>a</ID></Owner>', ''), 'MalformedACLError'],
+      [
+        'an unknown kind of grantee',
+        {},
+        GRANT.replace('<Grantee>', '<Grantee xmlns:xsi="x" xsi:type="Robot">'),
+        'MalformedACLError',
+      ],
+    ] as const,
+    ([what, headers, body, code]) => [
+      `a list of ${what} is refused where lists are looked at`,
+      async (t) => {
+        const bucket = await t.own()
+        const text =
+          '<OwnershipControls><Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule></OwnershipControls>'
+        ;(await put(t, bucket, 'ownershipControls', text)).is(200)
+        ;(await t.sub('PUT', bucket, { acl: '' }, body, { ...headers })).is(400, code)
+      },
+    ],
+  ),
   rule('4.16', 'an unknown ownership is refused', async (t) => {
     const bucket = await t.own()
     ;(

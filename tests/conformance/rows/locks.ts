@@ -385,4 +385,18 @@ const holds: readonly Rule[] = [
   ),
 ]
 
-export const locks: readonly Rule[] = [...configuration, ...retention, ...holds]
+const faults: readonly Rule[] = [
+  rule('4.9', 'a lock configuration without a body is refused', async (t) => {
+    const bucket = await t.own()
+    ;(await t.sub('PUT', bucket, { 'object-lock': '' }, '')).is(400, 'MissingRequestBodyError')
+  }),
+  rule('4.9', 'a bucket that does not exist is told before its document', async (t) => {
+    ;(
+      await t.of('PUT', t.name(), t.key, { 'legal-hold': '' }, 'x', {
+        'content-md5': 'ndTkYSaMgDT1yFZOFVxnpg==',
+      })
+    ).isOne(404)
+  }),
+]
+
+export const locks: readonly Rule[] = [...configuration, ...retention, ...holds, ...faults]

@@ -614,7 +614,20 @@ const partCopies: readonly Rule[] = [
   }),
 ]
 
+const initiated: readonly Rule[] = [
+  rule('4.6.5', 'an upload is ended by the time it was begun at', async (t) => {
+    const bucket = await t.shared()
+    const uploadId = await t.begin(bucket, t.key)
+    const asked = { 'x-amz-if-match-initiated-time': 'Wed, 21 Oct 2015 07:28:00 GMT' }
+    const end = (headers: Record<string, string>): ReturnType<typeof t.of> =>
+      t.of('DELETE', bucket, t.key, { uploadId }, undefined, headers)
+    ;(await end(asked)).is(412, 'PreconditionFailed')
+    ;(await end({})).is(204)
+  }),
+]
+
 export const multipart: readonly Rule[] = [
+  ...initiated,
   ...lifecycle,
   ...faults,
   ...partLists,
