@@ -29,7 +29,6 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
   const { volume, path, version, mode } = request
   const directory = context.path(volume, path)
   const current = readForChange(context, volume, path)
-  if (current.meta === undefined) context.requireVolume(volume)
   // Its other versions would be lost: the copy is rebuilt first (a repair does it with `heal`).
   if (current.isCorrupt && mode !== 'heal') fail('FileCorrupt', 'Stored metadata cannot be read')
   const meta = current.meta ?? XlMeta.empty(context.hashes)
@@ -59,6 +58,7 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
       // The way back must be durable before the way forward: see D4.3.
       yield [{ directory: `${directory}/${oldDataDir}` }]
     }
+    if (!current.hasDirectory && data === undefined) context.makeDirectories(directory)
     context.moveInto(staged, `${directory}/${XL_META}`)
   } catch (error) {
     takeBack(context, request, { staged, data, isNew: current.meta === undefined })
@@ -325,7 +325,6 @@ export function* deleteVersions(
   const directory = context.path(volume, path)
   const current = readForChange(context, volume, path)
   if (current.isCorrupt) fail('FileCorrupt', 'Stored metadata cannot be read')
-  if (current.meta === undefined) context.requireVolume(volume)
   const meta = current.meta ?? XlMeta.empty(context.hashes)
   const unused: string[] = []
   let isChanged = false
@@ -389,8 +388,8 @@ function* writeOrRemove(
     yield* context.replaceFile(file, meta.encode())
     return
   }
-  context.trash(file)
-  if (context.mayHoldV1) context.trash(`${directory}/${XL_JSON}`)
+  context.removeFile(file)
+  if (context.mayHoldV1) context.removeFile(`${directory}/${XL_JSON}`)
   // When other things are left in the directory, its own names tell that the file is gone; else its parent's do.
   yield [{ directory: context.removeEmptyUpward(volume, directory) }, { directory }]
 }

@@ -93,6 +93,8 @@ export interface CurrentMetadata {
   readonly meta: XlMeta | undefined
   /** True: the file cannot be read as metadata. */
   readonly isCorrupt: boolean
+  /** Whether the key has a directory. */
+  readonly hasDirectory: boolean
 }
 
 /** Reads and parses the metadata of a key that is to be changed. Throws `DriveError`, not for a missing or corrupt file. */
@@ -101,19 +103,26 @@ export function readForChange(
   volume: string,
   path: string,
 ): CurrentMetadata {
+  // A system call that fails costs more than this look, and most keys that are written are new.
+  if (context.fileSystem.kindOf(context.path(volume, path)) === undefined) {
+    context.requireVolume(volume)
+    return { meta: undefined, isCorrupt: false, hasDirectory: false }
+  }
   let bytes: Uint8Array
   try {
     bytes = readMetadataFile(context, volume, path, { inline: true })
   } catch (error) {
     if (error instanceof DriveError && error.code === 'FileNotFound') {
-      return { meta: undefined, isCorrupt: false }
+      return { meta: undefined, isCorrupt: false, hasDirectory: true }
     }
     throw error
   }
   try {
-    return { meta: XlMeta.parse(bytes, context.hashes), isCorrupt: false }
+    const meta = XlMeta.parse(bytes, context.hashes)
+    return { meta, isCorrupt: false, hasDirectory: true }
   } catch (error) {
-    if (error instanceof FormatError) return { meta: undefined, isCorrupt: true }
+    if (error instanceof FormatError)
+      return { meta: undefined, isCorrupt: true, hasDirectory: true }
     throw error
   }
 }
