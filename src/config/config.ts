@@ -66,6 +66,8 @@ export interface Settings {
   readonly arenaBytes: number
   /** Queries may read Parquet. */
   readonly selectsParquet: boolean
+  /** Slashes in front of keys are taken away, as MinIO does. */
+  readonly cleansKeys: boolean
   readonly staleUploadsExpiryMs: number
   readonly staleUploadsIntervalMs: number
   readonly shutdownTimeoutMs: number

@@ -30,6 +30,12 @@ test('the command line wins over CAIRN names and these over MINIO names', () => 
   assert.equal(settingsOf({ MINIO_ADDRESS: '127.0.0.1:1' }).address.host, '127.0.0.1')
 })
 
+test('keys are taken as they come, or cleaned', () => {
+  assert.equal(settingsOf({}).cleansKeys, false)
+  assert.equal(settingsOf({ CAIRN_API_KEYS: 'flat' }).cleansKeys, false)
+  assert.equal(settingsOf({ CAIRN_API_KEYS: 'clean' }).cleansKeys, true)
+})
+
 test('drives come from the command line, else from MINIO_VOLUMES in words', () => {
   assert.deepEqual(settingsOf({ MINIO_VOLUMES: '/a /b' }, { volumes: [] }).volumes, ['/a', '/b'])
   assert.deepEqual(settingsOf({ MINIO_VOLUMES: '/a /b' }).volumes, ['/d'])
@@ -37,6 +43,7 @@ test('drives come from the command line, else from MINIO_VOLUMES in words', () =
 
 const WRONG: readonly (readonly [string, string])[] = [
   ['MINIO_ADDRESS', 'nine'],
+  ['CAIRN_API_KEYS', 'any'],
   ['MINIO_ADDRESS', ':70000'],
   ['MINIO_ROOT_USER', 'only-one-half'],
   ['MINIO_STORAGE_CLASS_STANDARD', '4'],

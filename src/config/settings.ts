@@ -26,6 +26,7 @@ const KNOWN_NAMES = [
   'ACCESS_KEY',
   'ADDRESS',
   'API_CORS_ALLOW_ORIGIN',
+  'API_KEYS',
   'API_REQUESTS_MAX',
   'API_SELECT_PARQUET',
   'API_STALE_UPLOADS_CLEANUP_INTERVAL',
@@ -133,6 +134,9 @@ export function loadSettings(
       ) ?? 0,
     arenaBytes: optional(read('ARENA_SIZE'), parseSize) ?? DEFAULT_ARENA_BYTES,
     selectsParquet: isSwitchedOn(read('API_SELECT_PARQUET')),
+    cleansKeys:
+      optional(read('API_KEYS'), (name, value) => parseChoice(name, value, ['flat', 'clean'])) ===
+      'clean',
     staleUploadsExpiryMs:
       optional(read('API_STALE_UPLOADS_EXPIRY'), parseDuration) ?? 24 * 3_600_000,
     staleUploadsIntervalMs:

@@ -48,8 +48,9 @@ export function generateObjectKey(externalKey: Uint8Array, random: Random): Uint
   return hmac(externalKey, 'object-encryption-key generation', random.bytes(32))
 }
 
-/** `bucket/key` as a lexical path: that is what keys and contexts are bound to. */
+/** `bucket/key` as a lexical path: that is what keys and contexts are bound to. Keys that MinIO cannot have stay as they are. */
 export function boundPath(bucket: string, key: string): string {
+  if (key.startsWith('/') || key.includes('//')) return `${bucket}/${key}`
   const components: string[] = []
   for (const component of `${bucket}/${key}`.split('/')) {
     if (component === '' || component === '.') continue

@@ -59,6 +59,14 @@ test('a deny wins wherever it stands', () => {
   assert.equal(decide(policy(deny, statement()), ask({ key: 'b' })), 'allow')
 })
 
+test('a slash in front belongs to the key', () => {
+  const only = policy(statement({ Resource: 'arn:aws:s3:::box/a/*' }))
+  assert.equal(decide(only, ask({ key: '/a/b' })), 'none')
+  const slashed = policy(statement({ Resource: 'arn:aws:s3:::box//a/*' }))
+  assert.equal(decide(slashed, ask({ key: '/a/b' })), 'allow')
+  assert.equal(decide(slashed, ask({ key: 'a/b' })), 'none')
+})
+
 test('NotAction and NotResource turn the match around', () => {
   const notAction = policy(statement({ Action: undefined, NotAction: 's3:PutObject' }))
   assert.equal(decide(notAction, ask()), 'allow')

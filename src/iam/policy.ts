@@ -77,7 +77,7 @@ function applies(statement: Statement, question: Question): boolean {
   if (statement.actions.some((p) => matchesWildcard(p, action)) === statement.notActions) {
     return false
   }
-  const resource = key === '' ? bucket : `${bucket}/${key.startsWith('/') ? key.slice(1) : key}`
+  const resource = key === '' ? bucket : `${bucket}/${key}`
   const matches = statement.resources.some((pattern) =>
     matchesResource(pattern, resource, { values, effect: statement.effect }),
   )

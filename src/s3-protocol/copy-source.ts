@@ -1,4 +1,4 @@
-import { checkKey, hasDotSegment, isBucketName } from './names.ts'
+import { checkKey, cleanKey, hasDotSegment, isBucketName } from './names.ts'
 import { decodePercent } from './percent.ts'
 import { invalidArgument, type S3Error } from './s3-error.ts'
 
@@ -12,7 +12,10 @@ export interface CopySourceName {
 const VERSION = '?versionId='
 
 /** Reads `x-amz-copy-source`: `bucket/key` or `/bucket/key`, URL-encoded, with `?versionId=`. 400 `InvalidArgument` without a bucket and a key; keys as in requests. */
-export function parseCopySource(header: string): CopySourceName {
+export function parseCopySource(
+  header: string,
+  options: { readonly cleansKeys?: boolean | undefined } = {},
+): CopySourceName {
   const at = header.lastIndexOf(VERSION)
   const path = at < 0 ? header : header.slice(0, at)
   const decoded = decodePercent(path, { plusIsBlank: false })
@@ -22,7 +25,8 @@ export function parseCopySource(header: string): CopySourceName {
   const name = decoded.text.startsWith('/') ? decoded.text.slice(1) : decoded.text
   const slash = name.indexOf('/')
   const bucket = slash < 0 ? name : name.slice(0, slash)
-  const key = slash < 0 ? '' : name.slice(slash + 1)
+  const named = slash < 0 ? '' : name.slice(slash + 1)
+  const key = options.cleansKeys === true ? cleanKey(named) : named
   if (!isBucketName(bucket)) {
     throw invalidArgument('x-amz-copy-source', header, 'Invalid copy source bucket name')
   }

@@ -34,6 +34,13 @@ export function checkKey(key: string): void {
   if (key.includes('.') && hasDotSegment(key)) throw new S3Error('XMinioInvalidResourceName')
 }
 
+/** A key as MinIO takes it: without slashes in front; one that had some has none doubled either. */
+export function cleanKey(key: string): string {
+  if (!key.startsWith('/')) return key
+  const cleaned = key.replaceAll(/\/{2,}/g, '/').slice(1)
+  return cleaned === '' ? key : cleaned
+}
+
 /** True when a segment between `/` or `\` is `.` or `..`, blanks around it ignored. */
 export function hasDotSegment(path: string): boolean {
   return /(?:^|[/\\])\s*\.{1,2}\s*(?:[/\\]|$)/.test(path)

@@ -146,7 +146,7 @@ class FrontDoor {
         await this.#serveSite(request, response, site)
         return
       }
-      address = parseAddress(request, this.#options.domains)
+      address = parseAddress(request, this.#options.domains, this.#options.services)
       if (request.method === 'OPTIONS') {
         const reply = await this.#crossOrigin.preflight(request, address.bucket)
         this.#replies.plain(request, response, reply)

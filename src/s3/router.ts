@@ -1,5 +1,6 @@
 /** From a request's host and target to a bucket, a key and a row of the operation table (s3-api.md 1.1, 1.3). */
 import type { HttpRequest } from '#http/http'
+import { cleanKey } from '#s3-protocol/names'
 import { decodePercent } from '#s3-protocol/percent'
 import { parseQuery, type Query } from '#s3-protocol/query'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -20,7 +21,16 @@ export interface Address {
 }
 
 /** Splits a target. `XMinioInvalidObjectName` for malformed escapes and bad UTF-8 in the path; `InvalidRequest` for a bad host. `domains`: base domains of virtual hosts, lower case. */
-export function parseAddress(request: HttpRequest, domains: readonly string[]): Address {
+export function parseAddress(
+  request: HttpRequest,
+  domains: readonly string[],
+  options: { readonly cleansKeys?: boolean | undefined } = {},
+): Address {
+  const address = splitTarget(request, domains)
+  return options.cleansKeys === true ? { ...address, key: cleanKey(address.key) } : address
+}
+
+function splitTarget(request: HttpRequest, domains: readonly string[]): Address {
   const target = originForm(request.target)
   const mark = target.indexOf('?')
   const rawPath = mark < 0 ? target : target.slice(0, mark)

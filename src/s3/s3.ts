@@ -84,6 +84,8 @@ export interface S3Services {
   s2Decoder(): S2Decoder
   /** Whether queries may read Parquet; default: no. */
   readonly selectsParquet?: boolean | undefined
+  /** Whether slashes in front of keys are taken away, as MinIO does; default: no. */
+  readonly cleansKeys?: boolean | undefined
   /** Digest of a small piece of data at once: of part digests, never of bodies. */
   digest(name: DigestName, data: Uint8Array): Uint8Array
   /** A new running checksum, for bodies that the engine does not get as they came. */

@@ -75,6 +75,7 @@ class RequestThread {
           compression: settings.compression,
           region: settings.region,
           selectsParquet: settings.selectsParquet,
+          cleansKeys: settings.cleansKeys,
           s2Decoder: () => this.#core.codec.s2Decoder(),
           checksum: (name) => this.#core.codec.checksum(name),
           digest: (name, data) => {

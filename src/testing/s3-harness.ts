@@ -58,6 +58,7 @@ export interface HarnessOptions {
   readonly encryptsAll?: boolean
   /** Nothing is compressed by default. */
   readonly compression?: CompressionSettings
+  readonly cleansKeys?: boolean
 }
 
 export interface S3Harness {
@@ -180,6 +181,7 @@ function servicesOver(
     encryption,
     encryptsAll: options.encryptsAll ?? false,
     compression: options.compression,
+    cleansKeys: options.cleansKeys,
     // This server has no TLS, and tests send such keys too.
     allowsClientKeysOverHttp: true,
     region: options.region ?? '',

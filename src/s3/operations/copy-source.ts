@@ -11,7 +11,7 @@ import { parseVersionId } from './request-values.ts'
 /** The source named by `x-amz-copy-source`, after the caller's right to read it was checked. */
 export async function copySourceOf(call: S3Call): Promise<CopySource> {
   const { request } = call
-  const source = parseCopySource(request.header('x-amz-copy-source') ?? '')
+  const source = parseCopySource(request.header('x-amz-copy-source') ?? '', call.services)
   const expected = request.header('x-amz-source-expected-bucket-owner')
   if (expected !== undefined && expected !== OWNER_ID) throw new S3Error('AccessDenied')
   let versionId: string | undefined

@@ -5,6 +5,7 @@ import {
   type DeleteOutcome,
   ObjectError,
 } from '#object/object'
+import { cleanKey } from '#s3-protocol/names'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
 import { errorOf } from '../errors.ts'
@@ -30,7 +31,7 @@ type Outcome = DeleteOutcome | S3Error
 export async function deleteObjects(call: S3Call): Promise<S3Reply> {
   requireIntegrity(call)
   const root = parseXml(call.document)
-  const entries = readEntries(root)
+  const entries = readEntries(root, call.services)
   const outcomes = await execute(call, entries)
   const isQuiet = root.childText('Quiet')?.trim().toLowerCase() === 'true'
   const deleted: XmlFields[] = []
@@ -50,7 +51,10 @@ export async function deleteObjects(call: S3Call): Promise<S3Reply> {
 }
 
 /** The distinct entries in request order. `MalformedXML` for anything else than 1 to 1000 of them. */
-export function readEntries(root: XmlElement): readonly Entry[] {
+export function readEntries(
+  root: XmlElement,
+  options: { readonly cleansKeys?: boolean | undefined } = {},
+): readonly Entry[] {
   const elements = root.children('Object')
   if (root.name !== 'Delete' || elements.length < 1 || elements.length > ENTRIES_MAX) {
     throw new S3Error('MalformedXML')
@@ -58,8 +62,9 @@ export function readEntries(root: XmlElement): readonly Entry[] {
   const seen = new Set<string>()
   const entries: Entry[] = []
   for (const element of elements) {
-    const key = element.childText('Key')
-    if (key === undefined || key === '') throw new S3Error('MalformedXML')
+    const named = element.childText('Key')
+    if (named === undefined || named === '') throw new S3Error('MalformedXML')
+    const key = options.cleansKeys === true ? cleanKey(named) : named
     const versionText = element.childText('VersionId') ?? ''
     const identity = `${versionText}\n${key}`
     if (seen.has(identity)) continue

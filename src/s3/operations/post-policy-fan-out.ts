@@ -1,6 +1,7 @@
 /** Fan-out: one file of a form stored under many keys (s3-api.md 6.1.4). */
 import { bodyOfBytes } from '#object/body'
 import type { BodySource } from '#object/object'
+import { cleanKey } from '#s3-protocol/names'
 import { malformedForm } from '#s3-protocol/post-policy'
 import { S3Error } from '#s3-protocol/s3-error'
 import { formatTags } from '#s3-protocol/tagging'
@@ -31,7 +32,10 @@ interface Entry {
 
 /** Stores the content of `write` under each key of `list`; each is allowed, and fails, on its own. */
 export async function fanOut(call: S3Call, write: InnerWrite, list: string): Promise<S3Reply> {
-  const entries = entriesOf(list)
+  const entries = entriesOf(list).map(({ key, headers }) => ({
+    key: call.services.cleansKeys === true ? cleanKey(key) : key,
+    headers,
+  }))
   const content = await contentOf(write.body)
   const lines: string[] = []
   for (let from = 0; from < entries.length; from += WRITES_AT_ONCE) {

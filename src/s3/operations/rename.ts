@@ -35,6 +35,7 @@ export async function renameObject(call: S3Call): Promise<S3Reply> {
 function sourceOf(call: S3Call): string {
   const { bucket, key, versionId } = parseCopySource(
     call.request.header('x-amz-rename-source') ?? '',
+    call.services,
   )
   if (versionId !== undefined || bucket !== call.bucket) {
     throw new S3Error('InvalidRequest', {
