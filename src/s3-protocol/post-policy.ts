@@ -172,7 +172,7 @@ function conditionOf(
 
 /** Throws 403 `AccessDenied` when the policy is over, a condition does not hold, or a field is not named by any. */
 export function checkPostPolicy(policy: PostPolicy, form: PostedForm, nowMs: number): void {
-  if (policy.expiresMs <= nowMs) throw denied('Policy expired')
+  if (policy.expiresMs <= nowMs) throw denied('Policy expired.')
   for (const condition of policy.conditions) {
     if (!holds(condition, form)) {
       const { operator, field, value } = condition
@@ -182,15 +182,13 @@ export function checkPostPolicy(policy: PostPolicy, form: PostedForm, nowMs: num
   const named = new Set(policy.conditions.map(({ field }) => field))
   for (const field of form.fields.keys()) {
     if (named.has(field) || UNNAMED.has(field) || field.startsWith('x-ignore-')) continue
-    throw denied(
-      `Each form field that you specify in a form must appear in the list of policy conditions. "${field}" not specified in the policy.`,
-    )
+    throw denied(`Extra input fields: ${field}`)
   }
 }
 
 function denied(cause: string): S3Error {
   return new S3Error('AccessDenied', {
-    message: `Access Denied. (Invalid according to Policy: ${cause})`,
+    message: `Invalid according to Policy: ${cause}`,
   })
 }
 

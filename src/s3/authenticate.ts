@@ -12,7 +12,7 @@ import type { ChunkChain } from '#s3-protocol/chunked'
 import { parseHttpDate } from '#s3-protocol/conditions'
 import { formatAmzDate, parseAmzDate } from '#s3-protocol/dates'
 import type { Query } from '#s3-protocol/query'
-import { S3Error } from '#s3-protocol/s3-error'
+import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import { type SignedV2Parts, signTextV2, stringToSignV2 } from '#s3-protocol/sigv2'
 import {
   ALGORITHM_V4,
@@ -249,14 +249,25 @@ export class Authenticator {
       }
       return { identity: identityOf(credential), scheme: 'form', payload }
     }
-    const { accessKey, scope } = parseCredential(fields.get('x-amz-credential') ?? '', {
-      region: this.#options.region,
-      anyRegion: false,
-    })
+    checkFormFields(fields)
+    const named = fields.get('x-amz-credential') ?? ''
+    const { accessKey, scope } = parseCredential(
+      named,
+      { region: this.#options.region, anyRegion: false },
+      (what) => invalidArgument('x-amz-credential', named, what),
+    )
     const credential = await this.#credential(accessKey, token)
     const key = this.#keys.keyOf(credential.accessKey, credential.secretKey, scope)
-    if (!equalSignatures(key.sign(text), fields.get('x-amz-signature') ?? '')) {
-      throw new S3Error('SignatureDoesNotMatch')
+    const signature = fields.get('x-amz-signature') ?? ''
+    if (!equalSignatures(key.sign(text), signature)) {
+      throw new S3Error('SignatureDoesNotMatch', {
+        elements: [
+          ['AWSAccessKeyId', accessKey],
+          ['StringToSign', text],
+          ['SignatureProvided', signature],
+          ['StringToSignBytes', spacedHex(text)],
+        ],
+      })
     }
     return { identity: identityOf(credential), scheme: 'form', payload }
   }
@@ -505,6 +516,37 @@ function signedHeaders(
     }
     throw new S3Error('AccessDenied', { status: 400, message: HEADERS_NOT_SIGNED })
   })
+}
+
+const FORM_FIELDS = [
+  'policy',
+  'x-amz-signature',
+  'x-amz-credential',
+  'x-amz-date',
+  'x-amz-algorithm',
+]
+
+/** What a form that is signed must say of its signature. */
+function checkFormFields(fields: ReadonlyMap<string, string>): void {
+  for (const name of FORM_FIELDS) {
+    if ((fields.get(name) ?? '') !== '') continue
+    throw invalidArgument(
+      name,
+      '',
+      `Bucket POST must contain a field named '${name}'.  If it is specified, please check the order of the fields.`,
+    )
+  }
+  const algorithm = fields.get('x-amz-algorithm') ?? ''
+  if (algorithm !== ALGORITHM_V4) {
+    throw invalidArgument('X-Amz-Algorithm', algorithm, `Only ${ALGORITHM_V4} is supported`)
+  }
+  const date = fields.get('x-amz-date') ?? ''
+  if (parseAmzDate(date) !== undefined) return
+  throw invalidArgument('X-Amz-Date', date, 'X-Amz-Date must be formated via ISO8601 Long format')
+}
+
+function spacedHex(text: string): string {
+  return Array.from(Buffer.from(text), (byte) => byte.toString(16).padStart(2, '0')).join(' ')
 }
 
 /** What `x-amz-content-sha256` may say. */

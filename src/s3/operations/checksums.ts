@@ -154,6 +154,7 @@ export function sentChecksum(
     if (value === undefined) continue
     found.push({ algorithm, value })
   }
+  refuseUnknown(call)
   for (const name of call.announcedTrailers) {
     if (!name.startsWith('x-amz-checksum-')) continue
     found.push({
@@ -177,6 +178,18 @@ export function sentChecksum(
     })
   }
   return first
+}
+
+/** A checksum of a kind that nobody verifies is a promise that would be broken in silence. */
+function refuseUnknown(call: S3Call): void {
+  for (const [name] of call.request.rawHeaders) {
+    const kind = /^x-amz-checksum-(.+)$/i.exec(name)?.[1]?.toLowerCase()
+    if (kind === undefined || /^(?:algorithm|mode|type)$/.test(kind)) continue
+    if (ALGORITHMS.some((known) => known === kind)) continue
+    throw new S3Error('InvalidRequest', {
+      message: 'The algorithm type you specified in x-amz-checksum- header is invalid.',
+    })
+  }
 }
 
 /** A value by header, or by query in presigned URLs. */

@@ -8,7 +8,6 @@ import {
   parsePostPolicy,
   type PostPolicy,
 } from '#s3-protocol/post-policy'
-import { cleanKey } from '#s3-protocol/names'
 import { headerValueText } from '#s3-protocol/percent'
 import { Query } from '#s3-protocol/query'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -64,8 +63,7 @@ export async function postPolicyUpload(call: S3Call): Promise<S3Reply> {
 
 async function postForm(call: S3Call, form: PostForm): Promise<S3Reply> {
   const { fields } = form
-  const name = keyOf(form)
-  const key = call.services.cleansKeys === true ? cleanKey(name) : name
+  const key = keyOf(form)
   const redirect = redirectOf(fields)
   const signer = await call.signerOfForm(fields)
   const headers = headersOf(fields, key)
@@ -146,12 +144,7 @@ function headersOf(
 }
 
 function tagsOf(document: string): string {
-  try {
-    return formatTags(parseTagXml(utf8(document), TAGS_MAX))
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : ''
-    throw malformedForm(cause)
-  }
+  return formatTags(parseTagXml(utf8(document), TAGS_MAX))
 }
 
 /** A body whose size must lie in the range of the policy. */
@@ -162,11 +155,29 @@ function sized(body: BodySource, { sizeMinBytes, sizeMaxBytes }: PostPolicy): Bo
     read: async (target) => {
       const count = await body.read(target)
       size += count
-      if (size > sizeMaxBytes) throw new S3Error('EntityTooLarge')
-      if (count < target.length && size < sizeMinBytes) throw new S3Error('EntityTooSmall')
+      if (size > sizeMaxBytes) {
+        // As far as it was read: what lies behind does not matter any more.
+        throw outOfRange('EntityTooLarge', size, ['MaxSizeAllowed', sizeMaxBytes])
+      }
+      if (count < target.length && size < sizeMinBytes) {
+        throw outOfRange('EntityTooSmall', size, ['MinSizeAllowed', sizeMinBytes])
+      }
       return count
     },
   }
+}
+
+function outOfRange(
+  code: 'EntityTooLarge' | 'EntityTooSmall',
+  sizeBytes: number,
+  [name, limitBytes]: readonly [string, number],
+): S3Error {
+  return new S3Error(code, {
+    elements: [
+      ['ProposedSize', String(sizeBytes)],
+      [name, String(limitBytes)],
+    ],
+  })
 }
 
 function replyOf(

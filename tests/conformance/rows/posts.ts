@@ -410,8 +410,22 @@ const faults: readonly Rule[] = [
         forge: (fields) =>
           fields.map(([name, value]): Field => [name, name === 'x-amz-credential' ? 'a/b' : value]),
       })
-    ).reply.is(400, 'AuthorizationQueryParametersError')
+    ).reply.is(400, 'InvalidArgument')
   }),
+  ...rules(
+    '6.1.2',
+    ['policy', 'x-amz-signature', 'x-amz-credential', 'x-amz-date', 'x-amz-algorithm'],
+    (field) => [
+      `a signed form without ${field} is refused`,
+      async (t) => {
+        const { reply } = await posted(t, {
+          forge: (fields) =>
+            fields.map(([name, value]): Field => [name, name === field ? '' : value]),
+        })
+        reply.is(400, 'InvalidArgument').shows('ArgumentName', field)
+      },
+    ],
+  ),
   rule('6.1.2', 'a policy changed after signing is refused', async (t) => {
     ;(
       await posted(t, {
@@ -487,10 +501,7 @@ const faults: readonly Rule[] = [
     ;(await t.head(bucket, t.key)).is(404)
   }),
   rule('6.1.1', 'bad tags are refused', async (t) => {
-    ;(await posted(t, { fields: [['tagging', '<Tagging><TagSet>']] })).reply.is(
-      400,
-      'MalformedPOSTRequest',
-    )
+    ;(await posted(t, { fields: [['tagging', '<Tagging><TagSet>']] })).reply.is(400, 'MalformedXML')
   }),
   rule('7.3', 'a checksum that the policy does not expect is named in the error', async (t) => {
     const value = Buffer.alloc(4, 1).toString('base64')
