@@ -40,7 +40,8 @@ export const DIFFERENCES: readonly Difference[] = [
       'Payload hashes, `Content-MD5` and checksums count for documents and presigned URLs too, before anything is done; a stream that is cut, or a length that is none, is a mistake of the client.',
     rules: [
       /^2\.(5|7) /,
-      /^2\.8 an upload with (no terminal|a decoded length)/,
+      /^2\.8 an upload with (no terminal|a decoded length|a chunk header|more bytes)/,
+      /^2\.8 an upload with (a trailer that was not|an announced trailer)/,
       '4.4 a checksum is integrity enough',
       '4.4 a document with an empty body is refused',
     ],
@@ -71,8 +72,18 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Checksums',
     reason:
-      'The codes, defaults and answers of Amazon: `BadDigest` for what differs, CRC64NVME for what came without, the type in the answer of a completion, the algorithm in lists, a declared algorithm computed when a part came without.',
+      'The codes, defaults and answers of Amazon: `BadDigest` for what differs, CRC64NVME for what came without, the type in the answer of a completion, the algorithm in lists, a declared algorithm computed when a part came without, and the algorithms that MinIO has not.',
     rules: [/^3\.10 /, /^2\.8 an upload with a wrong checksum/, /^4\.6\.4 x-amz-mp-object-size/],
+  },
+  {
+    title: 'What names nothing',
+    reason:
+      'A range that ends before it begins is none, as RFC 9110 says; buckets tell their ARN; a list for others and an owner of everything exclude each other.',
+    rules: [
+      /^3\.9 (GET|HEAD) of "bytes=5-2"/,
+      '4.1 a bucket tells its ARN and its region',
+      '4.1 an ACL and an owner of everything exclude each other',
+    ],
   },
   {
     title: 'Numbers that are none',
@@ -92,8 +103,13 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     title: 'Parts without an upload',
-    reason: 'Half the address of a part must not end as an object.',
-    rules: ['4.6.2 a part number without an upload id stores nothing'],
+    reason:
+      'Half the address of a part must not end as an object, nor what belongs to buckets or to copies be passed over.',
+    rules: [
+      '4.6.2 a part number without an upload id stores nothing',
+      /^1\.1 (GET|PUT) \?\w+ of a key is refused/,
+      /^1\.1 (GET|DELETE) with a copy source/,
+    ],
   },
   {
     title: 'Versions and delete markers',
