@@ -49,7 +49,8 @@ export class PortRepairSink implements RepairSink {
 
   /** Resolves when the main thread has made the item durable, or is gone. Never rejects. */
   async report(item: RepairItem): Promise<void> {
-    const name = `${item.pool}/${item.set}/${item.bucket}/${item.path}/${item.versionId ?? ''}/${item.reason}`
+    const removed = item.removed?.map(({ versionId, untilNs }) => `/${versionId}/${untilNs}`)
+    const name = `${item.pool}/${item.set}/${item.bucket}/${item.path}/${item.versionId ?? ''}/${item.reason}${removed?.join('') ?? ''}`
     const known = this.#recent.get(name)
     if (known !== undefined) return known
     while (this.#pending.size >= PENDING_MAX && !this.#isClosed) {

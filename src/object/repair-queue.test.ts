@@ -239,3 +239,23 @@ test('a late write is repaired when its drive has answered', async () => {
   await queue.report(itemOf('a'))
   assert.deepEqual(await taken(queue), ['a'])
 })
+
+test('what was removed of a key is remembered with it, newest times only', async () => {
+  const drives = drivesOf(codec, 2)
+  const queue = queueOver(drives)
+  const [a, b] = ['a'.repeat(32), 'b'.repeat(32)]
+  await queue.report(itemOf('k', { removed: [{ versionId: a, untilNs: '10' }] }))
+  await queue.report(itemOf('k', { removed: [{ versionId: b, untilNs: '9' }] }))
+  await queue.report(itemOf('k', { removed: [{ versionId: a, untilNs: '9' }] }))
+  await queue.report(itemOf('k', { reason: 'missing' }))
+  await queue.report(itemOf('k', { removed: [{ versionId: b, untilNs: '100' }] }))
+  const expected = [
+    { versionId: a, untilNs: '10' },
+    { versionId: b, untilNs: '100' },
+  ]
+  const taken = await queue.take(0, never)
+  assert.deepEqual(taken?.removed, expected)
+  const restarted = queueOver(drives)
+  await restarted.load()
+  assert.deepEqual((await restarted.take(0, never))?.removed, expected)
+})

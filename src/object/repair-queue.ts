@@ -2,7 +2,7 @@ import { textOf, utf8 } from '#base/bytes'
 import type { Clock } from '#base/clock'
 import { CAIRN_VOLUME, DriveError, type Drive, type DriveReply } from '#drive/drive'
 import type { Log } from '#observe/log'
-import type { RepairItem, RepairReason, RepairSink } from './repair-sink.ts'
+import type { RemovedVersion, RepairItem, RepairReason, RepairSink } from './repair-sink.ts'
 
 /**
  * Keys that owe a repair, kept over restarts.
@@ -23,6 +23,8 @@ const JOURNAL_COPIES = 2
 const ITEMS_MAX = 100_000
 /** Small files are read up to 16 MiB. */
 const BYTES_MAX = 12 * 1_048_576
+/** Removed versions remembered of one key; what is left of others goes when it is old enough. */
+const REMOVED_MAX = 100
 /** A journal with this many lines more than items is written anew. */
 const DONE_LINES_MAX = 2000
 /** A drive that takes longer keeps no journal until it has answered: writers wait for this. */
@@ -353,12 +355,30 @@ function merge(known: RepairItem, added: RepairItem): RepairItem {
   const isWider = known.versionId !== undefined && known.versionId !== added.versionId
   const isDeeper =
     (added.reason === 'corrupt' && known.reason !== 'corrupt') || isAnswered(known, added)
-  if (!isWider && !isDeeper) return known
+  const removed = mergeRemoved(known.removed, added.removed)
+  if (!isWider && !isDeeper && removed === known.removed) return known
   return {
     ...known,
     versionId: isWider ? undefined : known.versionId,
     reason: isDeeper ? added.reason : known.reason,
+    removed,
   }
+}
+
+/** `known` itself when it says all. */
+function mergeRemoved(
+  known: readonly RemovedVersion[] | undefined,
+  added: readonly RemovedVersion[] | undefined,
+): readonly RemovedVersion[] | undefined {
+  const more = (added ?? []).filter(({ versionId, untilNs }) => {
+    const same = known?.find((one) => one.versionId === versionId)
+    return same === undefined || BigInt(same.untilNs) < BigInt(untilNs)
+  })
+  if (more.length === 0) return known
+  const older = (known ?? []).filter(({ versionId }) =>
+    more.every((one) => one.versionId !== versionId),
+  )
+  return [...older, ...more].slice(-REMOVED_MAX)
 }
 
 /** A drive was late with a write, and has answered now. */
@@ -396,6 +416,7 @@ export function repairItemFrom(value: unknown): RepairItem | DirtySet | undefine
   if (bucket === undefined && path === undefined) return { pool, set }
   if (typeof bucket !== 'string' || typeof path !== 'string') return undefined
   const versionId = field('versionId')
+  const removed = removedFrom(field('removed'))
   const reason = REASONS.find((one) => one === field('reason')) ?? 'missed'
   return {
     pool,
@@ -404,5 +425,18 @@ export function repairItemFrom(value: unknown): RepairItem | DirtySet | undefine
     path,
     reason,
     versionId: typeof versionId === 'string' ? versionId : undefined,
+    ...(removed.length === 0 ? {} : { removed }),
   }
+}
+
+function removedFrom(value: unknown): readonly RemovedVersion[] {
+  if (!Array.isArray(value)) return []
+  return value.slice(-REMOVED_MAX).flatMap((one: unknown) => {
+    if (typeof one !== 'object' || one === null) return []
+    const versionId: unknown = Reflect.get(one, 'versionId')
+    const untilNs: unknown = Reflect.get(one, 'untilNs')
+    const isWhole =
+      typeof versionId === 'string' && typeof untilNs === 'string' && /^\d{1,20}$/.test(untilNs)
+    return isWhole ? [{ versionId, untilNs }] : []
+  })
 }

@@ -92,6 +92,28 @@ test('what a drive missed is made up when it comes back', async (context) => {
   await service.stop()
 })
 
+test('what is left of deleted keys goes when the drive that missed it is back', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  let isOnline = true
+  const drives = fixture.drives.map(
+    (drive, i): Drive => (i === 3 ? overriding(drive, { isOnline: () => isOnline }) : drive),
+  )
+  const engine = fixture.engineOver(drives)
+  const { service, queue } = await serviceFor(fixture, engine)
+  for (const size of [100, 400_000]) await engine.put(`k${size}`, contentOf(size))
+  const kept = fixture.names(3)
+  isOnline = false
+  for (const size of [100, 400_000]) await engine.remove(`k${size}`)
+  for (const item of engine.repairs) await queue.report(item)
+  assert.deepEqual(fixture.names(3), kept)
+  isOnline = true
+  service.driveCameBack()
+  await until(() => queue.size === 0)
+  assert.deepEqual(fixture.names(3), [])
+  assert.equal(existsSync(fixture.file(3, '.minio.sys/cairn/quarantine')), false)
+  await service.stop()
+})
+
 test('repairs that MinIO owed are done, and its list goes', async (context) => {
   const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
   await fixture.engine.put('a', contentOf(100))

@@ -139,6 +139,7 @@ export class RepairService {
     const result = await repairKey(set, item.bucket, item.path, {
       deep: item.reason === 'corrupt',
       versionId: item.versionId,
+      removed: item.removed,
       healBucket: (bucket) => this.#healBucket(bucket),
       signal: this.#stop.signal,
       ...(danglingAgeMs === undefined ? {} : { danglingAgeMs }),

@@ -19,6 +19,15 @@ export interface RepairItem {
   /** 32 hex digits; undefined: every version of the key. */
   readonly versionId?: string | undefined
   readonly reason: RepairReason
+  /** Versions whose delete was acknowledged: copies that are left need not wait for the age at which doubtful ones go. */
+  readonly removed?: readonly RemovedVersion[] | undefined
+}
+
+export interface RemovedVersion {
+  /** 32 hex digits. */
+  readonly versionId: string
+  /** Newest modification time that the delete was about, nanoseconds, as decimal digits. */
+  readonly untilNs: string
 }
 
 export interface RepairSink {

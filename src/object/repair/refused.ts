@@ -17,12 +17,18 @@ interface KeyPlace {
   readonly path: string
 }
 
-/** Removes a version where it is, with its metadata in quarantine; answers the positions where that worked. */
+export interface RemovalOptions {
+  /** Puts the metadata into quarantine first. */
+  readonly keepsCopy: boolean
+}
+
+/** Removes a version where it is; answers the positions where that worked. */
 export async function removeRefused(
   set: ErasureSet,
   { bucket, path }: KeyPlace,
   answers: readonly Answer[],
   { header, positions }: RefusedVersion,
+  options: RemovalOptions,
 ): Promise<readonly number[]> {
   const { clock, random, log } = set.context
   const { versionId, modifiedNs } = header
@@ -33,14 +39,16 @@ export async function removeRefused(
     async (drive, position) => {
       const answer = answers[position]
       if (answer?.kind !== 'metadata') return undefined
-      const nowMs = clock.nowMs()
-      const folder = `${QUARANTINE}/${nowMs}-${random.uuid()}`
-      const about = utf8(JSON.stringify({ bucket, path, versionId, removedMs: nowMs }))
-      const kept = await Promise.all([
-        drive.writeSmallFile(CAIRN_VOLUME, `${folder}/xl.meta`, answer.bytes),
-        drive.writeSmallFile(CAIRN_VOLUME, `${folder}/about.json`, about),
-      ])
-      if (kept.some((outcome) => outcome instanceof DriveError)) return undefined
+      if (options.keepsCopy) {
+        const nowMs = clock.nowMs()
+        const folder = `${QUARANTINE}/${nowMs}-${random.uuid()}`
+        const about = utf8(JSON.stringify({ bucket, path, versionId, removedMs: nowMs }))
+        const kept = await Promise.all([
+          drive.writeSmallFile(CAIRN_VOLUME, `${folder}/xl.meta`, answer.bytes),
+          drive.writeSmallFile(CAIRN_VOLUME, `${folder}/about.json`, about),
+        ])
+        if (kept.some((outcome) => outcome instanceof DriveError)) return undefined
+      }
       const request = { versionId, notNewerThanNs: modifiedNs }
       const removed = await drive.deleteVersions(bucket, path, [request])
       if (removed instanceof DriveError || removed[0] instanceof DriveError) return undefined
@@ -73,7 +81,7 @@ export async function removeUnseen(set: ErasureSet, place: KeyPlace): Promise<bo
   for (const version of refused) {
     // Releases before 1.0 did not rebuild these on replaced drives.
     if (version.header.kind === 'legacy') return false
-    await removeRefused(set, place, answers, version)
+    await removeRefused(set, place, answers, version, { keepsCopy: true })
   }
   await fanOutTo(
     set.drives,

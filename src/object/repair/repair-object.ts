@@ -3,6 +3,7 @@ import { XlMeta } from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
 import { ObjectError } from '../object.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
+import type { RemovedVersion } from '../repair-sink.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import { removeLeftovers } from './answers.ts'
 import {
@@ -13,7 +14,7 @@ import {
   type RefusedVersion,
 } from './decide.ts'
 import { rebuildShards, type Rebuilt } from './rebuild.ts'
-import { removeRefused } from './refused.ts'
+import { removeRefused, type RemovalOptions } from './refused.ts'
 import { rottenName, survey, type Survey, type VersionWork } from './survey.ts'
 
 /**
@@ -56,6 +57,8 @@ export interface RepairOptions {
   /** Also removes what no version refers to, on drives that needed nothing. Default: true. */
   readonly tidy?: boolean
   readonly danglingAgeMs?: number
+  /** Versions whose delete was acknowledged: what is left of them goes at once, also while drives are away. */
+  readonly removed?: readonly RemovedVersion[] | undefined
   /** Makes the bucket's directory where it is missing, if the bucket exists. */
   readonly healBucket?: (bucket: string) => Promise<void>
   readonly signal?: AbortSignal | undefined
@@ -292,14 +295,18 @@ class KeyRepair {
         ({ kind }, position) =>
           (kind === 'metadata' || kind === 'absent') && !this.#set.isHealing(position),
       )
-    if (!isCertain) {
-      this.#problems.add('kept')
-      return
-    }
     const nowNs = this.#set.context.clock.nowNs()
     const ageMs = this.#options.danglingAgeMs ?? DANGLING_AGE_MS
     for (const version of refused) {
       const { header } = version
+      if (this.#isRemoved(header)) {
+        await settlement.remove(version, { keepsCopy: false })
+        continue
+      }
+      if (!isCertain) {
+        this.#problems.add('kept')
+        continue
+      }
       // Releases before 1.0 did not rebuild these on replaced drives.
       if (header.kind === 'legacy') {
         this.#problems.add('kept')
@@ -309,8 +316,16 @@ class KeyRepair {
       if (waitMs > 0) {
         this.#problems.add('young')
         this.#retryAfterMs = Math.min(this.#retryAfterMs ?? waitMs, waitMs)
-      } else await settlement.remove(version)
+      } else await settlement.remove(version, { keepsCopy: true })
     }
+  }
+
+  #isRemoved({ versionId, modifiedNs }: RefusedVersion['header']): boolean {
+    const { removed } = this.#options
+    return (
+      removed?.some((one) => one.versionId === versionId && modifiedNs <= BigInt(one.untilNs)) ===
+      true
+    )
   }
 
   /** What a survey tells of the state of the drives. */
@@ -438,14 +453,20 @@ class Settlement {
     }
   }
 
-  async remove(version: RefusedVersion): Promise<void> {
+  async remove(version: RefusedVersion, options: RemovalOptions): Promise<void> {
     const { header, positions } = version
     const place = { bucket: this.#bucket, path: this.#path }
     const possible = positions.filter((position) => !this.failed.has(position))
-    const removed = await removeRefused(this.#set, place, this.#answers, {
-      header,
-      positions: possible,
-    })
+    const removed = await removeRefused(
+      this.#set,
+      place,
+      this.#answers,
+      {
+        header,
+        positions: possible,
+      },
+      options,
+    )
     for (const position of possible) {
       if (!removed.includes(position)) this.failed.add(position)
       else {

@@ -4,7 +4,7 @@ import type { BodySource } from '../object.ts'
 import { distributionOf } from '../placement.ts'
 import { offlineCountOf, type SetDrives } from '../quorum/fan-out.ts'
 import { Patience, type Late } from '../quorum/patience.ts'
-import type { RepairReason } from '../repair-sink.ts'
+import type { RemovedVersion, RepairReason } from '../repair-sink.ts'
 import { commitVersion, type Committed } from './commit.ts'
 import { lookUp, lookUpMany } from './lookup.ts'
 import type { CommitPlan, Lookup, LookupRequest, StagedBody, StageRequest } from './set.ts'
@@ -15,6 +15,13 @@ export interface SetPlace {
   readonly index: number
   readonly drives: SetDrives
   readonly isHealing: (position: number) => boolean
+}
+
+/** What a report is about. */
+export interface ReportedKey {
+  readonly bucket: string
+  readonly path: string
+  readonly removed?: readonly RemovedVersion[] | undefined
 }
 
 /**
@@ -72,12 +79,8 @@ export class ErasureSet {
   }
 
   /** Hands a key to the repair. */
-  async report(
-    key: { readonly bucket: string; readonly path: string },
-    reason: RepairReason,
-    versionId?: string,
-  ): Promise<void> {
-    const { bucket, path } = key
+  async report(key: ReportedKey, reason: RepairReason, versionId?: string): Promise<void> {
+    const { bucket, path, removed } = key
     await this.context.repairs.report({
       pool: this.pool,
       set: this.index,
@@ -85,15 +88,12 @@ export class ErasureSet {
       path,
       versionId,
       reason,
+      ...(removed === undefined ? {} : { removed }),
     })
   }
 
   /** The same when stragglers have answered: what they did may need it. Nobody waits for that. */
-  reportAfter(
-    late: Late<unknown>,
-    key: { readonly bucket: string; readonly path: string },
-    reason: RepairReason,
-  ): void {
+  reportAfter(late: Late<unknown>, key: ReportedKey, reason: RepairReason): void {
     void late.outcomes.then(() => this.report(key, reason))
   }
 

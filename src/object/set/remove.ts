@@ -2,6 +2,7 @@ import { DriveError, type DeleteReply, type DeleteRequest, type DriveResult } fr
 import { deleteQuorumOf } from '../placement.ts'
 import { NOT_IN_TIME } from '../quorum/patience.ts'
 import { reduceOutcomes, type Reduced } from '../quorum/reduce.ts'
+import type { RemovedVersion } from '../repair-sink.ts'
 import type { ErasureSet } from './erasure-set.ts'
 
 /**
@@ -32,12 +33,27 @@ export async function removeVersions(
     if (reduced === undefined) isMissed = true
     else if (outcomes.some((outcome) => !(outcome instanceof DriveError))) isTorn = true
   }
+  const key = { ...target, removed: acknowledged(requests, results) }
   if (isMissed || isTorn) {
     const missed = replies.includes(NOT_IN_TIME) ? 'late' : 'missed'
-    await set.report(target, isTorn ? 'disagreement' : missed)
+    await set.report(key, isTorn ? 'disagreement' : missed)
   }
-  if (late !== undefined) set.reportAfter(late, target, isTorn ? 'disagreement' : 'missed')
+  if (late !== undefined) set.reportAfter(late, key, isTorn ? 'disagreement' : 'missed')
   return results
+}
+
+/** The versions that are gone for clients. */
+function acknowledged(
+  requests: readonly DeleteRequest[],
+  results: readonly Reduced[],
+): readonly RemovedVersion[] | undefined {
+  const removed: RemovedVersion[] = []
+  for (const [i, { versionId, notNewerThanNs }] of requests.entries()) {
+    if (versionId === undefined || notNewerThanNs === undefined || results[i] !== undefined)
+      continue
+    removed.push({ versionId, untilNs: String(notNewerThanNs) })
+  }
+  return removed.length === 0 ? undefined : removed
 }
 
 /** Whether a drive did all that was asked of it. */
