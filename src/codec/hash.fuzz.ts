@@ -55,6 +55,25 @@ fuzz('XXH64 and XXH3', (random) => {
   })
 })
 
+fuzz('XXH streams', (random) => {
+  withData(random, (data) => {
+    const streams = (['xxhash64', 'xxhash3', 'xxhash128'] as const).map((name) =>
+      codec.checksum(name),
+    )
+    const whole = codec.checksum('xxhash128')
+    whole.update(data)
+    for (let offset = 0; offset < data.length; ) {
+      const end = Math.min(data.length, offset + 1 + random.below(data.length))
+      for (const stream of streams) stream.update(data.subarray(offset, end))
+      offset = end
+    }
+    const [xxh64, xxh3, xxh128] = streams.map((stream) => stream.digest().toHex())
+    assert.equal(xxh64, plainXxh64(data, 0n).toString(16).padStart(16, '0'))
+    assert.equal(xxh3, plainXxh3(XXH3_SECRET, data).toString(16).padStart(16, '0'))
+    assert.equal(xxh128, whole.digest().toHex())
+  })
+})
+
 fuzz('SipHash', (random) => {
   withData(random, (data) => {
     const key = random.bytes(16)
