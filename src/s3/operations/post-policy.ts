@@ -8,6 +8,7 @@ import {
   parsePostPolicy,
   type PostPolicy,
 } from '#s3-protocol/post-policy'
+import { cleanKey } from '#s3-protocol/names'
 import { headerValueText } from '#s3-protocol/percent'
 import { Query } from '#s3-protocol/query'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -63,7 +64,8 @@ export async function postPolicyUpload(call: S3Call): Promise<S3Reply> {
 
 async function postForm(call: S3Call, form: PostForm): Promise<S3Reply> {
   const { fields } = form
-  const key = keyOf(form)
+  const name = keyOf(form)
+  const key = call.services.cleansKeys === true ? cleanKey(name) : name
   const redirect = redirectOf(fields)
   const signer = await call.signerOfForm(fields)
   const headers = headersOf(fields, key)
@@ -101,7 +103,7 @@ function keyOf({ fields, file }: PostForm): string {
   const key = fields.get('key')
   if (key === undefined || key === '')
     throw malformedForm('The name of the uploaded key is missing')
-  return key.replaceAll('${filename}', file.name).replace(/^\//, '')
+  return key.replaceAll('${filename}', file.name)
 }
 
 function redirectOf(fields: ReadonlyMap<string, string>): URL | undefined {
