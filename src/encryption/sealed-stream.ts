@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { freeBytes } from '#base/memory'
 import {
   PACKAGE_HEADER_BYTES,
   PACKAGE_OVERHEAD_BYTES,
@@ -58,8 +59,12 @@ export class StreamSealer {
 
   /** Wipes the plain bytes held. */
   close(): void {
-    this.#plain.fill(0)
-    this.#next?.fill(0)
+    // A source that was left in the middle may still write.
+    const isOver = this.#isSourceEnded && this.#pending.length === 0
+    for (const batch of [this.#plain, this.#next]) {
+      batch?.fill(0)
+      if (isOver && batch !== undefined) freeBytes(batch)
+    }
   }
 
   #take(target: Uint8Array): number {
@@ -70,6 +75,7 @@ export class StreamSealer {
     this.#used += count
     if (this.#used === piece.length) {
       this.#pending.shift()
+      freeBytes(piece)
       this.#used = 0
     }
     return count

@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { freeBytes } from '#base/memory'
 import type { HttpBody } from './http.ts'
 
 /** Bytes that may wait in memory before the socket is paused. */
 const BUFFERED_MAX_BYTES = 256 * 1024
-
-/** Pieces from this size on are freed by hand; smaller ones are the collector's. */
-const FREED_MIN_BYTES = 16 * 1024
 
 /** A body ended before its declared end, by the client or by a deadline. */
 export class BodyAbortedError extends Error {
@@ -61,7 +59,7 @@ export class BodyReader implements HttpBody {
   }
 
   next(): Promise<Uint8Array | undefined> {
-    if (this.#lent !== undefined) free(this.#lent)
+    if (this.#lent !== undefined) freeBytes(this.#lent)
     this.#lent = undefined
     const piece = this.#queue.shift()
     if (piece !== undefined) {
@@ -136,15 +134,4 @@ export class BodyReader implements HttpBody {
       return false // the client is gone: nothing to drain any more
     }
   }
-}
-
-/**
- * Gives the memory of a piece back at once. Node makes a buffer of 64 KiB for each piece; left to the collector, they alone
- * make it mark the whole heap every few hundred pieces, which cost a quarter of an upload's processor time.
- */
-function free(piece: Uint8Array): void {
-  const { buffer } = piece
-  // Only memory that is the piece's alone, not a part of a pool.
-  if (piece.length < FREED_MIN_BYTES || buffer.byteLength !== piece.length) return
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { freeBytes } from '#base/memory'
 import type { Random } from '#base/random'
 import {
   NONCE_SIZE_BYTES,
@@ -120,6 +121,7 @@ export class ObjectSeal implements Seal {
       if (wanted.wantedBytes !== undefined && left > 0) throw tampered('the stream is cut')
     } finally {
       key.fill(0)
+      for (const buffer of spare) freeBytes(buffer)
     }
   }
 
@@ -198,6 +200,7 @@ function joinedPieces(pieces: readonly Uint8Array[], spare: Uint8Array[]): DataC
   for (const piece of pieces) {
     buffer.set(piece, offset)
     offset += piece.length
+    freeBytes(piece)
   }
   return { bytes: buffer.subarray(0, size), release: () => void spare.push(buffer) }
 }
