@@ -59,6 +59,8 @@ export interface FrontDoorOptions {
   readonly corsOrigins?: readonly string[] | undefined
   /** Addresses and CIDR blocks of proxies whose word about clients counts; default: none. */
   readonly trustedProxies?: readonly string[] | undefined
+  /** What these proxies take off the front of paths, such as `/s3`; default: nothing. */
+  readonly pathPrefix?: string | undefined
   /** Base domains of websites, lower case; default: no websites. */
   readonly websiteDomains?: readonly string[] | undefined
   /** `Server` header; default `MinIO`, which some clients switch on. */
@@ -116,7 +118,7 @@ class FrontDoor {
       region: services.region,
     })
     this.#authorizer = new Authorizer(services)
-    this.#proxies = new TrustedProxies(options.trustedProxies ?? [])
+    this.#proxies = new TrustedProxies(options.trustedProxies ?? [], options.pathPrefix)
     this.#crossOrigin = new CrossOrigin(services.engine, options.corsOrigins ?? ['*'])
     const replyOptions = {
       serverName: options.serverName ?? 'MinIO',
