@@ -19,6 +19,8 @@ export interface Client {
   readonly name: string
   /** Takes minutes to build: runs only when it is named. */
   readonly isSlow?: boolean
+  /** Sends keys of its own, and so needs a server with TLS beside the other one. */
+  readonly usesTls?: boolean
   /** Installs what is missing. Rejects when the client cannot be had. */
   prepare(): Promise<ClientCommand>
 }
@@ -180,32 +182,36 @@ function simple(name: string, command: () => Promise<ClientCommand>): Client {
   return { name, prepare: command }
 }
 
+function sdk(name: string, command: () => Promise<ClientCommand>): Client {
+  return { name, usesTls: true, prepare: command }
+}
+
 export const CLIENTS: readonly Client[] = [
   script('aws-cli', async () => join(await python(), 'bin/aws')),
-  simple('boto3', async () => ({
+  sdk('boto3', async () => ({
     program: join(await python(), 'bin/python'),
     args: [join(HERE, 'python/boto3_client.py')],
   })),
-  simple('minio-py', async () => ({
+  sdk('minio-py', async () => ({
     program: join(await python(), 'bin/python'),
     args: [join(HERE, 'python/minio_client.py')],
   })),
   script('s3cmd', async () => join(await python(), 'bin/s3cmd')),
-  simple('aws-sdk-js', async () => ({
+  sdk('aws-sdk-js', async () => ({
     program: process.execPath,
     args: [join(await javascript(), 'aws-sdk.mjs')],
   })),
-  simple('minio-js', async () => ({
+  sdk('minio-js', async () => ({
     program: process.execPath,
     args: [join(await javascript(), 'minio.mjs')],
   })),
-  simple('minio-go', async () => ({ program: join(await go(), 'minio-go'), args: [] })),
-  simple('aws-sdk-go', async () => ({ program: join(await go(), 'aws-sdk-go'), args: [] })),
+  sdk('minio-go', async () => ({ program: join(await go(), 'minio-go'), args: [] })),
+  sdk('aws-sdk-go', async () => ({ program: join(await go(), 'aws-sdk-go'), args: [] })),
   script('s5cmd', async () => join(await go(), 's5cmd')),
   script('mc', () => goProgram('mc', 'github.com/minio/mc@latest', INSTALL_TIMEOUT_MS)),
   script('rclone', () => debianProgram('rclone')),
   script('restic', () => debianProgram('restic')),
-  simple('aws-sdk-java', async () => {
+  sdk('aws-sdk-java', async () => {
     const folder = await java()
     const classes = [join(folder, 'target/classes'), join(folder, 'target/dependency/*')].join(':')
     return { program: 'java', args: ['-cp', classes, 'Main'] }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { run } from '../lib/programs.ts'
 import { makePart } from '../lib/recipe.ts'
-import { type ServerKind, serverUnderTest, startServer } from '../lib/server.ts'
+import { certificateFile, type ServerKind, serverUnderTest, startServer } from '../lib/server.ts'
 import { TemporaryFolder } from '../lib/temporary.ts'
 import { CLIENTS, type Client } from './clients.ts'
 
@@ -15,10 +15,11 @@ const CLIENT_TIMEOUT_MS = 300_000
 const WEBSITE_DOMAIN = 'site.test'
 const PROXY_ADDRESS = '127.0.0.2'
 const PATH_PREFIX = '/s3'
+const KMS_KEY = 'client-key'
 
 /** What the steps of some clients need beyond a plain server. */
 const ENVIRONMENT = {
-  MINIO_KMS_SECRET_KEY: `client-key:${Buffer.alloc(32, 7).toString('base64')}`,
+  MINIO_KMS_SECRET_KEY: `${KMS_KEY}:${Buffer.alloc(32, 7).toString('base64')}`,
   CAIRN_WEBSITE_DOMAIN: WEBSITE_DOMAIN,
   CAIRN_TRUSTED_PROXIES: PROXY_ADDRESS,
   CAIRN_PATH_PREFIX: PATH_PREFIX,
@@ -136,7 +137,24 @@ async function main(): Promise<void> {
         })
       : undefined
   const endpoint = values.endpoint ?? server?.endpoint ?? ''
-  const extras = server?.kind === 'cairn' ? CAIRN_EXTRAS : {}
+  // Keys of clients travel by TLS only, and most clients are to be tried without.
+  const secureFolder = join(folder.path, 'secure')
+  mkdirSync(secureFolder)
+  const secureOptions = { kind, folder: secureFolder, drives: ['d1'], credentials, tls: true }
+  await using secure =
+    server !== undefined && clients.some(({ usesTls }) => usesTls === true)
+      ? await startServer(secureOptions)
+      : undefined
+  const extras = {
+    ...(server?.kind === 'cairn' ? CAIRN_EXTRAS : {}),
+    ...(server === undefined ? {} : { S3_KMS_KEY: KMS_KEY }),
+    ...(secure === undefined
+      ? {}
+      : {
+          S3_TLS_ENDPOINT: secure.endpoint,
+          S3_TLS_CERTIFICATE: certificateFile(secureFolder),
+        }),
+  }
   const target = { endpoint, accessKey, secretKey, extras }
   const outcomes: Outcome[] = []
   for (const client of clients) outcomes.push(await runClient(client, target, folder.path))
@@ -146,6 +164,7 @@ async function main(): Promise<void> {
   say(
     `total: ${sum('ok')} ok, ${sum('failed')} failed, ${skipped} of ${clients.length} clients skipped`,
   )
+  await secure?.stop()
   await server?.stop()
   if (sum('failed') > 0 || skipped === clients.length) process.exitCode = 1
 }

@@ -149,6 +149,11 @@ export class RunningServer implements AsyncDisposable {
   }
 }
 
+/** The certificate of a server that was started with `tls` in that folder. */
+export function certificateFile(folder: string): string {
+  return join(folder, '.home/certs/public.crt')
+}
+
 /** Starts a server and waits until it answers. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const address = `127.0.0.1:${await freePort()}`

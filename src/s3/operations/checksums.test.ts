@@ -55,6 +55,21 @@ const BODIES: readonly (readonly [name: string, request: CallOptions, result: st
   ['only an algorithm', { headers: { 'x-amz-checksum-algorithm': 'CRC32' } }, 'crc64nvme'],
   ['an unknown algorithm', { headers: { 'x-amz-checksum-algorithm': 'MD4' } }, 'InvalidRequest'],
   [
+    'an announced MD5 in the header of its own',
+    { headers: { 'x-amz-sdk-checksum-algorithm': 'MD5', 'Content-MD5': MD5.toBase64() } },
+    'crc64nvme',
+  ],
+  [
+    'an announced MD5 that is wrong',
+    {
+      headers: {
+        'x-amz-sdk-checksum-algorithm': 'MD5',
+        'Content-MD5': new Uint8Array(16).toBase64(),
+      },
+    },
+    'BadDigest',
+  ],
+  [
     'an announced SDK algorithm without value',
     { headers: { 'x-amz-sdk-checksum-algorithm': 'CRC32' } },
     'InvalidRequest',

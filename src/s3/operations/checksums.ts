@@ -171,7 +171,10 @@ export function sentChecksum(
     if (announced.toLowerCase() !== first.algorithm)
       throw invalidHeader('x-amz-sdk-checksum-algorithm')
   }
-  if (found.length === 0 && announced !== undefined && announced !== '') {
+  // SDKs send this one where it was before there were others.
+  const isContentMd5 =
+    announced?.toLowerCase() === 'md5' && request.header('content-md5') !== undefined
+  if (found.length === 0 && announced !== undefined && announced !== '' && !isContentMd5) {
     throw new S3Error('InvalidRequest', {
       message:
         'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
