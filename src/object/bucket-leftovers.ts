@@ -12,13 +12,14 @@ import type { ErasureSet } from './set/erasure-set.ts'
  * it, since a drive does not give up a directory that holds a key.
  */
 
-const KEYS_AT_ONCE = 32
-const PAGE_NAMES = 1000
+/** Of each drive. */
+const KEYS_AT_ONCE = 16
 const KEYS_MAX = 10_000
+const PAGE_NAMES = 1000
 const SETTLE_MS_MAX = 20_000
-const LOCK_WAIT_MS = 1000
+const LOCK_WAIT_MS = 5000
 
-/** True: the drives named, and those that share their left-overs, hold no key any more. */
+/** True: the drives named hold no key any more. */
 export async function settleLeftovers(
   context: EngineContext,
   sets: readonly ErasureSet[],
@@ -26,25 +27,35 @@ export async function settleLeftovers(
   filled: ReadonlySet<Drive>,
 ): Promise<boolean> {
   const endMs = context.clock.monotonicMs() + SETTLE_MS_MAX
-  let keysLeft = KEYS_MAX
+  const works: Promise<boolean>[] = []
   for (const set of sets) {
     for (const drive of set.drives) {
-      if (drive === undefined || !filled.has(drive)) continue
-      let last = ''
-      for (;;) {
-        const names = await firstNames(drive, bucket)
-        if (names === undefined) return false
-        const [first] = names
-        if (first === undefined) break
-        // Every page begins anew: what was there before has to stay.
-        if (compareUtf8(first, last) <= 0 || keysLeft < names.length) return false
-        keysLeft -= names.length
-        last = names.at(-1) ?? ''
-        if (!(await settleKeys(set, bucket, names, endMs))) return false
+      if (drive !== undefined && filled.has(drive)) {
+        works.push(settleDrive(set, drive, bucket, endMs))
       }
     }
   }
-  return true
+  return (await Promise.all(works)).every(Boolean)
+}
+
+async function settleDrive(
+  set: ErasureSet,
+  drive: Drive,
+  bucket: string,
+  endMs: number,
+): Promise<boolean> {
+  let last = ''
+  for (let count = 0; count < KEYS_MAX; count += PAGE_NAMES) {
+    const names = await firstNames(drive, bucket)
+    if (names === undefined) return false
+    const [first] = names
+    if (first === undefined) return true
+    // Every page begins anew: what was there before has to stay.
+    if (compareUtf8(first, last) <= 0) return false
+    last = names.at(-1) ?? ''
+    if (!(await settleKeys(set, bucket, names, endMs))) return false
+  }
+  return false
 }
 
 /** The first keys of a drive; undefined: it does not tell. */
