@@ -125,7 +125,7 @@ function isOwnPath(key: string): boolean {
   for (let start = 0; key.length - start > NAME_BYTES_MAX / UNIT_BYTES_MAX; ) {
     const slash = key.indexOf('/', start)
     const end = slash < 0 ? key.length : slash
-    if (end - start > NAME_BYTES_MAX / UNIT_BYTES_MAX) return false
+    if (!isName(key.slice(start, end))) return false
     start = end + 1
   }
   return true
