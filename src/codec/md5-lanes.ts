@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { copyBytes } from '#base/bytes'
 import { MD5_BLOCK_SIZE, MD5_INITIAL } from './kernels/md5.ts'
 import { COPY_WINDOW_SIZE, MD5_LANE_WINDOW_SIZE, SHARED_LAYOUT } from './layout.ts'
 import type { Workspace } from './workspace.ts'
@@ -158,7 +159,7 @@ export class Md5Lanes {
     if (address !== undefined) return address + job.position
     const window = this.#workspace.at.md5LaneWindows + lane * MD5_LANE_WINDOW_SIZE
     const piece = job.data.subarray(job.position, job.position + blocks * MD5_BLOCK_SIZE)
-    this.#workspace.memory.set(piece, window)
+    copyBytes(piece, this.#workspace.memory, window)
     return window
   }
 

@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { copyBytes } from '#base/bytes'
 import { S2_INPUT_SIZE_MIN, S2_SLACK_SIZE, S2_TABLE_BITS_MAX } from './kernels/s2.ts'
 import { S2_BLOCK_SIZE_MAX, S2_ENCODED_SIZE_MAX } from './layout.ts'
 import type { Workspace } from './workspace.ts'
@@ -30,7 +31,7 @@ export function encodeS2Block(workspace: Workspace, plain: Uint8Array): Uint8Arr
   // The kernel reads a little further, where there must be memory.
   if (source === undefined || source + plain.length + S2_SLACK_SIZE > memory.length) {
     source = at.s2Plain
-    memory.set(plain, source)
+    copyBytes(plain, memory, source)
   }
   const start = at.s2Encoded
   const headSize = writeLength(memory, start, plain.length)
@@ -69,7 +70,7 @@ export function decodeS2Block(
   const { size, headSize } = readLength(block, sizeMax)
   if (block.length > S2_ENCODED_SIZE_MAX) throw new S2Error('Compressed block is too long')
   const { at, memory } = workspace
-  memory.set(block.subarray(headSize), at.s2Encoded)
+  copyBytes(block.subarray(headSize), memory, at.s2Encoded)
   decodeElements(workspace, at.s2Encoded, block.length - headSize, at.s2Plain, size)
   return memory.subarray(at.s2Plain, at.s2Plain + size)
 }

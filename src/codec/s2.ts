@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { copyBytes } from '#base/bytes'
 import { crc32 } from './checksum.ts'
 import { S2_BLOCK_SIZE_MAX } from './layout.ts'
 import { decodeS2Block, encodeS2Block, S2Error, s2BlockSize } from './s2-block.ts'
@@ -68,7 +69,7 @@ export class S2Encoder {
     putHeader(target, used, type, CHECKSUM_SIZE + body.length)
     putWord(target, used + HEADER_SIZE, checksum)
     used += HEADER_SIZE + CHECKSUM_SIZE
-    target.set(body, used)
+    copyBytes(body, target, used)
     used += body.length
     this.#plainBytes += block.length
     this.#encodedBytes += used
@@ -155,7 +156,7 @@ export class S2Decoder {
       }
       const count = Math.min(this.#bodyLeft, piece.length - used)
       if (this.#bodySize > 0) {
-        this.#body.set(piece.subarray(used, used + count), this.#bodyUsed)
+        copyBytes(piece.subarray(used, used + count), this.#body, this.#bodyUsed)
         this.#bodyUsed += count
       }
       used += count

@@ -2,6 +2,7 @@ import { COPY_WINDOW_SIZE, SHARED_LAYOUT, WORKSPACE_LAYOUT } from './layout.ts'
 import { instantiateKernels, type Kernels } from './kernels/kernels.ts'
 import type { CodecSeed } from './arena.ts'
 import { assert } from '#base/assert'
+import { copyBytes } from '#base/bytes'
 
 /** What the parts of one thread's codec share: the kernels, the memory, and where to put things. */
 export class Workspace {
@@ -40,7 +41,7 @@ export class Workspace {
   borrow(data: Uint8Array): number {
     if (data.buffer === this.#buffer) return data.byteOffset
     assert(data.length <= COPY_WINDOW_SIZE)
-    this.memory.set(data, this.at.copyWindow)
+    copyBytes(data, this.memory, this.at.copyWindow)
     return this.at.copyWindow
   }
 }

@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { copyBytes } from '#base/bytes'
 import { freeBytes } from '#base/memory'
 import {
   PACKAGE_HEADER_BYTES,
@@ -71,7 +72,7 @@ export class StreamSealer {
     const piece = this.#pending[0]
     assert(piece !== undefined)
     const count = Math.min(target.length, piece.length - this.#used)
-    target.set(piece.subarray(this.#used, this.#used + count))
+    copyBytes(piece.subarray(this.#used, this.#used + count), target)
     this.#used += count
     if (this.#used === piece.length) {
       this.#pending.shift()

@@ -1,3 +1,4 @@
+import { copyBytes } from '#base/bytes'
 import type { BodySource, DataChunk, ObjectReader } from './object.ts'
 
 /**
@@ -25,7 +26,7 @@ export function bodyOfReader(reader: ObjectReader): BodySource & { close(): void
         used = 0
       }
       const count = Math.min(target.length, chunk.bytes.length - used)
-      target.set(chunk.bytes.subarray(used, used + count))
+      copyBytes(chunk.bytes.subarray(used, used + count), target)
       used += count
       if (used === chunk.bytes.length) {
         chunk.release()

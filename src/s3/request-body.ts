@@ -1,5 +1,6 @@
 /** The body of a request as its handler sees it: decoded, and verified before its last byte is handed over. */
 import { createHash, type Hash } from 'node:crypto'
+import { copyBytes } from '#base/bytes'
 import { BodyAbortedError } from '#http/body-reader'
 import type { HttpRequest } from '#http/http'
 import type { BodySource } from '#object/object'
@@ -61,7 +62,7 @@ export class RequestBody implements BodySource {
           break
         }
         const count = Math.min(data.length, target.length - filled)
-        target.set(count === data.length ? data : data.subarray(0, count), filled)
+        copyBytes(count === data.length ? data : data.subarray(0, count), target, filled)
         filled += count
         this.#data = count === data.length ? undefined : data.subarray(count)
         this.#delivered += count

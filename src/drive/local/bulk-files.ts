@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { copyBytes } from '#base/bytes'
 import { systemErrorCode } from './file-system.ts'
 
 /**
@@ -69,7 +70,7 @@ export class BulkFiles {
     for (const chunk of chunks) {
       for (let at = 0; at < chunk.length; ) {
         const count = Math.min(chunk.length - at, WINDOW_SIZE - used)
-        window.set(chunk.subarray(at, at + count), used)
+        copyBytes(chunk.subarray(at, at + count), window, used)
         at += count
         used += count
         if (used < WINDOW_SIZE) continue

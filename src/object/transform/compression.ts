@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { copyBytes } from '#base/bytes'
 import type { Random } from '#base/random'
 import type { Codec } from '#codec/codec'
 import { hasS2Index, S2_BLOCK_SIZE, S2_OVERHEAD_MAX, type S2Encoder } from '#codec/s2'
@@ -108,7 +109,7 @@ class CompressedBody implements LayerBody {
   async read(target: Uint8Array): Promise<number> {
     if (this.#used === this.#size) await this.#refill()
     const count = Math.min(target.length, this.#size - this.#used)
-    target.set(this.#buffer.subarray(this.#used, this.#used + count))
+    copyBytes(this.#buffer.subarray(this.#used, this.#used + count), target)
     this.#used += count
     return count
   }
@@ -188,7 +189,7 @@ class BlockBuffers {
   chunkOf(bytes: Uint8Array): DataChunk {
     let buffer = this.#free.pop()
     if (buffer === undefined || buffer.length < bytes.length) buffer = new Uint8Array(bytes.length)
-    buffer.set(bytes)
+    copyBytes(bytes, buffer)
     const lent = buffer
     return {
       bytes: lent.subarray(0, bytes.length),
