@@ -81,7 +81,12 @@ function javascript(): Promise<string> {
   })
 }
 
-const GO_SOURCES = ['go.mod', 'go.sum', 'steps/steps.go', 'minio/main.go', 'aws-sdk/main.go']
+const GO_SOURCES = [
+  'go.mod',
+  'go.sum',
+  'steps/steps.go',
+  ...['minio', 'aws-sdk'].flatMap((name) => [`${name}/main.go`, `${name}/features.go`]),
+]
 
 function go(): Promise<string> {
   const sources = GO_SOURCES.map((file) => `go/${file}`)
@@ -104,11 +109,16 @@ function thanos(): Promise<string> {
 }
 
 function java(): Promise<string> {
-  return installed('java', ['java/pom.xml', 'java/src/main/java/Main.java'], async (folder) => {
-    cpSync(join(HERE, 'java'), folder, { recursive: true })
-    const args = ['-B', '-ntp', '-q', 'package', 'dependency:copy-dependencies']
-    await run('mvn', args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
-  })
+  const sources = ['pom.xml', 'src/main/java/Main.java', 'src/main/java/Features.java']
+  return installed(
+    'java',
+    sources.map((file) => `java/${file}`),
+    async (folder) => {
+      cpSync(join(HERE, 'java'), folder, { recursive: true })
+      const args = ['-B', '-ntp', '-q', 'package', 'dependency:copy-dependencies']
+      await run('mvn', args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
+    },
+  )
 }
 
 /** A Debian package, unpacked in the cache. */

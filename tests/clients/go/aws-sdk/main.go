@@ -123,11 +123,14 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	client := s3.NewFromConfig(settings, func(options *s3.Options) {
-		options.BaseEndpoint = &Endpoint
-		options.UsePathStyle = true
-		options.RetryMaxAttempts = 1
-	})
+	connect := func(endpoint string, more ...func(*s3.Options)) *s3.Client {
+		return s3.NewFromConfig(settings, append(more, func(options *s3.Options) {
+			options.BaseEndpoint = &endpoint
+			options.UsePathStyle = true
+			options.RetryMaxAttempts = 1
+		})...)
+	}
+	client := connect(Endpoint)
 	small := aws.String("small")
 	Step("make-bucket", func() error {
 		if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &Bucket}); err != nil {
@@ -211,6 +214,7 @@ func main() {
 		}
 		return Same(got, Small)
 	})
+	features(client, connect)
 	Step("delete", func() error { return remove(client) })
 	Step("remove-bucket", func() error {
 		_, err := client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &Bucket})

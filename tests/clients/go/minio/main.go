@@ -87,11 +87,12 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	client, err := minio.New(endpoint.Host, &minio.Options{
+	options := &minio.Options{
 		Creds:           credentials.NewStaticV4(AccessKey, SecretKey, ""),
 		Region:          Region,
 		TrailingHeaders: true,
-	})
+	}
+	client, err := minio.New(endpoint.Host, options)
 	if err != nil {
 		panic(err)
 	}
@@ -191,6 +192,7 @@ func main() {
 		}
 		return Same(got, Small)
 	})
+	features(client, options)
 	Step("delete", func() error {
 		objects := client.ListObjects(ctx, Bucket, minio.ListObjectsOptions{Recursive: true})
 		for failure := range client.RemoveObjects(ctx, Bucket, objects, minio.RemoveObjectsOptions{}) {

@@ -3,8 +3,11 @@ package steps
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +22,10 @@ var (
 	Bucket    = os.Getenv("S3_BUCKET")
 	Small     = Read("small.bin")
 	Large     = Read("large.bin")
+	// Empty where the server has no such thing.
+	KMSKey        = os.Getenv("S3_KMS_KEY")
+	TLSEndpoint   = os.Getenv("S3_TLS_ENDPOINT")
+	WebsiteDomain = os.Getenv("S3_WEBSITE_DOMAIN")
 )
 
 // Path names a file of the runner's work folder.
@@ -35,11 +42,75 @@ func Read(name string) []byte {
 
 // Step runs one step and prints its line.
 func Step(name string, work func() error) {
-	if err := work(); err != nil {
+	if err := caught(work); err != nil {
 		fmt.Printf("failed %s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", " "))
 		return
 	}
 	fmt.Printf("ok %s\n", name)
+}
+
+// Feature runs a step, of Must and Done instead of errors, where the server has what it is about.
+func Feature(isThere bool, name string, work func()) {
+	if isThere {
+		Step(name, func() error { work(); return nil })
+	}
+}
+
+func caught(work func() error) (err error) {
+	defer func() {
+		if failure := recover(); failure != nil {
+			err = fmt.Errorf("%v", failure)
+		}
+	}()
+	return work()
+}
+
+// Must gives the value, and ends the step when there is an error instead.
+func Must[T any](value T, err error) T {
+	Done(err)
+	return value
+}
+
+// Done ends the step when there is an error.
+func Done(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// Refused ends the step unless the error says so.
+func Refused(code string, err error) {
+	Done(Check(err != nil && strings.Contains(err.Error(), code), "%v instead of %s", err, code))
+}
+
+// Transport trusts the server of TLSEndpoint.
+func Transport() *http.Transport {
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(Must(os.ReadFile(os.Getenv("S3_TLS_CERTIFICATE"))))
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}
+}
+
+// PostForm gives the status of an upload by a browser's form.
+func PostForm(url string, fields map[string]string, content []byte) int {
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range fields {
+		Done(form.WriteField(name, value))
+	}
+	Must(Must(form.CreateFormFile("file", "f")).Write(content))
+	Done(form.Close())
+	reply := Must(http.Post(url, form.FormDataContentType(), &body))
+	Done(reply.Body.Close())
+	return reply.StatusCode
+}
+
+// FetchPage gives status and content of a page of a website.
+func FetchPage(bucket, path string) (int, string) {
+	request := Must(http.NewRequest("GET", Endpoint+path, nil))
+	request.Host = bucket + "." + WebsiteDomain
+	reply := Must(http.DefaultClient.Do(request))
+	defer reply.Body.Close()
+	return reply.StatusCode, string(Must(io.ReadAll(reply.Body)))
 }
 
 // Same compares contents.

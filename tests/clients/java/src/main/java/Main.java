@@ -11,6 +11,7 @@ import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.s3.S3AsyncClient;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3Configuration;
 import software.amazon.awssdk.services.s3.model.*;
@@ -39,6 +40,8 @@ public final class Main {
   }
 
   public static void main(String[] arguments) throws Exception {
+    // Websites are told apart by it.
+    System.setProperty("jdk.httpclient.allowRestrictedHeaders", "host");
     String bucket = System.getenv("S3_BUCKET");
     URI endpoint = URI.create(System.getenv("S3_ENDPOINT"));
     Region region = Region.of(System.getenv("S3_REGION"));
@@ -123,6 +126,14 @@ public final class Main {
         }
       }
     });
+    String secureEndpoint = System.getenv("S3_TLS_ENDPOINT");
+    S3Client secure = secureEndpoint == null ? null : S3Client.builder().endpointOverride(URI.create(secureEndpoint))
+        .region(region).credentialsProvider(credentials).serviceConfiguration(style)
+        .httpClient(Features.trusting(Path.of(System.getenv("S3_TLS_CERTIFICATE"))).build()).build();
+    try (var streaming = S3AsyncClient.builder().endpointOverride(endpoint).region(region)
+        .credentialsProvider(credentials).serviceConfiguration(style).build()) {
+      new Features(s3, bucket, small, large).run(secure, streaming);
+    }
     step("delete", () -> {
       List<ObjectIdentifier> batch = new ArrayList<>();
       List<String> keys = new ArrayList<>();
