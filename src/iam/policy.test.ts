@@ -270,6 +270,14 @@ for (const [what, over] of REFUSED_STATEMENTS) {
   })
 }
 
+test('a key of another action is told before a resource of another kind', () => {
+  const over = {
+    Action: 's3:ListBucketMultipartUploads',
+    Condition: { StringEquals: { 's3:prefix': 'x' } },
+  }
+  assert.throws(() => policy(statement(over)), /^PolicyError: Conditions do not apply to /)
+})
+
 test('names that are special in JavaScript are names like others', () => {
   const text = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",
     "Action":"s3:GetObject","Resource":"*","Condition":{"StringEquals":{"__proto__":"x"}}}]}`

@@ -180,6 +180,7 @@ function parseStatement(raw: unknown, bucket: string): Statement {
     if (!isS3Action(action)) throw new PolicyError(INVALID_ACTION)
   }
   const resources = arns.map((arn) => parseResource(arn, bucket))
+  const conditions = parseConditions(members.get('condition'), notActions ? ['*'] : actions)
   if (!notActions) checkScopes(actions, resources)
   return {
     effect,
@@ -192,7 +193,7 @@ function parseStatement(raw: unknown, bucket: string): Statement {
     notActions,
     resources,
     notResources,
-    conditions: parseConditions(members.get('condition'), notActions ? ['*'] : actions),
+    conditions,
   }
 }
 

@@ -488,6 +488,7 @@ export interface ObjectEngine {
     key: string,
     uploadId: string,
   ): Promise<{ readonly upload: UploadInfo; readonly parts: readonly PartInfo[] }>
+  /** Errors: `UploadNotFound` for a marker that no upload can have. */
   listUploads(bucket: string, request: ListUploadsRequest): Promise<ListUploadsResult>
   completeUpload(
     bucket: string,

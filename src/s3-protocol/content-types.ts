@@ -80,10 +80,8 @@ const TYPES: Readonly<Record<string, string>> = {
   zst: 'application/zstd',
 }
 
-/** The type of a key by its extension; `application/octet-stream` when that tells nothing. */
-export function contentTypeOf(key: string): string {
+/** The type of a key by its extension; undefined when that tells nothing. */
+export function contentTypeOf(key: string): string | undefined {
   const extension = /\.([A-Za-z0-9]+)$/.exec(key)?.[1]?.toLowerCase() ?? ''
-  return Object.hasOwn(TYPES, extension)
-    ? (TYPES[extension] ?? 'application/octet-stream')
-    : 'application/octet-stream'
+  return Object.hasOwn(TYPES, extension) ? TYPES[extension] : undefined
 }

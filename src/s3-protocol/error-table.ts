@@ -281,6 +281,10 @@ export const S3_ERRORS = {
     400,
     'The replication source does not have versioning enabled',
   ],
+  RequestHeaderSectionTooLarge: [
+    400,
+    'Your request header section exceeds the maximum allowed size.',
+  ],
   RequestTimeout: [
     503,
     'A timeout occurred while trying to lock a resource, please reduce your request rate',

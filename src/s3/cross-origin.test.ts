@@ -102,6 +102,7 @@ test('a preflight tells how long it holds and names the headers asked for', asyn
   const { headers } = await preflight('/ruled', asked)
   assert.equal(headers.get('access-control-max-age'), '600')
   assert.equal(headers.get('access-control-allow-headers'), 'x-amz-date')
+  assert.equal(headers.get('access-control-expose-headers'), 'ETag, x-amz-version-id')
 })
 
 test('replies to requests from other origins say who may read them', async () => {

@@ -67,13 +67,7 @@ export class CrossOrigin {
     const question = questionOf(request, origin, asked ?? request.method)
     const match = matchCors(rules, question)
     if (match === undefined) return []
-    const { exposed } = match.rule
-    return [
-      ...matchHeaders(match, question),
-      ...(exposed.length === 0
-        ? []
-        : [['Access-Control-Expose-Headers', exposed.join(', ')] as const]),
-    ]
+    return matchHeaders(match, question)
   }
 
   #allows(origin: string): boolean {
@@ -170,7 +164,7 @@ function questionOf(request: HttpRequest, origin: string, method: string): CorsQ
   return { origin, method, headers: headers.filter((name) => name !== '') }
 }
 
-function matchHeaders({ anyOrigin }: CorsMatch, question: CorsQuestion): readonly Header[] {
+function matchHeaders({ rule, anyOrigin }: CorsMatch, question: CorsQuestion): readonly Header[] {
   return [
     ...(anyOrigin
       ? [['Access-Control-Allow-Origin', '*'] as const]
@@ -179,6 +173,9 @@ function matchHeaders({ anyOrigin }: CorsMatch, question: CorsQuestion): readonl
     ...(question.headers.length === 0
       ? []
       : [['Access-Control-Allow-Headers', question.headers.join(', ')] as const]),
+    ...(rule.exposed.length === 0
+      ? []
+      : [['Access-Control-Expose-Headers', rule.exposed.join(', ')] as const]),
   ]
 }
 

@@ -134,7 +134,7 @@ const REFUSALS: readonly (readonly [string, Sent, number, string])[] = [
     '9 KiB of headers',
     signed({ headers: [['x-other', 'x'.repeat(9000)]] }),
     400,
-    'MetadataTooLarge',
+    'RequestHeaderSectionTooLarge',
   ],
   [
     '3 KiB of metadata',

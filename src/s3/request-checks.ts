@@ -25,8 +25,11 @@ export function checkHeaders(request: HttpRequest): void {
       })
     }
   }
-  if (total > HEADERS_MAX_BYTES || metadata > METADATA_MAX_BYTES) {
-    throw new S3Error('MetadataTooLarge')
+  if (metadata > METADATA_MAX_BYTES) throw new S3Error('MetadataTooLarge')
+  if (total > HEADERS_MAX_BYTES) {
+    throw new S3Error('RequestHeaderSectionTooLarge', {
+      elements: [['MaxSizeAllowed', String(HEADERS_MAX_BYTES)]],
+    })
   }
 }
 

@@ -243,7 +243,7 @@ const RAW: readonly (readonly [string, string, RegExp])[] = [
   [
     '20 KiB of headers',
     `GET /box/a HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`,
-    /400[\s\S]*MetadataTooLarge/,
+    /400[\s\S]*RequestHeaderSectionTooLarge/,
   ],
   [
     'a long query',

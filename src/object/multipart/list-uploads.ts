@@ -4,7 +4,7 @@ import { encodeKey } from '#drive/key-path'
 import { noReadQuorum } from '../errors.ts'
 import type { ListUploadsRequest, ListUploadsResult, UploadInfo } from '../object.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
-import { isUpload, isKeyFolder, keyFolder } from './upload-path.ts'
+import { isUpload, isKeyFolder, keyFolder, requireUpload } from './upload-path.ts'
 import { namedIn, uploadInfoOf, type UploadStore } from './upload-store.ts'
 
 /**
@@ -34,7 +34,10 @@ export class UploadLists {
   }
 
   /** Errors: `ReadQuorum`. */
+  /** Errors: `UploadNotFound` for a marker that no upload can have. */
   async list(bucket: string, request: ListUploadsRequest): Promise<ListUploadsResult> {
+    const { startAfter, uploadIdMarker } = request
+    if (uploadIdMarker !== '') requireUpload(bucket, startAfter, uploadIdMarker)
     const found: UploadInfo[] = []
     for (const set of this.#store.pools.allSets()) {
       found.push(...(await this.#uploadsIn(set, bucket, request.prefix)))

@@ -222,7 +222,9 @@ test('the default retention of a bucket acts on what is written', async () => {
   const none = await get('plain', 'object-lock')
   assert.equal(none.code, 'ObjectLockConfigurationNotFoundError')
   const period = '<Mode>GOVERNANCE</Mode><Days>2</Days>'
-  assert.equal((await put('plain', 'object-lock', lock(period))).code, 'InvalidBucketState')
+  const unversioned = await put('plain', 'object-lock', lock(period))
+  assert.equal(unversioned.code, 'InvalidBucketState')
+  assert.match(s3.texts(unversioned, 'Message')[0] ?? '', /^Versioning must be /)
   assert.equal((await put('locked', 'object-lock', lock(period))).status, 200)
   assert.deepEqual(s3.texts(await get('locked', 'object-lock'), 'Days'), ['2'])
   await s3.put('locked', 'a', 'x')
@@ -246,7 +248,9 @@ test('object lock can be turned on where versions are kept without exception', a
   assert.equal((await put('late', 'versioning', whole)).status, 200)
   assert.equal((await put('late', 'object-lock', lock(''))).status, 200)
   const suspend = whole.replace('Enabled', 'Suspended')
-  assert.equal((await put('late', 'versioning', suspend)).code, 'InvalidBucketState')
+  const suspended = await put('late', 'versioning', suspend)
+  assert.equal(suspended.code, 'InvalidBucketState')
+  assert.match(s3.texts(suspended, 'Message')[0] ?? '', /the versioning state cannot be changed/)
 })
 
 /** Retention, error. */

@@ -61,7 +61,8 @@ export async function readMember(call: S3Call): Promise<S3Reply> {
     ...versionHeader(info.versionId, metadata),
   ]
   const overrides = responseOverrides(call)
-  headers.push(['Content-Type', overrides.get('Content-Type') ?? contentTypeOf(member.name)])
+  const type = contentTypeOf(member.name) ?? 'application/octet-stream'
+  headers.push(['Content-Type', overrides.get('Content-Type') ?? type])
   for (const [name, value] of overrides) if (name !== 'Content-Type') headers.push([name, value])
   if (isHead) {
     return { status: 200, headers: [...headers, ['Content-Length', String(member.sizeBytes)]] }

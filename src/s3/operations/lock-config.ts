@@ -83,6 +83,6 @@ function requireLockable(metadata: BucketMetadata): void {
     status: 409,
     message: removesAll
       ? 'ExpiredObjectAllVersions element and DelMarkerExpiration action cannot be used on an object locked bucket'
-      : 'Object Lock configuration cannot be enabled on existing buckets',
+      : "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
   })
 }

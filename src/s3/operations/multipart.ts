@@ -1,8 +1,13 @@
 /** Multipart uploads: create, abort and the two lists (s3-api.md 4.6). */
-import { ObjectError, type UploadInfo } from '#object/object'
+import {
+  type ListUploadsRequest,
+  type ListUploadsResult,
+  ObjectError,
+  type UploadInfo,
+} from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { parseHttpDate } from '#s3-protocol/conditions'
-import { S3Error } from '#s3-protocol/s3-error'
+import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { uploadEndHeaders } from '../upload-expiry.ts'
 import {
@@ -168,13 +173,7 @@ export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
           nextKeyMarker: '',
           nextUploadIdMarker: '',
         }
-      : await engine.listUploads(call.bucket, {
-          prefix,
-          delimiter,
-          startAfter: keyMarker,
-          uploadIdMarker,
-          limit,
-        })
+      : await uploadsOf(call, { prefix, delimiter, startAfter: keyMarker, uploadIdMarker, limit })
   return {
     status: 200,
     body: xmlDocument('ListMultipartUploadsResult', [
@@ -195,6 +194,15 @@ export async function listMultipartUploads(call: S3Call): Promise<S3Reply> {
         (text): XmlField => ['CommonPrefixes', [['Prefix', encodeListed(encoding, text)]]],
       ),
     ]),
+  }
+}
+
+async function uploadsOf(call: S3Call, request: ListUploadsRequest): Promise<ListUploadsResult> {
+  try {
+    return await call.services.engine.listUploads(call.bucket, request)
+  } catch (error) {
+    if (!(error instanceof ObjectError) || error.code !== 'UploadNotFound') throw error
+    throw invalidArgument('upload-id-marker', request.uploadIdMarker, 'Invalid uploadId marker')
   }
 }
 

@@ -137,7 +137,8 @@ function headersOf(
       : HEADER_FIELDS.has(name)
     if (isHeader) headers.push([name, value])
   }
-  if ((fields.get('content-type') ?? '') === '') headers.push(['content-type', contentTypeOf(key)])
+  const guessed = (fields.get('content-type') ?? '') === '' ? contentTypeOf(key) : undefined
+  if (guessed !== undefined) headers.push(['content-type', guessed])
   const acl = fields.get('acl')
   if (acl !== undefined) headers.push(['x-amz-acl', acl])
   const tagging = fields.get('tagging')

@@ -55,7 +55,7 @@ function checkState(rules: VersioningElements, metadata: BucketMetadata): void {
     throw new S3Error('InvalidBucketState', {
       status: 409,
       message:
-        'An Object Lock configuration is present on this bucket, versioning cannot be suspended.',
+        'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.',
     })
   }
   const replicates = metadata.document('ReplicationConfigXML') !== undefined

@@ -660,6 +660,7 @@ const cors: readonly Rule[] = [
       .has('access-control-allow-origin', 'https://app.example.com')
       .has('access-control-allow-methods', /PUT/)
       .has('access-control-allow-headers', /x-amz-date/i)
+      .has('access-control-expose-headers', /x-amz-meta-a/i)
       .has('access-control-max-age', '77')
   }),
   ...rules(

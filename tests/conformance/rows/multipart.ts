@@ -478,6 +478,13 @@ const uploadLists: readonly Rule[] = [
       ;(await uploads(t, bucket, { 'max-uploads': value })).is(400, 'InvalidArgument')
     },
   ]),
+  rule('4.6.7', 'an upload-id-marker that no upload can have is refused', async (t) => {
+    const { bucket } = await startedIn(t, ['k'])
+    const markers = { 'key-marker': 'k', 'upload-id-marker': 'no upload' }
+    ;(await uploads(t, bucket, markers)).is(400, 'InvalidArgument')
+    // Without a key it says nothing.
+    ;(await uploads(t, bucket, { 'upload-id-marker': 'no upload' })).is(200)
+  }),
   rule('4.6.7', 'names of uploads are encoded when asked', async (t) => {
     const { bucket } = await startedIn(t, ['a b/c', 'd+e'])
     ;(await uploads(t, bucket, { 'encoding-type': 'url', delimiter: '/' }))

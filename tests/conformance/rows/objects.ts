@@ -278,10 +278,9 @@ const metadata: readonly Rule[] = [
   }),
   rule('3.3', 'headers of more than 8 KiB are refused', async (t) => {
     const bucket = await t.shared()
-    ;(await t.put(bucket, t.key, 'x', { 'content-disposition': 'm'.repeat(8192) })).is(
-      400,
-      'MetadataTooLarge',
-    )
+    ;(await t.put(bucket, t.key, 'x', { 'content-disposition': 'm'.repeat(8192) }))
+      .is(400, 'RequestHeaderSectionTooLarge')
+      .shows('MaxSizeAllowed', '8192')
   }),
   rule('3.3', 'internal metadata of the server cannot be sent', async (t) => {
     const bucket = await t.shared()

@@ -59,6 +59,17 @@ const good: readonly Rule[] = [
       .contains('data')
       .has('content-type', 'image/jpeg')
   }),
+  ...rules('6.1', [[], [['Content-Type', '']]] as const, (fields) => [
+    `a form with ${fields.length === 0 ? 'no' : 'an empty'} type, for a key that tells none, stores the default type`,
+    async (t) => {
+      const { bucket, reply } = await posted(t, {
+        fields,
+        conditions: [['starts-with', '$Content-Type', '']],
+      })
+      reply.is(204)
+      ;(await t.head(bucket, t.key)).is(200).has('content-type', 'binary/octet-stream')
+    },
+  ]),
   ...rules(
     '6.1',
     [
