@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BucketMetadata } from '#object/object'
-import { defaultRetention, refuseProtected, refuseRetentionChange } from './object-lock.ts'
 import { infoOf } from '#testing/object-info'
+import { callOf } from '#testing/s3-call'
+import {
+  defaultRetention,
+  hasLockHeaders,
+  lockMetadata,
+  refuseProtected,
+  refuseRetentionChange,
+} from './object-lock.ts'
 
 const NOW_MS = Date.parse('2030-01-01T00:00:00Z')
 const PAST = '2029-12-31T23:59:59.000Z'
@@ -109,6 +116,24 @@ for (const [name, from, to, bypassGovernance, isRefused] of CHANGES) {
     else change()
   })
 }
+
+test('a lock is taken from headers, and from the query of presigned URLs', async () => {
+  const metadata: BucketMetadata = {
+    name: 'bucket',
+    createdNs: 0n,
+    versioning: 'enabled',
+    objectLock: true,
+    document: () => undefined,
+    updatedNs: () => 0n,
+  }
+  const until = '2999-01-01T00:00:00.000Z'
+  const wanted = { ...retention('GOVERNANCE', until), 'x-amz-object-lock-legal-hold': 'ON' }
+  for (const options of [{ headers: wanted }, { query: wanted }]) {
+    const call = callOf(options)
+    assert.ok(hasLockHeaders(call))
+    assert.deepEqual(Object.fromEntries(await lockMetadata(call, metadata)), wanted)
+  }
+})
 
 test('the default retention counts calendar days and years', () => {
   const of = (period: string): string | undefined => {

@@ -8,6 +8,7 @@ import { parseIsoTime } from '#s3-protocol/dates'
 import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call } from '../s3.ts'
+import { headerOrQuery } from './request-values.ts'
 
 export const LOCK_MODE = 'x-amz-object-lock-mode'
 export const LOCK_UNTIL = 'x-amz-object-lock-retain-until-date'
@@ -83,14 +84,9 @@ export async function mayBypassGovernance(call: S3Call, key: string): Promise<bo
   return asked && (await call.isAllowed('s3:BypassGovernanceRetention', call.bucket, key))
 }
 
-/** Whether the request carries any lock header. */
+/** Whether the request carries any lock header, presigned URLs in their query. */
 export function hasLockHeaders(call: S3Call): boolean {
-  const { request } = call
-  return (
-    request.header(LOCK_MODE) !== undefined ||
-    request.header(LOCK_UNTIL) !== undefined ||
-    request.header(LEGAL_HOLD) !== undefined
-  )
+  return [LOCK_MODE, LOCK_UNTIL, LEGAL_HOLD].some((name) => headerOrQuery(call, name) !== undefined)
 }
 
 /** The lock metadata of a new version: from the request's headers, else the bucket's default. */
@@ -122,14 +118,14 @@ export async function lockMetadata(
 }
 
 function headerLegalHold(call: S3Call): string | undefined {
-  const hold = call.request.header(LEGAL_HOLD)?.toUpperCase()
+  const hold = headerOrQuery(call, LEGAL_HOLD)?.toUpperCase()
   if (hold === undefined || hold === 'ON' || hold === 'OFF') return hold
   throw invalidArgument(LEGAL_HOLD, hold, "Legal Hold must be either of 'ON' or 'OFF'")
 }
 
 function headerRetention(call: S3Call): { mode: string; retainUntil: string } | undefined {
-  const mode = call.request.header(LOCK_MODE)
-  const until = call.request.header(LOCK_UNTIL)
+  const mode = headerOrQuery(call, LOCK_MODE)
+  const until = headerOrQuery(call, LOCK_UNTIL)
   if (mode === undefined && until === undefined) return undefined
   if (mode === undefined || until === undefined) {
     throw new S3Error('InvalidArgument', {

@@ -188,6 +188,13 @@ async function objectLock() {
   const head = await s3.send(new HeadObjectCommand({ ...at, VersionId }))
   assert.equal(head.ObjectLockMode, 'COMPLIANCE')
   await denied(new DeleteObjectCommand({ ...at, VersionId, BypassGovernanceRetention }))
+  // The presigner moves such headers into the query.
+  const locked = { Bucket, Key: 'by url', ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate }
+  const url = await getSignedUrl(s3, new PutObjectCommand(locked), { expiresIn: 300 })
+  assert.equal((await fetch(url, { method: 'PUT', body: 'x' })).status, 200)
+  const byUrl = await s3.send(new HeadObjectCommand({ Bucket, Key: 'by url' }))
+  assert.equal(byUrl.ObjectLockMode, 'GOVERNANCE')
+  assert.deepEqual(byUrl.ObjectLockRetainUntilDate, ObjectLockRetainUntilDate)
 }
 
 async function postPolicy() {
