@@ -4,6 +4,7 @@ import datetime
 import gzip
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -63,8 +64,8 @@ def get_multipart():
 
 
 def list_1000():
-    for i in range(1005):
-        s3.put_object(Bucket=BUCKET, Key=f"many/{i:04}", Body=b"x")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: s3.put_object(Bucket=BUCKET, Key=f"many/{i:04}", Body=b"x"), range(1005)))
     keys = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="many/"):
         keys += [item["Key"] for item in page["Contents"]]
