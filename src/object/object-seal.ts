@@ -37,6 +37,8 @@ export async function openSeal(
   return new ObjectSeal(objectKey, encryption.random, { kind, isInParts })
 }
 
+const MD5_BYTES = 16
+
 /** Encrypts and decrypts the content of one version. Errors while reading: `EncryptionError` with `Tampered`. */
 export class ObjectSeal implements Seal {
   readonly #objectKey: Uint8Array
@@ -125,12 +127,16 @@ export class ObjectSeal implements Seal {
     }
   }
 
-  etagOf(md5: Uint8Array): string {
-    return sealEtag(this.#objectKey, md5, this.#random)
+  get showsMd5(): boolean {
+    return this.#kind === 'sse-s3'
+  }
+
+  etagOf(md5: Uint8Array | undefined): string {
+    return sealEtag(this.#objectKey, md5 ?? this.#random.bytes(MD5_BYTES), this.#random)
   }
 
   shownEtag(stored: string): string {
-    return this.#kind === 'sse-s3' ? unsealEtag(this.#objectKey, stored) : keylessEtag(stored)
+    return this.showsMd5 ? unsealEtag(this.#objectKey, stored) : keylessEtag(stored)
   }
 
   sealIndex(index: Uint8Array): Uint8Array {

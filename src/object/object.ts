@@ -141,7 +141,7 @@ export interface BodySource {
 
 export type DigestName = ChecksumAlgorithm
 
-/** Raw digests over the plain content; `md5` always. */
+/** Raw digests over the plain content; `md5` also without being asked for, but where content is encrypted and clients do not see it. */
 export type Digests = ReadonlyMap<DigestName, Uint8Array>
 
 /** Entity tags compare unquoted; `*` matches any existing object. */
@@ -162,7 +162,7 @@ export interface PutOptions {
   /** `STANDARD` or `REDUCED_REDUNDANCY`: parity of the new version. */
   readonly storageClass: string
   readonly preconditions?: WritePreconditions | undefined
-  /** Digests to compute while the body passes, besides MD5. */
+  /** Digests to compute while the body passes. */
   readonly digests: readonly DigestName[]
   /** Called after the last byte and before the commit: throws the API's error to abort, returns system metadata to add (stored checksums). */
   readonly verify?:

@@ -176,8 +176,9 @@ function inlineLimitOf(context: EngineContext, versioning: VersioningState): num
 /** ETag to store: the MD5 of the plain content, sealed where the content is. */
 export function etagOf(digests: Digests, seal: Seal | undefined): string {
   const md5 = digests.get('md5')
+  if (seal !== undefined) return seal.etagOf(md5)
   assert(md5 !== undefined)
-  return seal === undefined ? md5.toHex() : seal.etagOf(md5)
+  return md5.toHex()
 }
 
 /** 32 hex digits of a fresh UUID. */

@@ -48,8 +48,10 @@ export interface LayerRead {
 
 /** Encryption of one version: it holds the version's key. */
 export interface Seal extends Layer {
-  /** ETag to store for an object or a part with this MD5. */
-  etagOf(md5: Uint8Array): string
+  /** Whether clients get the MD5 as ETag. Otherwise it is not computed if nobody asks for it, as MinIO: encryption.md 3.1. */
+  readonly showsMd5: boolean
+  /** ETag to store for an object or a part with this MD5; undefined: a random one. */
+  etagOf(md5: Uint8Array | undefined): string
   /** What clients see of a stored ETag. Errors: `EncryptionError`. */
   shownEtag(stored: string): string
   /** Sealed in place of the blob among system metadata. */
@@ -93,7 +95,9 @@ export function storedBodyOf(
   const { seal, partNumber } = options
   const compression = compressionFor(context, options.systemMetadata ?? new Map(), seal)
   if (compression === undefined && seal === undefined) return undefined
-  const digested = new DigestedBody(context.codec, plain, options.digests)
+  const hasMd5 = compression !== undefined || seal?.showsMd5 === true
+  const digests = new Set(hasMd5 ? [...options.digests, 'md5' as const] : options.digests)
+  const digested = new DigestedBody(context.codec, plain, digests)
   const compressed = compression?.write(digested)
   const sealed = seal?.write(compressed ?? digested, partNumber)
   return {

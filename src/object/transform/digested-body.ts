@@ -9,7 +9,7 @@ import { ObjectError, type BodySource, type DigestName, type Digests } from '../
 export class DigestedBody implements BodySource {
   readonly sizeBytes: number | undefined
   readonly #body: BodySource
-  readonly #md5: ReturnType<Codec['md5']>
+  readonly #md5: ReturnType<Codec['md5']> | undefined
   readonly #digests: readonly {
     readonly name: DigestName
     readonly hasher: ReturnType<Codec['checksum']>
@@ -18,12 +18,11 @@ export class DigestedBody implements BodySource {
   #isAtEnd = false
   #isBodyOver = false
 
-  constructor(codec: Codec, body: BodySource, digests: readonly DigestName[]) {
+  constructor(codec: Codec, body: BodySource, digests: ReadonlySet<DigestName>) {
     this.sizeBytes = body.sizeBytes
     this.#body = body
-    this.#md5 = codec.md5()
-    // MD5 is always there.
-    const others = digests.filter((name) => name !== 'md5')
+    this.#md5 = digests.has('md5') ? codec.md5() : undefined
+    const others = [...digests].filter((name) => name !== 'md5')
     this.#digests = others.map((name) => ({ name, hasher: codec.checksum(name) }))
   }
 
@@ -52,7 +51,7 @@ export class DigestedBody implements BodySource {
     this.#readBytes = total
     const plain = target.subarray(0, count)
     for (const { hasher } of this.#digests) hasher.update(plain)
-    await this.#md5.update(plain)
+    await this.#md5?.update(plain)
     return count
   }
 
@@ -71,12 +70,12 @@ export class DigestedBody implements BodySource {
   async digests(): Promise<Digests> {
     assert(this.#isAtEnd)
     const digests = new Map<DigestName, Uint8Array>()
-    digests.set('md5', await this.#md5.digest())
+    if (this.#md5 !== undefined) digests.set('md5', await this.#md5.digest())
     for (const { name, hasher } of this.#digests) digests.set(name, hasher.digest())
     return digests
   }
 
   close(): void {
-    this.#md5.abandon()
+    this.#md5?.abandon()
   }
 }

@@ -115,7 +115,10 @@ export function bodyChecks(call: S3Call, fallback: DigestName | undefined): Body
   const sent = sentChecksum(call)
   const algorithm = sent?.algorithm ?? fallback
   return {
-    digests: algorithm === undefined ? [] : [algorithm],
+    digests: [
+      ...(algorithm === undefined ? [] : [algorithm]),
+      ...(md5 === undefined ? [] : ['md5' as const]),
+    ],
     verify: (digests) => {
       const found = digests.get('md5')
       if (md5 !== undefined && !isEqual(md5, found)) {
