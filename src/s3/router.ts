@@ -160,6 +160,12 @@ function refuseMisplaced(request: HttpRequest, scope: OperationScope, query: Que
     })
   }
   if (method !== 'PUT') return
+  if (!isCopy && query.has('x-amz-copy-source')) {
+    // Some presigners move it there. Passed over, the copy would become an object without content.
+    throw new S3Error('InvalidRequest', {
+      message: 'x-amz-copy-source must be sent as a header',
+    })
+  }
   const hasNumber = query.has('partNumber')
   if (hasNumber && !query.has('uploadId')) {
     throw new S3Error('InvalidArgument', {

@@ -59,6 +59,13 @@ const copying: readonly Rule[] = [
     const { bucket, name } = await from(t)
     ;(await t.copy(bucket, t.key, `/${name}`)).is(200)
   }),
+  rule('4.2.4', 'a source in the query stores nothing', async (t) => {
+    const { bucket, name } = await from(t)
+    const query = { 'x-amz-copy-source': name }
+    const path = `/${bucket}/${t.key}`
+    ;(await t.wire.send({ method: 'PUT', path, query })).is(400, 'InvalidRequest')
+    ;(await t.head(bucket, t.key)).is(404)
+  }),
   rule('4.2.4', 'REPLACE takes the metadata of the request', async (t) => {
     const { bucket, name } = await from(t, { 'x-amz-meta-a': 'b', 'content-type': 'text/css' })
     ;(
