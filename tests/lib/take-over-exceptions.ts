@@ -77,10 +77,9 @@ export const TAKE_OVER_EXCEPTIONS: Readonly<Record<ServerKind, readonly Exceptio
       instead: specified.refusedWith(403, 'AccessDenied'),
     },
     {
-      match: /\/refusedKey\/\/leading$/,
-      reason:
-        "the drive format has no name for a key with a leading slash; it is not stored under another key's",
-      instead: () => ({ status: 400, code: 'XMinioInvalidObjectName' }),
+      match: /\/refusedKey\/(\/\/|a\/\/b|x+)$/,
+      reason: 'keys are flat: empty and long segments are stored (3.1)',
+      instead: () => ({ status: 200, code: null }),
     },
     {
       match:
