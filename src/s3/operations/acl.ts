@@ -149,7 +149,8 @@ function checkPolicy(document: Uint8Array): void {
   if ((root.child('Owner')?.childText('ID') ?? '') === '') throw new S3Error('MalformedACLError')
   for (const grant of root.child('AccessControlList')?.children('Grant') ?? []) {
     const grantee = grant.child('Grantee')
-    const isNamed = ['ID', 'URI', 'EmailAddress'].some((name) => grantee?.childText(name))
+    // s3cmd sends back what it was told of the owner without the id.
+    const isNamed = ['ID', 'URI', 'EmailAddress', 'Type'].some((name) => grantee?.childText(name))
     const isGood = isNamed && PERMISSIONS.has(grant.childText('Permission') ?? '')
     if (!isGood) throw new S3Error('MalformedACLError')
   }
@@ -167,7 +168,8 @@ function isOwnerOnly(document: Uint8Array): boolean {
     grants.length === 1 &&
     grants[0]?.childText('Permission') === 'FULL_CONTROL' &&
     grantee?.child('URI') === undefined &&
-    grantee?.childText('ID') === OWNER_ID
+    (grantee?.childText('ID') ?? OWNER_ID) === OWNER_ID &&
+    grantee?.child('EmailAddress') === undefined
   )
 }
 
