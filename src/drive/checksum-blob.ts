@@ -1,3 +1,4 @@
+import type { ChecksumName } from '#codec/checksum'
 import { FormatError } from '#codec/msgpack'
 
 /**
@@ -8,17 +9,7 @@ import { FormatError } from '#codec/msgpack'
  * Source: docs/formats/xl-meta.md; disk-format.md 5.8.
  */
 
-export type ChecksumAlgorithm =
-  | 'crc32'
-  | 'crc32c'
-  | 'crc64nvme'
-  | 'md5'
-  | 'sha1'
-  | 'sha256'
-  | 'sha512'
-  | 'xxhash3'
-  | 'xxhash64'
-  | 'xxhash128'
+export type ChecksumAlgorithm = ChecksumName
 
 export interface ChecksumRecord {
   readonly algorithm: ChecksumAlgorithm
