@@ -1,4 +1,5 @@
 import { assert } from '#base/assert'
+import { appendObject, type AppendOptions } from './append.ts'
 import { bodyOfReader } from './body.ts'
 import { BucketMetadataStore } from './bucket-metadata.ts'
 import { BucketQuotas } from './bucket-quota.ts'
@@ -63,6 +64,7 @@ import { updateMetadata, type MetadataChange } from './update.ts'
  *   delete many                   write, one key at a time in each of its workers
  *   change metadata               write, for the whole call
  *   copy                          read of the source until its body was read, then as put; onto itself: write
+ *   append                        read until the content was read, then as put
  *   lists                         none
  *
  * No call holds locks of two keys at once. The other kinds of locks (bucket, upload, part) come before an object's, in the
@@ -206,6 +208,29 @@ export class Engine implements ObjectEngine {
     })
     quota?.add(copied.info.actualSizeBytes)
     return copied
+  }
+
+  async appendObject(bucket: string, key: string, options: AppendOptions): Promise<ObjectInfo> {
+    const quota = await this.#quotas.of(bucket)
+    // What is replaced makes room for as much of what is written.
+    let replacedBytes = 0
+    const info = await appendObject(
+      this.#context,
+      this.pools,
+      { bucket, key },
+      {
+        ...options,
+        write: async (existing) => {
+          const write = await options.write(existing)
+          const isReplaced = write.options.versioning !== 'enabled' && existing.versionId === 'null'
+          replacedBytes = isReplaced ? existing.actualSizeBytes : 0
+          quota?.check(existing.actualSizeBytes + (write.body.sizeBytes ?? 0) - replacedBytes)
+          return write
+        },
+      },
+    )
+    quota?.add(info.actualSizeBytes - replacedBytes)
+    return info
   }
 
   updateMetadata(

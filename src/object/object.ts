@@ -10,6 +10,7 @@
  */
 
 import type { ChecksumAlgorithm } from '#drive/checksum-blob'
+import type { AppendOptions } from './append.ts'
 import type { ExtraDocument } from './bucket-extras.ts'
 import type { Seal } from './transform.ts'
 
@@ -442,6 +443,8 @@ export interface ObjectEngine {
     source: CopySource,
     options: CopyOptions,
   ): Promise<{ readonly info: ObjectInfo; readonly source: ObjectInfo }>
+  /** Writes the latest version of a key anew, with bytes behind its content. Errors: as for a read and a put. */
+  appendObject(bucket: string, key: string, options: AppendOptions): Promise<ObjectInfo>
   /** Merges keys into a version's metadata; an empty text clears. Modification time stays unless `touch`. */
   updateMetadata(
     bucket: string,

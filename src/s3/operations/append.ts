@@ -1,36 +1,81 @@
 /**
  * Appends with `x-amz-write-offset-bytes`. The object is written anew with the data behind it: the drive format has no
  * objects that grow. Of writers at the same place one wins, decided under the lock.
+ *
+ * What the object is stays: its metadata, tags, storage class, and encryption, under a new key. Its lock is that of a new
+ * version, and compression is decided as for a put of the whole.
  */
+import type { EncryptionRequest } from '#encryption/encryption'
+import { canonicalContext } from '#encryption/kms-context'
+import { type KeyMetadata, parseKeyMetadata } from '#encryption/key-metadata'
+import type { AppendWrite } from '#object/append'
 import { versioningStateFor } from '#object/bucket-metadata'
-import { bodyOfReader } from '#object/body'
-import { type BodySource, ObjectError, type ObjectInfo, type ObjectReader } from '#object/object'
+import { type BucketMetadata, ObjectError, type ObjectInfo } from '#object/object'
 import { writePreconditions } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
-import { bodyChecks, checksumHeaders, storedChecksums, storedSingle } from './checksums.ts'
+import { refuseAcl } from './acl.ts'
+import {
+  type BodyChecks,
+  bodyChecks,
+  checksumHeaders,
+  storedChecksums,
+  storedSingle,
+} from './checksums.ts'
+import { contentMetadata } from './compression.ts'
 import { DigestedBody } from './digested-body.ts'
-import { clientSize, isEncrypted, quotedEtag, storageClassOf } from './object-headers.ts'
+import { encryptionHeaders, notApplicable, requestedEncryption } from './encryption-headers.ts'
+import { expirationHeader } from './expiration.ts'
+import { requestWithin } from './inner-write.ts'
+import { clientSize, quotedEtag, refuseTransformed, storageClassOf } from './object-headers.ts'
+import { lockMetadata, refuseProtected } from './object-lock.ts'
 import { putObject } from './object-write.ts'
 import { checkBodySize } from './request-values.ts'
-import { newSeal } from './seals.ts'
+import { sealFor, unsealFor, type WriteSeal } from './seals.ts'
+
+const SIZE_MAX_BYTES = 5 * 1024 ** 4
+
+/** Metadata that tells about one version. */
+const NOT_KEPT = /^(etag|x-amz-(replication-status|restore.*|object-lock-.*))$/i
 
 /** `PUT` with a write offset. */
 export async function appendObject(call: S3Call): Promise<S3Reply> {
   const offset = offsetOf(call)
   checkBodySize(call)
-  const reader = await openCurrent(call)
-  if (reader === undefined) return create(call, offset)
-  const existing = bodyOfReader(reader)
+  const { engine } = call.services
+  const metadata = await engine.bucketMetadata(call.bucket)
+  refuseAcl(call, metadata)
+  using seals = new DisposableStack()
+  let existing: ObjectInfo | undefined
+  let info: ObjectInfo
   try {
-    const { info } = reader
-    if (isEncrypted(info)) {
-      throw new S3Error('NotImplemented', { message: 'Encrypted objects cannot be appended to' })
-    }
-    if (clientSize(info) !== offset) throw wrongOffset()
-    return await extend(call, info, existing)
-  } finally {
-    existing.close()
+    info = await engine.appendObject(call.bucket, call.key, {
+      unseal: unsealFor(call),
+      preconditions: writePreconditions(call.request),
+      signal: call.request.signal,
+      write: async (found) => {
+        existing = found
+        checkSizes(call, found, offset)
+        const encryption = encryptionFor(call, found, metadata)
+        const sealed = seals.use(await sealFor(call, encryption, { isMultipart: false }))
+        return writeOf(call, { existing: found, metadata, sealed })
+      },
+    })
+  } catch (error) {
+    const isAbsent = error instanceof ObjectError && error.code === 'ObjectNotFound'
+    if (!isAbsent || existing !== undefined) throw error
+    return await create(call, offset)
+  }
+  return {
+    status: 200,
+    headers: [
+      ['ETag', quotedEtag(info.etag)],
+      ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
+      ['x-amz-object-size', String(clientSize(info))],
+      ...expirationHeader(metadata, info),
+      ...encryptionHeaders(call, info.systemMetadata),
+      ...checksumHeaders(storedChecksums(info)),
+    ],
   }
 }
 
@@ -46,80 +91,128 @@ function wrongOffset(): S3Error {
   return new S3Error('InvalidWriteOffset')
 }
 
-async function openCurrent(call: S3Call): Promise<ObjectReader | undefined> {
-  const { engine } = call.services
-  try {
-    return await engine.openObject(call.bucket, call.key, {
-      range: { kind: 'all' },
-      signal: call.request.signal,
-    })
-  } catch (error) {
-    if (error instanceof ObjectError && error.code === 'ObjectNotFound') return undefined
-    throw error
-  }
-}
-
 /** The first bytes of an object are a plain write that must find nothing. */
 async function create(call: S3Call, offset: number): Promise<S3Reply> {
   if (offset !== 0) throw new S3Error('NoSuchKey')
   return putObject(call, { mustBeNew: true })
 }
 
-async function extend(call: S3Call, info: ObjectInfo, existing: BodySource): Promise<S3Reply> {
-  const { engine } = call.services
-  const metadata = await engine.bucketMetadata(call.bucket)
-  const checks = bodyChecks(call, 'crc64nvme')
-  using sealed = await newSeal(call, metadata, { isMultipart: false })
+function checkSizes(call: S3Call, existing: ObjectInfo, offset: number): void {
+  refuseTransformed(existing)
+  const size = clientSize(existing)
+  if (size !== offset) throw wrongOffset()
+  checkWholeSize(size + (call.body.sizeBytes ?? 0))
+}
+
+function checkWholeSize(size: number): void {
+  if (size > SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
+}
+
+/** An encrypted object stays as it is; a plain one becomes what the request or a default asks for. */
+function encryptionFor(
+  call: S3Call,
+  existing: ObjectInfo,
+  metadata: BucketMetadata,
+): EncryptionRequest | undefined {
+  const asked = requestedEncryption(call, metadata)
+  const current = parseKeyMetadata(existing.systemMetadata)
+  if (current === undefined || current.kind === 'sse-c') return asked
+  const isExplicit = call.request.rawHeaders.some(([name]) =>
+    /^x-amz-server-side-encryption/i.test(name),
+  )
+  if (isExplicit && !isSame(asked, current)) throw notApplicable()
+  if (current.kind === 'sse-s3') return { kind: 'sse-s3' }
+  return { kind: 'sse-kms', keyId: current.dataKey?.keyId ?? '', context: current.context }
+}
+
+/** Whether a request says what is so already; of SSE-KMS it may leave out key and context. */
+function isSame(asked: EncryptionRequest | undefined, current: KeyMetadata): boolean {
+  if (asked?.kind !== current.kind) return false
+  if (asked.kind !== 'sse-kms') return true
+  const { keyId, context } = asked
+  return (
+    (keyId === '' || keyId === current.dataKey?.keyId) &&
+    (context.size === 0 || canonicalContext(context) === canonicalContext(current.context))
+  )
+}
+
+async function writeOf(
+  call: S3Call,
+  from: {
+    readonly existing: ObjectInfo
+    readonly metadata: BucketMetadata
+    readonly sealed: WriteSeal
+  },
+): Promise<AppendWrite> {
+  const { existing, metadata, sealed } = from
+  const userMetadata = await metadataOf(call, existing, metadata)
+  const checks = bodyChecks(call, storedChecksums(existing)[0]?.algorithm ?? 'crc64nvme')
   // Checksums of the client tell about the appended bytes alone.
-  const appended = new DigestedBody(call, checks.digests)
-  const stored = await engine.putObject(call.bucket, call.key, chained(existing, appended), {
-    userMetadata: info.userMetadata,
-    systemMetadata: sealed.metadata,
-    seal: sealed.seal,
-    storageClass: storageClassOf(info.userMetadata),
-    versioning: versioningStateFor(metadata, call.key),
-    preconditions: writePreconditions(call.request),
-    digests: checks.digests,
-    verify: async (whole) => {
-      checks.verify(appended.digests())
-      const [algorithm] = checks.digests
-      const digest = algorithm === undefined ? undefined : whole.get(algorithm)
-      if (algorithm === undefined || digest === undefined) throw new S3Error('InternalError')
-      return storedSingle({ algorithm, digest })
-    },
-    guard: (current) => {
-      if (current?.isDeleteMarker !== false || current.modifiedNs !== info.modifiedNs) {
-        throw wrongOffset()
-      }
-    },
-    signal: call.request.signal,
-  })
+  const body = new DigestedBody(call, checks.digests)
+  const versioning = versioningStateFor(metadata, call.key)
+  const size = body.sizeBytes === undefined ? undefined : clientSize(existing) + body.sizeBytes
   return {
-    status: 200,
-    headers: [
-      ['ETag', quotedEtag(stored.etag)],
-      ...(stored.versionId === 'null' ? [] : [['x-amz-version-id', stored.versionId] as const]),
-      ...checksumHeaders(storedChecksums(stored)),
-      ['x-amz-object-size', String(clientSize(stored))],
-    ],
+    body,
+    options: {
+      userMetadata,
+      // The type that counts is that of the object.
+      systemMetadata: contentMetadata(ofType(call, userMetadata), sealed.metadata, size),
+      seal: sealed.seal,
+      storageClass: storageClassOf(userMetadata),
+      versioning,
+      preconditions: writePreconditions(call.request),
+      digests: checks.digests,
+      verify: async (whole, wholeSize) => {
+        checkWholeSize(wholeSize)
+        checks.verify(body.digests())
+        return wholeChecksum(checks, whole)
+      },
+      guard: (current) => {
+        refuseChanged(current, existing)
+        if (metadata.objectLock && versioning !== 'enabled') {
+          const nowMs = call.services.clock.nowMs()
+          refuseProtected(current, { nowMs, bypassGovernance: false })
+        }
+      },
+      signal: call.request.signal,
+    },
   }
 }
 
-/** One body behind another. */
-function chained(first: BodySource, second: BodySource): BodySource {
-  let isSecond = false
-  const { sizeBytes: sizeA } = first
-  const { sizeBytes: sizeB } = second
-  return {
-    sizeBytes: sizeA === undefined || sizeB === undefined ? undefined : sizeA + sizeB,
-    read: async (target) => {
-      let filled = 0
-      while (!isSecond && filled < target.length) {
-        const count = await first.read(target.subarray(filled))
-        if (count === 0) isSecond = true
-        filled += count
-      }
-      return filled < target.length ? filled + (await second.read(target.subarray(filled))) : filled
-    },
-  }
+async function metadataOf(
+  call: S3Call,
+  existing: ObjectInfo,
+  metadata: BucketMetadata,
+): Promise<ReadonlyMap<string, string>> {
+  const kept = [...existing.userMetadata].filter(([key]) => !NOT_KEPT.test(key))
+  return new Map([...kept, ...(await lockMetadata(call, metadata))])
+}
+
+function ofType(call: S3Call, userMetadata: ReadonlyMap<string, string>): S3Call {
+  const type = userMetadata.get('content-type') ?? ''
+  return { ...call, request: requestWithin(call.request, [['content-type', type]]) }
+}
+
+function wholeChecksum(
+  checks: BodyChecks,
+  whole: Parameters<BodyChecks['verify']>[0],
+): ReadonlyMap<string, Uint8Array> {
+  const [algorithm] = checks.digests
+  const digest = algorithm === undefined ? undefined : whole.get(algorithm)
+  if (algorithm === undefined || digest === undefined) throw new S3Error('InternalError')
+  return storedSingle({ algorithm, digest })
+}
+
+/** Refuses when another write came first, or a change of metadata that this one would undo. */
+function refuseChanged(current: ObjectInfo | undefined, existing: ObjectInfo): void {
+  const isSameVersion =
+    current?.isDeleteMarker === false &&
+    current.versionId === existing.versionId &&
+    current.modifiedNs === existing.modifiedNs
+  if (!isSameVersion) throw wrongOffset()
+  const { userMetadata } = current
+  const isChanged =
+    userMetadata.size !== existing.userMetadata.size ||
+    [...existing.userMetadata].some(([key, value]) => userMetadata.get(key) !== value)
+  if (isChanged) throw wrongOffset()
 }

@@ -1,4 +1,5 @@
 /** Copies, renames and appends (s3-api.md 4.2.4, 1.4). */
+import { createHash } from 'node:crypto'
 import { type Rule, rule, rules } from '../rule.ts'
 import { bigPart, check, md5Hex, type Trial } from '../trial.ts'
 import type { Pairs } from '../wire.ts'
@@ -347,6 +348,10 @@ const renaming: readonly Rule[] = [
   }),
 ]
 
+function sha256Base64(text: string): string {
+  return createHash('sha256').update(text).digest('base64')
+}
+
 function append(
   t: Trial,
   bucket: string,
@@ -385,6 +390,28 @@ const appending: readonly Rule[] = [
     ;(await t.get(bucket, t.key, { range: `bytes=${first.length - 3}-${first.length + 2}` }))
       .is(206)
       .contains('abcxyz')
+  }),
+  rule(
+    '1.3',
+    'the checksum of an append is of its bytes, the one that is kept of all',
+    async (t) => {
+      const bucket = await t.shared()
+      const sent = (text: string): Pairs => ({ 'x-amz-checksum-sha256': sha256Base64(text) })
+      ;(await t.put(bucket, t.key, 'one', sent('one'))).is(200)
+      ;(await append(t, bucket, 3, 'two', sent('onetwo'))).is(400, 'BadDigest')
+      ;(await append(t, bucket, 3, 'two', sent('two'))).is(200)
+      ;(await append(t, bucket, 6, '!')).is(200)
+      ;(await t.head(bucket, t.key, { 'x-amz-checksum-mode': 'ENABLED' }))
+        .is(200)
+        .has('x-amz-checksum-sha256', sha256Base64('onetwo!'))
+    },
+  ),
+  rule('1.3', 'an append makes a version of its own', async (t) => {
+    const bucket = await t.own('versioned')
+    const first = (await t.put(bucket, t.key, 'one')).is(200).header('x-amz-version-id')
+    ;(await append(t, bucket, 3, 'two')).is(200)
+    ;(await t.get(bucket, t.key)).contains('onetwo')
+    ;(await t.of('GET', bucket, t.key, { versionId: first })).is(200).contains('one')
   }),
   ...rules(
     '1.3',
