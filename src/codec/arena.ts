@@ -2,7 +2,7 @@ import { assert } from '#base/assert'
 import { compileKernels, hasRelaxedSimd } from './kernels/kernels.ts'
 import { CRC_NAMES, CRC_PARAMETERS, writeCrcTables } from './kernels/crc.ts'
 import { writeMd5Constants } from './kernels/md5.ts'
-import { writeS2Tags } from './kernels/s2.ts'
+import { writeS2Tags } from './kernels/s2-decoder.ts'
 import { XXH3_SECRET } from './kernels/xxh3.ts'
 import { SHARED_LAYOUT, SHARED_SIZE, WASM_PAGE_SIZE, WORKSPACE_SIZE } from './layout.ts'
 
@@ -62,7 +62,7 @@ function writeConstants(memory: Uint8Array): void {
   memory.set(BITROT_KEY, SHARED_LAYOUT.highwayKey)
   memory.set(XXH3_SECRET, SHARED_LAYOUT.xxh3Secret)
   writeMd5Constants(memory, SHARED_LAYOUT.md5Constants)
-  writeS2Tags(memory, SHARED_LAYOUT.s2Tags)
+  writeS2Tags(memory)
   for (const name of CRC_NAMES) writeCrcTables(memory, CRC_PARAMETERS[name])
 }
 

@@ -16,8 +16,9 @@ export const WASM_PAGE_SIZE = 65_536
 export const SHARED_LAYOUT = {
   highwayKey: 64,
   xxh3Secret: 128,
-  s2Tags: 2048,
+  s2Steps: 512,
   md5Constants: 1024,
+  s2Tags: 2048,
   crc32Table: 4096,
   crc32cTable: 4096 + 16_384,
   crc64nvmeTable: 4096 + 32_768,

@@ -1,6 +1,7 @@
 import { assert } from '#base/assert'
 import { copyBytes } from '#base/bytes'
-import { S2_INPUT_SIZE_MIN, S2_SLACK_SIZE, S2_TABLE_BITS_MAX } from './kernels/s2.ts'
+import { S2_SLACK_SIZE } from './kernels/s2.ts'
+import { S2_INPUT_SIZE_MIN, S2_TABLE_BITS_MAX } from './kernels/s2-encoder.ts'
 import { S2_BLOCK_SIZE_MAX, S2_ENCODED_SIZE_MAX } from './layout.ts'
 import type { Workspace } from './workspace.ts'
 

@@ -4,7 +4,8 @@ import { crcKernels } from './crc.ts'
 import { highwayHashKernels } from './highway-hash.ts'
 import { md5Kernels } from './md5.ts'
 import { reedSolomonKernels, relaxedProbe } from './reed-solomon.ts'
-import { s2Kernels } from './s2.ts'
+import { s2DecodeKernel } from './s2-decoder.ts'
+import { s2EncodeKernel } from './s2-encoder.ts'
 import { sipHashKernel } from './siphash.ts'
 import { xxh3Kernels } from './xxh3.ts'
 import { xxh64Kernels } from './xxh64.ts'
@@ -133,7 +134,8 @@ export function compileKernels(options: { readonly relaxedSimd: boolean }): WebA
       ...highwayHashKernels(),
       ...md5Kernels(),
       ...crcKernels(),
-      ...s2Kernels(),
+      s2DecodeKernel(),
+      s2EncodeKernel(),
       sipHashKernel(),
       ...xxh64Kernels(),
       ...xxh3Kernels(),

@@ -97,6 +97,13 @@ export const i32 = {
   shiftRightUnsigned: binary(0x76),
   rotateLeft: shift32(0x77),
   not: (a: Operand): Code => xor32(a, i32Const(-1)),
+  /** `a` when the condition is not 0, else `b`: without a branch. Both are computed. */
+  select: (condition: Operand, a: Operand, b: Operand): Code => [
+    ...codeOf(a),
+    ...codeOf(b),
+    ...codeOf(condition),
+    0x1b,
+  ],
   /** Low half of an i64. */
   wrap: unary(0xa7),
 }
