@@ -255,6 +255,15 @@ export class XlMeta {
     return dataDirName(dataDir)
   }
 
+  /** Whether the data of some version lies in this directory. */
+  usesDataDirectory(name: string): boolean {
+    return this.#versions.some(({ header, body }) => {
+      if (header.kind !== 'object') return header.kind === 'legacy' && name === LEGACY_DATA_DIR
+      const dataDir = dataDirOf(body)
+      return dataDir !== undefined && dataDirName(dataDir) === name
+    })
+  }
+
   /** Adds a version, or replaces the one with its id. Its inline value becomes `inline`; undefined: it has none. Answers what it replaced, with a data directory only if the new version does not use it as well. */
   put(version: EncodedVersion, inline: Uint8Array | undefined): Displaced | undefined {
     const stored = storedFrom(version)

@@ -13,20 +13,19 @@ import {
   type RangeRequest,
   type ReadPreconditions,
 } from './object.ts'
-import { checkKey, parityOf } from './placement.ts'
+import { checkKey, parityOf, writeQuorumOf } from './placement.ts'
 import type { Pools } from './pools.ts'
 import { comparableInfo, shownInfo } from './shown-etag.ts'
 import { newId, putObject } from './put.ts'
 import { checkVersionId, openObject, readableOf, type Readable } from './read.ts'
 import { NULL_VERSION } from './set/set.ts'
-import { rewriteVersion } from './update.ts'
 
 /**
  * Server-side copy.
  *
- * Onto itself, when only metadata changes: the version is rewritten in place, or a new version shares the data of the
- * source. Otherwise the source is read into a put. Locks: the read lock of the source is gone when the body has been
- * read, before the put takes the write lock of the destination; so no two are held at once.
+ * Onto itself, when only metadata changes: a new version shares the data of the source, which it may replace. Otherwise
+ * the source is read into a put. Locks: the read lock of the source is gone when the body has been read, before the put
+ * takes the write lock of the destination; so no two are held at once.
  * Source: disk-format.md 6.4, s3-api.md 4.2.4.
  */
 
@@ -149,9 +148,12 @@ async function copyInPlace(
   const decided = options.metadata(readable.info)
   if (!decided.allowMetadataOnly || decided.digests.length > 0) return undefined
   if (!canShare(context, readable, options.storageClass)) return undefined
+  const isComplete = sharersOf(readable)
+  if (isComplete === undefined) return undefined
   await checkCurrent(context, pools, { ...target, path }, readable, options)
   const changed = withMetadata(readable.body, decided, options)
-  const info = await commitInPlace(context, target, path, readable, changed, options)
+  const plan = { path, isComplete }
+  const info = await commitInPlace(context, target, plan, readable, changed, options)
   return { info, source: readable.info }
 }
 
@@ -197,6 +199,16 @@ function canShare(context: EngineContext, readable: Readable, storageClass: stri
   return parity !== undefined && storedClass === storageClass
 }
 
+/** By position: the drive has its shard where a version that shares it looks for it. Undefined: too few drives have. */
+function sharersOf({ version, body }: Readable): readonly boolean[] | undefined {
+  const isComplete = version.copies.map(
+    (copy, position) =>
+      copy?.shardIndex === body.distribution[position] && copy?.dataDir === body.dataDir,
+  )
+  const quorum = writeQuorumOf(body.dataShards, body.parityShards)
+  return isComplete.filter(Boolean).length < quorum ? undefined : isComplete
+}
+
 function withMetadata(
   body: ObjectVersion,
   decided: ReturnType<CopyOptions['metadata']>,
@@ -215,37 +227,25 @@ function withMetadata(
   return { ...body, userMetadata, systemMetadata }
 }
 
-/** Writes the new metadata: over the version itself, or as a new version that shares its data. */
+/** The new metadata as a version that shares the data: under a new id, or in place of the old one, which is kept until enough drives have the new one. */
 async function commitInPlace(
   context: EngineContext,
   target: { readonly bucket: string; readonly key: string },
-  path: string,
+  plan: { readonly path: string; readonly isComplete: readonly boolean[] },
   readable: Readable,
   changed: ObjectVersion,
   options: CopyOptions,
 ): Promise<ObjectInfo> {
-  const { set, version, body } = readable
+  const { set, body, latestNs } = readable
   const versionId = options.versioning === 'enabled' ? newId(context) : NULL_VERSION
-  const newestNs = readable.latestNs
-  if (versionId === body.versionId) {
-    const nowNs = context.clock.nowNs()
-    const touched = { ...changed, modifiedNs: nowNs > newestNs ? nowNs : newestNs + 1n }
-    await rewriteVersion(target, path, readable, touched)
-    const info = objectInfoOf(target.bucket, target.key, touched, { isLatest: true })
-    return shownInfo(context, info)
-  }
-  const isComplete = version.copies.map(
-    (copy, position) =>
-      copy?.shardIndex === body.distribution[position] && copy?.dataDir === body.dataDir,
-  )
   const committed = await set.commitVersion({
     bucket: target.bucket,
-    path,
+    path: plan.path,
     version: { ...changed, versionId },
     mode: 'write',
     inlineFrom: body.versionId,
-    isComplete,
-    newerThanNs: newestNs,
+    isComplete: plan.isComplete,
+    newerThanNs: latestNs,
   })
   const info = objectInfoOf(target.bucket, target.key, committed.version, { isLatest: true })
   return shownInfo(context, info)

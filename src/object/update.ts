@@ -63,14 +63,15 @@ export async function updateMetadata(
 }
 
 /** Writes `changed` over the version on every drive that has it. The caller holds the write lock. Below quorum some drives may have it: the repair settles that, as it does for drives that hang. */
-export async function rewriteVersion(
+async function rewriteVersion(
   target: { readonly bucket: string; readonly key: string },
   path: string,
   readable: Readable,
   changed: ObjectVersion,
 ): Promise<void> {
   const { set, version, body } = readable
-  assert(changed.versionId === body.versionId && changed.dataDir === body.dataDir)
+  // With another time it would be another version, that must not take the place of this one below quorum.
+  assert(changed.versionId === body.versionId && changed.modifiedNs === body.modifiedNs)
   const encoded = encodeObjectVersion(changed, set.context.codec)
   const quorum = writeQuorumOf(changed.dataShards, changed.parityShards)
   const { outcomes, late } = await set.patience.ask(

@@ -302,6 +302,25 @@ function undoTests(check: Check): void {
     assert.deepEqual(valueOf(await drive.listDirectory('bucket', '', 10)), [])
   })
 
+  check('an undo keeps the data that a version shared with the one it replaced', async (drive) => {
+    const first = { path: 'k', text: 'hello', modifiedNs: 1n, dataDir: DIR_A, stage: 's1' }
+    valueOf(await putStaged(drive, codec, first))
+    const { oldDataDir } = valueOf(
+      await drive.commitVersion({
+        volume: 'bucket',
+        path: 'k',
+        version: encodedObject(codec, { dataDir: DIR_A, modifiedNs: 2n }),
+        mode: 'write',
+        backup: true,
+      }),
+    )
+    valueOf(await drive.undoCommit('bucket', 'k', NULL_VERSION_ID, oldDataDir))
+    assert.equal((await readParsed(drive, codec, 'k')).versions[0]?.header.modifiedNs, 1n)
+    const target = new Uint8Array(5)
+    valueOf(await drive.readFile('bucket', `k/${dataDirName(DIR_A)}/part.1`, 0, target))
+    assert.equal(textOf(target), 'hello')
+  })
+
   check('a backup is restored after a crash', async (drive) => {
     valueOf(
       await putInline(drive, codec, { path: 'k', text: 'old', modifiedNs: 1n, dataDir: DIR_A }),

@@ -40,6 +40,7 @@ export class MemoryDrive implements Drive {
   readonly #hashes: FormatHashes
   readonly #volumes = new Map<string, bigint>()
   #isOnline = true
+  #backups = 0
   #failure: DriveErrorCode | undefined
   readonly #failingCalls = new Map<string, DriveErrorCode>()
   readonly #hangingCalls = new Map<string, Promise<void>>()
@@ -148,7 +149,9 @@ export class MemoryDrive implements Drive {
         return new DriveError('FileVersionNotFound', path)
       }
       const inline = inlineFrom === undefined ? request.inline : meta.inline(inlineFrom)
-      const oldDataDir = meta.put(version, inline)?.dataDirectory
+      const displaced = meta.put(version, inline)
+      const isKept = displaced !== undefined && request.backup && mode !== 'heal'
+      const oldDataDir = displaced?.dataDirectory ?? (isKept ? this.#newBackup() : undefined)
       const dataDir = dataDirOf(meta, added.versionId)
       if (source !== undefined && dataDir !== undefined) {
         const from = `${source.volume}/${source.path}/${dataDir}/`
@@ -171,6 +174,11 @@ export class MemoryDrive implements Drive {
     })
   }
 
+  /** Name of a directory for nothing but a backup. */
+  #newBackup(): string {
+    return `00000000-0000-4000-8000-${String(++this.#backups).padStart(12, '0')}`
+  }
+
   undoCommit(
     volume: string,
     path: string,
@@ -181,11 +189,13 @@ export class MemoryDrive implements Drive {
       const meta = this.#read(volume, path)
       if (meta === undefined) return notFound(path)
       const dataDir = meta.remove(versionId)?.dataDirectory
-      if (dataDir !== undefined) this.#removeBelow(`${volume}/${path}/${dataDir}/`)
       const backup = `${volume}/${path}/${oldDataDir ?? ''}/xl.meta.bkp`
       if (oldDataDir !== undefined && this.files.has(backup)) {
         this.#move(backup, `${volume}/${path}/xl.meta`)
       } else this.#write(volume, path, meta)
+      if (dataDir !== undefined && this.#read(volume, path)?.usesDataDirectory(dataDir) !== true) {
+        this.#removeBelow(`${volume}/${path}/${dataDir}/`)
+      }
       return undefined
     })
   }

@@ -252,7 +252,11 @@ export function* undoCommit(
     meta.remove(versionId)
     yield* writeOrRemove(context, volume, directory, meta)
   }
-  if (data !== undefined) context.trash(`${directory}/${data}`)
+  // A version that shared its data with the one it replaced gives it back.
+  const { meta: restored } = readForChange(context, volume, path)
+  if (data !== undefined && restored?.usesDataDirectory(data) !== true) {
+    context.trash(`${directory}/${data}`)
+  }
   // It was made for the backup alone when the old content was inline.
   if (old !== undefined) context.removeEmptyDirectory(old)
   context.removeEmptyUpward(volume, directory)
