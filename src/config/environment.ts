@@ -2,37 +2,51 @@ import { existsSync, readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { ConfigError, type Environment } from './config.ts'
 
-/** Names whose value may also come from a file named by `<NAME>_FILE` (absolute, or below `/run/secrets`). */
-const SECRET_NAMES = ['ROOT_USER', 'ROOT_PASSWORD', 'ACCESS_KEY', 'SECRET_KEY']
+/** Names whose value may also come from a file named by `<NAME>_FILE`. */
+const CREDENTIAL_NAMES = ['ROOT_USER', 'ROOT_PASSWORD', 'ACCESS_KEY', 'SECRET_KEY']
+export const FILE_NAMES: readonly string[] = [...CREDENTIAL_NAMES, 'KMS_SECRET_KEY']
 
-/** The process environment with the lines of `MINIO_CONFIG_ENV_FILE` under it: a variable of the process wins. Errors: `ConfigError`. */
+const SECRETS_FOLDER = '/run/secrets'
+
+/**
+ * The process environment with what files say: secrets first, then the lines of `MINIO_CONFIG_ENV_FILE`, which win over
+ * variables of the process. Errors: `ConfigError`. Source: admin-api.md 4.5.
+ */
 export function loadEnvironment(processEnvironment: Environment): Environment {
-  const path =
-    processEnvironment['CAIRN_CONFIG_ENV_FILE'] ?? processEnvironment['MINIO_CONFIG_ENV_FILE']
-  const fromFile =
-    path === undefined || path === ''
-      ? {}
-      : parseEnvironmentFile(path, readText('MINIO_CONFIG_ENV_FILE', path))
-  const merged: Record<string, string | undefined> = { ...fromFile, ...processEnvironment }
-  for (const name of SECRET_NAMES.flatMap((secret) => [`CAIRN_${secret}`, `MINIO_${secret}`])) {
-    const file = merged[`${name}_FILE`]
-    if (file === undefined || file === '') continue
-    const secretPath = isAbsolute(file) ? file : join('/run/secrets', file)
-    merged[name] = readText(`${name}_FILE`, secretPath).trim()
-  }
+  const own = withCredentials(processEnvironment)
+  const path = own['CAIRN_CONFIG_ENV_FILE'] ?? own['MINIO_CONFIG_ENV_FILE'] ?? ''
+  const isThere = path !== '' && (isAbsolute(path) || existsSync(path))
+  const lines = isThere ? parseEnvironmentFile(path, readText('MINIO_CONFIG_ENV_FILE', path)) : {}
+  const merged: Record<string, string | undefined> = { ...own, ...withCredentials(lines) }
   readKmsSecret(merged)
   return merged
+}
+
+function withCredentials(environment: Environment): Environment {
+  const filled: Record<string, string | undefined> = { ...environment }
+  for (const name of CREDENTIAL_NAMES.flatMap((one) => [`CAIRN_${one}`, `MINIO_${one}`])) {
+    const path = secretPath(environment[`${name}_FILE`])
+    if (path !== undefined) filled[name] = readText(`${name}_FILE`, path).trim()
+  }
+  return filled
+}
+
+/** A relative name is that of a secret of a container. Images name them in any case, so that one may be missing. */
+function secretPath(name: string | undefined): string | undefined {
+  if (name === undefined || name === '') return undefined
+  if (isAbsolute(name)) return name
+  return [join(SECRETS_FOLDER, name), name].find((path) => existsSync(path))
 }
 
 /** The master key may be in a file; a file that is not there counts as no key, since containers name it in any case. */
 function readKmsSecret(merged: Record<string, string | undefined>): void {
   for (const name of ['CAIRN_KMS_SECRET_KEY', 'MINIO_KMS_SECRET_KEY']) {
-    const file = merged[`${name}_FILE`]
-    if (file === undefined || file === '' || !existsSync(file)) continue
+    const path = secretPath(merged[`${name}_FILE`])
+    if (path === undefined || !existsSync(path)) continue
     if (merged[name] !== undefined && merged[name] !== '') {
       throw new ConfigError(`${name} and ${name}_FILE exclude each other`)
     }
-    merged[name] = readText(`${name}_FILE`, file)
+    merged[name] = readText(`${name}_FILE`, path)
   }
 }
 

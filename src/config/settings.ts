@@ -8,6 +8,7 @@ import {
   type StorageClassSettings,
 } from './config.ts'
 import { COMPRESSION_NAMES, compressionSettingsOf } from './compression-settings.ts'
+import { FILE_NAMES } from './environment.ts'
 import { encryptionSettingsOf, KMS_NAMES } from './kms-settings.ts'
 import {
   parseAddress,
@@ -17,6 +18,7 @@ import {
   parseInteger,
   parseParity,
   parsePathPrefix,
+  parseRegion,
   parseSize,
   parseSwitch,
 } from './values.ts'
@@ -43,7 +45,9 @@ const KNOWN_NAMES = [
   'ENDPOINTS',
   'ERASURE_SET_DRIVE_COUNT',
   'FS_OSYNC',
+  'IDLE_TIMEOUT',
   'PATH_PREFIX',
+  'READ_HEADER_TIMEOUT',
   'REGION',
   'REGION_NAME',
   'REQUEST_THREADS',
@@ -69,7 +73,13 @@ type KnownName = (typeof KNOWN_NAMES)[number]
 
 const DEFAULT_CREDENTIAL = 'minioadmin'
 const DEFAULT_INLINE_BLOCK_BYTES = 128 * 1024
+const DEFAULT_PORT = 9000
+const DEFAULT_CONSOLE_PORT = 9001
+const DEFAULT_CLIENT_TIMEOUT_MS = 30_000
 const DEFAULT_ARENA_BYTES = 256 * 1024 * 1024
+const ARENA_BOUNDS = { min: '32MiB', max: '3GiB' }
+/** A block of 10 MiB, as old releases wrote them, with as much parity again. */
+const THREAD_ARENA_BYTES_MIN = 24 * 1024 * 1024
 
 /** What a machine offers, for defaults. */
 export interface MachineFacts {
@@ -90,18 +100,30 @@ export function loadSettings(
 ): LoadedSettings {
   const read = (name: KnownName): Named | undefined => lookUp(environment, name)
   const warnings = checkNames(environment)
+  const unused = unusedVolumes(flags, read)
+  if (unused !== undefined) {
+    warnings.push(`The drives of ${unused} are not used: the command line names others`)
+  }
   const credentials = rootCredentials(read)
   if (credentials.isDefault) {
     warnings.push(
       'The default root credentials are in use: set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD',
     )
   }
-  const address = flags.address ?? read('ADDRESS')?.value ?? ':9000'
-  const consoleAddress = flags.consoleAddress ?? read('CONSOLE_ADDRESS')?.value ?? ':9001'
+  const address = optional(flag('--address', flags.address) ?? read('ADDRESS'), parseAddress)
+  const chosenConsole = flag('--console-address', flags.consoleAddress) ?? read('CONSOLE_ADDRESS')
+  const requestThreads =
+    optional(read('REQUEST_THREADS'), (name, value) =>
+      parseInteger(name, value, { min: 1, max: 64 }),
+    ) ?? Math.min(16, Math.max(1, machine.coreCount))
   const settings: Settings = {
     volumes: volumesOf(flags, read),
-    address: parseAddress('--address', address),
-    consoleAddress: parseAddress('--console-address', consoleAddress),
+    address: address ?? { host: '', port: DEFAULT_PORT },
+    consoleAddress: optional(chosenConsole, parseAddress) ?? {
+      host: '',
+      port:
+        address?.port === DEFAULT_CONSOLE_PORT ? DEFAULT_CONSOLE_PORT + 1 : DEFAULT_CONSOLE_PORT,
+    },
     rootUser: credentials.user,
     rootPassword: credentials.password,
     defaultCredentials: credentials.isDefault,
@@ -110,7 +132,8 @@ export function loadSettings(
     trustedProxies: optional(read('TRUSTED_PROXIES'), parseAddressBlocks) ?? [],
     pathPrefix: optional(read('PATH_PREFIX'), parsePathPrefix) ?? '',
     corsOrigins: originsOf(read('API_CORS_ALLOW_ORIGIN')),
-    region: (read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'))?.value ?? '',
+    region:
+      optional(read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'), parseRegion) ?? '',
     certsDir: flags.certsDir ?? read('CERTS_DIR')?.value ?? join(homedir(), '.minio', 'certs'),
     storageClass: storageClassOf(read),
     setDriveCount: optional(read('ERASURE_SET_DRIVE_COUNT'), (name, value) =>
@@ -124,15 +147,16 @@ export function loadSettings(
     allowRootDrive: isSwitchedOn(read('CI_CD')) || environment['CI'] !== undefined,
     rootDriveThresholdBytes:
       optional(read('ROOTDRIVE_THRESHOLD_SIZE') ?? read('ROOTDISK_THRESHOLD_SIZE'), parseSize) ?? 0,
-    requestThreads:
-      optional(read('REQUEST_THREADS'), (name, value) =>
-        parseInteger(name, value, { min: 1, max: 64 }),
-      ) ?? Math.min(16, Math.max(1, machine.coreCount)),
+    requestThreads,
     requestsMax:
       optional(read('API_REQUESTS_MAX'), (name, value) =>
         parseInteger(name, value, { min: 0, max: 1_000_000 }),
       ) ?? 0,
-    arenaBytes: optional(read('ARENA_SIZE'), parseSize) ?? DEFAULT_ARENA_BYTES,
+    arenaBytes: Math.max(
+      optional(read('ARENA_SIZE'), (name, value) => parseSize(name, value, ARENA_BOUNDS)) ??
+        DEFAULT_ARENA_BYTES,
+      requestThreads * THREAD_ARENA_BYTES_MIN,
+    ),
     selectsParquet: isSwitchedOn(read('API_SELECT_PARQUET')),
     cleansKeys:
       optional(read('API_KEYS'), (name, value) => parseChoice(name, value, ['flat', 'clean'])) ===
@@ -142,8 +166,14 @@ export function loadSettings(
     staleUploadsIntervalMs:
       optional(read('API_STALE_UPLOADS_CLEANUP_INTERVAL'), parseDuration) ?? 6 * 3_600_000,
     shutdownTimeoutMs: optional(read('SHUTDOWN_TIMEOUT'), parseDuration) ?? 30_000,
-    idleTimeoutMs: parseDuration('--idle-timeout', flags.idleTimeout ?? '30s'),
-    readHeaderTimeoutMs: parseDuration('--read-header-timeout', flags.readHeaderTimeout ?? '30s'),
+    idleTimeoutMs:
+      optional(flag('--idle-timeout', flags.idleTimeout) ?? read('IDLE_TIMEOUT'), parseDuration) ??
+      DEFAULT_CLIENT_TIMEOUT_MS,
+    readHeaderTimeoutMs:
+      optional(
+        flag('--read-header-timeout', flags.readHeaderTimeout) ?? read('READ_HEADER_TIMEOUT'),
+        parseDuration,
+      ) ?? DEFAULT_CLIENT_TIMEOUT_MS,
     encryption: encryptionSettingsOf(read),
     compression: compressionSettingsOf(read),
     logFormat: flags.json === true ? 'json' : 'text',
@@ -151,7 +181,9 @@ export function loadSettings(
     anonymous: flags.anonymous === true,
   }
   if (settings.address.port !== 0 && settings.address.port === settings.consoleAddress.port) {
-    throw new ConfigError('Invalid --console-address: its port must differ from that of --address')
+    throw new ConfigError(
+      `Invalid ${chosenConsole?.name ?? '--console-address'}: its port must differ from that of the S3 API`,
+    )
   }
   if (settings.pathPrefix !== '' && settings.trustedProxies.length === 0) {
     throw new ConfigError(
@@ -170,6 +202,10 @@ export function loadSettings(
 interface Named {
   readonly name: string
   readonly value: string
+}
+
+function flag(name: string, value: string | undefined): Named | undefined {
+  return value === undefined ? undefined : { name, value }
 }
 
 /** `CAIRN_X` wins over `MINIO_X`; empty counts as absent. */
@@ -195,13 +231,13 @@ function isSwitchedOn(named: Named | undefined): boolean {
 }
 
 function checkNames(environment: Environment): string[] {
-  const known = new Set<string>(KNOWN_NAMES)
+  const known = new Set<string>([...KNOWN_NAMES, ...FILE_NAMES.map((name) => `${name}_FILE`)])
   const warnings: string[] = []
   for (const name of Object.keys(environment).toSorted()) {
-    const match = /^(CAIRN|MINIO)_(.+?)(_FILE)?$/.exec(name)
+    const match = /^(CAIRN|MINIO)_(.+)$/.exec(name)
     const bare = match?.[2]
     if (match === null || bare === undefined) continue
-    if (known.has(bare) || known.has(`${bare}${match[3] ?? ''}`)) continue
+    if (known.has(bare)) continue
     if (match[1] === 'CAIRN' && !bare.startsWith('TEST_')) {
       throw new ConfigError(
         `Unknown setting ${name}: known are ${KNOWN_NAMES.map((one) => `CAIRN_${one}`).join(', ')}`,
@@ -212,12 +248,23 @@ function checkNames(environment: Environment): string[] {
   return warnings
 }
 
+const VOLUME_NAMES = ['ARGS', 'VOLUMES', 'ENDPOINTS'] as const
+
 function volumesOf(flags: ServerFlags, read: Read): readonly string[] {
-  for (const name of ['ARGS', 'VOLUMES', 'ENDPOINTS'] as const) {
-    const words = read(name)?.value.trim().split(/\s+/)
-    if (flags.volumes.length === 0 && words !== undefined) return words
-  }
-  return flags.volumes
+  if (flags.volumes.length > 0) return flags.volumes
+  const named = VOLUME_NAMES.map(read).find((one) => one !== undefined)
+  return named === undefined ? [] : wordsOf(named)
+}
+
+/** The variable whose drives the command line overrides with others: with MinIO it would be the other way round. */
+function unusedVolumes(flags: ServerFlags, read: Read): string | undefined {
+  const named = VOLUME_NAMES.map(read).find((one) => one !== undefined)
+  if (named === undefined || flags.volumes.length === 0) return undefined
+  return wordsOf(named).join(' ') === flags.volumes.join(' ') ? undefined : named.name
+}
+
+function wordsOf(named: Named): readonly string[] {
+  return named.value.trim().split(/\s+/)
 }
 
 function rootCredentials(read: Read): { user: string; password: string; isDefault: boolean } {
@@ -261,7 +308,6 @@ function domainsOf(named: Named | undefined): readonly string[] {
   return domains
 }
 
-/** Patterns separated by commas; any origin when there are none. */
 /** Origins separated by commas. Errors: `ConfigError`. */
 export function originsOf(named: Named | undefined): readonly string[] {
   const origins = (named?.value ?? '*').split(',').map((origin) => origin.trim())

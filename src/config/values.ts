@@ -55,6 +55,12 @@ export function parsePathPrefix(name: string, text: string): string {
   return refuse(name, text, 'a path such as /s3, of letters, digits and -._~')
 }
 
+/** Such as `us-east-1`: what can stand in a signature. */
+export function parseRegion(name: string, text: string): string {
+  if (/^[a-z][\w-]*$/i.test(text)) return text
+  return refuse(name, text, 'a name such as us-east-1, of letters, digits, - and _')
+}
+
 /** Go form: `30s`, `1m30s`, `24h`, also days. Milliseconds. */
 export function parseDuration(name: string, text: string): number {
   let totalMs = 0
@@ -72,14 +78,22 @@ export function parseDuration(name: string, text: string): number {
   return totalMs
 }
 
-/** `128KiB`, `64MB`, plain bytes. */
-export function parseSize(name: string, text: string): number {
+/** `128KiB`, `64MB`, plain bytes; of a closed interval when bounds are given. */
+export function parseSize(
+  name: string,
+  text: string,
+  bounds?: { readonly min: string; readonly max: string },
+): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim())
   const unit = SIZE_UNIT_BYTES[(match?.[2] ?? '').toUpperCase()]
   if (match === null || unit === undefined) {
     return refuse(name, text, 'a size such as 131072, 128KiB or 2GB')
   }
-  return Math.floor(Number(match[1]) * unit)
+  const size = Math.floor(Number(match[1]) * unit)
+  if (bounds === undefined) return size
+  const { min, max } = bounds
+  if (size >= parseSize(name, min) && size <= parseSize(name, max)) return size
+  return refuse(name, text, `a size between ${min} and ${max}`)
 }
 
 /** Integer of a closed interval. */
