@@ -96,7 +96,7 @@ const TABLE: Readonly<Record<string, Border>> = {
   },
   cli: {
     modules: [...GROUND, 'server'],
-    outside: ['commander', 'node:os', 'node:process', 'node:path', 'node:fs'],
+    outside: ['commander', 'node:os', 'node:process', 'node:path', 'node:fs', 'node:tty'],
   },
   testing: { modules: ['*'], outside: ['*'] },
   bench: { modules: ['*'], outside: ['*'] },

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { isatty } from 'node:tty'
 import { ConfigError, type ServerFlags } from '#config/config'
 import { loadEnvironment } from '#config/environment'
 import { loadSettings } from '#config/settings'
@@ -53,6 +55,10 @@ function serverCommand(): Command {
     .option('--address <address>', 'where the S3 API listens (default ":9000")')
     .option('--console-address <address>', 'where the console listens (default ":9001")')
     .option('-S, --certs-dir <folder>', 'certificates: public.crt and private.key')
+    .option(
+      '-C, --config-dir <folder>',
+      'as --certs-dir with "certs" below it, as old releases had it',
+    )
     .option('--idle-timeout <duration>', 'how long an idle connection stays open')
     .option('--read-header-timeout <duration>', 'how long request headers may take')
     .option('--json', 'log lines as JSON')
@@ -78,7 +84,9 @@ function serverCommand(): Command {
   ]) {
     command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
   }
-  command.addOption(command.createOption('--log-compress', 'accepted, without effect').hideHelp())
+  for (const flag of ['--log-compress', '--compat', '--no-compat']) {
+    command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
+  }
   return command.exitOverride().action(runServer)
 }
 
@@ -106,7 +114,7 @@ function parseFlags(input: Readonly<Record<string, unknown>>): Omit<ServerFlags,
   return {
     address: text('address'),
     consoleAddress: text('consoleAddress'),
-    certsDir: text('certsDir'),
+    certsDir: text('certsDir') ?? certsBelow(text('configDir')),
     idleTimeout: text('idleTimeout'),
     readHeaderTimeout: text('readHeaderTimeout'),
     json: input['json'] === true,
@@ -115,14 +123,23 @@ function parseFlags(input: Readonly<Record<string, unknown>>): Omit<ServerFlags,
   }
 }
 
+function certsBelow(configDir: string | undefined): string | undefined {
+  return configDir === undefined ? undefined : join(configDir, 'certs')
+}
+
 /** A second Ctrl-C after this time ends the process at once. npm passes the first one on, so that it comes twice. */
 const IMPATIENCE_MS = 1000
 
-/** The first signal stops cleanly. */
+/**
+ * The first signal stops cleanly. SIGHUP does only when a terminal is closed: services send it to have certificates read
+ * again, which happens by itself.
+ */
 function stopOnSignals(stop: (reason: string) => void): void {
   let sinceMs: number | undefined
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  const hasTerminal = isatty(0)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP'] as const) {
     process.on(signal, () => {
+      if (signal === 'SIGHUP' && !hasTerminal) return
       sinceMs ??= performance.now()
       if (signal === 'SIGINT' && performance.now() - sinceMs > IMPATIENCE_MS) process.exit(130)
       stop(signal)
