@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -186,6 +187,26 @@ test('a first formatting that is killed at any step is completed by the next sta
   }
 })
 
+test('a new drive without room is worth waiting for, and no rubbish gathers on it', (context) => {
+  const real = nodeFileSystem()
+  const { endpoints } = folders(context, 2)
+  const full: FileSystem = {
+    ...real,
+    write: () => {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    },
+  }
+  for (let attempt = 0; attempt < 2; attempt++) {
+    assert.throws(
+      () => form(endpoints, 2, { ...OPTIONS, fileSystem: full }),
+      (error) =>
+        error instanceof FormationError && error.temporary && /d1": ENOSPC/.test(error.message),
+    )
+  }
+  assert.deepEqual(readdirSync(join(endpoints[0] ?? '', '.minio.sys')), ['cairn'])
+  assert.deepEqual(refusals(formOnce(endpoints)), [undefined, undefined])
+})
+
 class Killed extends Error {}
 
 /** A file system whose process is killed after so many changes: all later ones throw. */
@@ -241,7 +262,7 @@ test('too few drives of a formatted pool are worth waiting for', (context) => {
     (error) =>
       error instanceof FormationError &&
       error.temporary &&
-      /minimum of 2 drives/.test(error.message),
+      /minimum of 2 drives.*d3": drive path is not a folder/.test(error.message),
   )
 })
 

@@ -20,7 +20,7 @@ import {
 import { encodeHealingTracker, newHealingTracker, parseHealingTracker } from './healing-tracker.ts'
 import { checkFolder, mountsBelow } from './local/drive-checks.ts'
 import { type DriveLock, lockDrive } from './local/drive-lock.ts'
-import type { FileSystem } from './local/file-system.ts'
+import { type FileSystem, systemErrorCode } from './local/file-system.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
 import { RawDrive } from './local/raw-drive.ts'
 
@@ -229,7 +229,11 @@ class Former {
     const reference = chooseReference(this.#withPending(candidates))
     if (reference === undefined) {
       const needed = Math.ceil(candidates.length / 2)
-      throw new FormationError(`Waiting for a minimum of ${needed} drives to come online`, true)
+      const reasons = unreadable.map(({ endpoint, refusal }) => `"${endpoint}": ${refusal ?? ''}`)
+      throw new FormationError(
+        [`Waiting for a minimum of ${needed} drives to come online`, ...reasons].join('; '),
+        true,
+      )
     }
     return reference
   }
@@ -267,11 +271,14 @@ class Former {
       )
     }
     const formats = newFormats(shape, this.#options.random, this.#references[0]?.deploymentId)
-    for (const [index, { raw }] of candidates.entries()) {
+    for (const [index, { endpoint, raw }] of candidates.entries()) {
       const format = formats[index]
-      if (format !== undefined) raw.write(PENDING_PATH, encodeFormat(format))
+      if (format === undefined) continue
+      formatting(endpoint, () => raw.write(PENDING_PATH, encodeFormat(format)))
     }
-    for (const { raw } of candidates) raw.move(PENDING_PATH, FORMAT_PATH)
+    for (const { endpoint, raw } of candidates) {
+      formatting(endpoint, () => raw.move(PENDING_PATH, FORMAT_PATH))
+    }
     for (const [index, candidate] of candidates.entries()) candidate.format = formats[index]
     this.#options.log.info(
       `Formatting pool, ${shape.setCount} set(s), ${shape.setSize} drives per set`,
@@ -366,6 +373,17 @@ class Former {
     if (reference === undefined) return drive
     const candidate = this.#open(drive.endpoint)
     return this.#settle(candidate, reference, drive)
+  }
+}
+
+/** A drive that is full or broken may be mended while the start waits. */
+function formatting(endpoint: string, step: () => void): void {
+  try {
+    step()
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error
+    const reason = error instanceof Error ? error.message : ''
+    throw new FormationError(`Cannot format the pool: drive "${endpoint}": ${reason}`, true)
   }
 }
 

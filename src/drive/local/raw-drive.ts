@@ -41,6 +41,10 @@ export class RawDrive {
     try {
       this.#fileSystem.write(file, [bytes])
       this.#fileSystem.flushNow({ file })
+    } catch (error) {
+      // A start that waits for room tries again and again.
+      this.#fileSystem.unlink(staged)
+      throw error
     } finally {
       this.#fileSystem.close(file)
     }
