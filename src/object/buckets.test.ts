@@ -151,6 +151,30 @@ test('without a majority nothing is made or removed', async () => {
   await failsWith('BucketNotFound', engine.getBucket('new'))
 })
 
+test('no bucket is removed that half of a set would keep: its objects would be back in the next of that name', async () => {
+  const drives = Array.from({ length: 8 }, (_, i) => new MemoryDrive(`/d${i + 1}`, codec))
+  const sets = [drives.slice(0, 4), drives.slice(4)]
+  const server = serverOf([{ sets, distributionAlgorithm: 'SIPMOD+PARITY' }])
+  const { engine } = server
+  await engine.makeBucket('bucket1', PLAIN)
+  const keys = Array.from({ length: 10 }, (_, i) => `k${i}`)
+  for (const key of keys) await put(server, 'bucket1', key)
+  for (const drive of drives.slice(6)) drive.setOnline(false)
+  await failsWith('WriteQuorum', engine.deleteBucket('bucket1', { force: true }))
+  for (const drive of drives.slice(6)) drive.setOnline(true)
+  const list = { prefix: '', delimiter: '', startAfter: '', limit: 100 }
+  const { objects } = await engine.listObjects('bucket1', list)
+  assert.deepEqual(
+    objects.map(({ key }) => key),
+    keys,
+  )
+  for (const drive of [drives[0], drives[7]]) drive?.setOnline(false)
+  await engine.deleteBucket('bucket1', { force: true })
+  for (const drive of drives) drive.setOnline(true)
+  await engine.makeBucket('bucket1', PLAIN)
+  assert.deepEqual((await engine.listObjects('bucket1', list)).objects, [])
+})
+
 test('a drive that lacks a bucket is reported and gets it by healing', async () => {
   const { engine, drives, fixture, other } = newServer()
   await engine.makeBucket('bucket', PLAIN)

@@ -24,7 +24,8 @@ import type { ErasureSet } from './set/erasure-set.ts'
 /**
  * Buckets: a directory on every drive of every pool, and a metadata object. Source: disk-format.md 1.3, s3-api.md 4.1.
  *
- * A bucket is made and removed with a majority of each pool's drives, and exists where at least half of them has it.
+ * A bucket is made with a majority of each pool's drives, and exists where at least half of them has it. It is removed with a
+ * majority of each set's drives: so many objects as the others keep nobody takes for stored when the bucket is made again.
  * A drive that lacks the directory of a bucket is reported to the healer as a repair with an empty path.
  */
 
@@ -285,21 +286,23 @@ export class Buckets {
 
   /** Removes the directories, or makes them again where that worked; answers the drives that hold keys, none if it is done. Errors: `WriteQuorum`. */
   async #deleteDirectories(name: string, force: boolean): Promise<ReadonlySet<Drive>> {
+    const sets = this.#all.allSets()
+    const isPossible = sets.every((set) => set.size - set.offlineCount() >= majorityOf(set.drives))
+    if (!isPossible) throw noWriteQuorum({ bucket: name })
     const removed: Drive[] = []
     const filled = new Set<Drive>()
+    const outcomes = await askSets(sets, (drive) => drive.deleteVolume(name, { force }))
     let isEnough = true
-    for (const sets of this.#pools) {
-      const drives = drivesOf(sets)
-      const outcomes = await askPool(sets, (drive) => drive.deleteVolume(name, { force }))
+    for (const [index, set] of sets.entries()) {
       let count = 0
-      for (const [i, outcome] of outcomes.entries()) {
-        const drive = drives[i]
+      for (const [position, outcome] of (outcomes[index] ?? []).entries()) {
+        const drive = set.drives[position]
         const isRemoved = !(outcome instanceof DriveError)
         if (isRemoved && drive !== undefined) removed.push(drive)
         if (isRemoved || isCode(outcome, 'VolumeNotFound')) count++
         if (isCode(outcome, 'VolumeNotEmpty') && drive !== undefined) filled.add(drive)
       }
-      if (count < majorityOf(drives)) isEnough = false
+      if (count < majorityOf(set.drives)) isEnough = false
     }
     if (isEnough && filled.size === 0) return filled
     await fanOut(removed, (drive) => drive.makeVolume(name))
@@ -312,23 +315,29 @@ function notEmpty(name: string): ObjectError {
   return new ObjectError('BucketNotEmpty', `Bucket "${name}" is not empty`, { bucket: name })
 }
 
-/**
- * Calls every drive of some sets; outcomes set after set. A drive that hangs is not waited for when most of its set have
- * answered: every key's write quorum has one of those.
- */
+/** Calls every drive of some sets; outcomes set after set. */
 async function askPool<T>(
   sets: readonly ErasureSet[],
   call: (drive: Drive) => DriveReply<T>,
   onLate?: (set: ErasureSet, late: Late<T>) => void,
 ): Promise<readonly DriveResult<T>[]> {
-  const answers = await Promise.all(
-    sets.map((set) => set.patience.ask({ quorum: majorityOf(set.drives), counts: isAnswer }, call)),
+  return (await askSets(sets, call, onLate)).flat()
+}
+
+/** The same, by set. A drive that hangs is not waited for when most of its set have answered: every key's write quorum has one of those. */
+async function askSets<T>(
+  sets: readonly ErasureSet[],
+  call: (drive: Drive) => DriveReply<T>,
+  onLate?: (set: ErasureSet, late: Late<T>) => void,
+): Promise<readonly (readonly DriveResult<T>[])[]> {
+  return Promise.all(
+    sets.map(async (set) => {
+      const options = { quorum: majorityOf(set.drives), counts: isAnswer }
+      const { outcomes, late } = await set.patience.ask(options, call)
+      if (late !== undefined) onLate?.(set, late)
+      return outcomes
+    }),
   )
-  return answers.flatMap(({ outcomes, late }, index) => {
-    const set = sets[index]
-    if (late !== undefined && set !== undefined) onLate?.(set, late)
-    return outcomes
-  })
 }
 
 function isAnswer(outcome: unknown): boolean {
