@@ -24,6 +24,20 @@ export function readPreconditions(request: HeaderSource): Conditions | undefined
   )
 }
 
+/**
+ * The conditions under which `If-Range` lets a read have its range (RFC 9110 13.1.5), those of the read included;
+ * undefined where the whole is meant in any case: weak tags, and beside `If-Match` or `If-Unmodified-Since`.
+ */
+export function rangePreconditions(request: HeaderSource): Conditions | undefined {
+  const text = request.header('if-range')?.trim() ?? ''
+  const read = readPreconditions(request)
+  if (read?.ifMatch !== undefined || read?.ifUnmodifiedSince !== undefined) return undefined
+  const ifUnmodifiedSince = text.startsWith('"') ? undefined : parseHttpDate(text)
+  if (ifUnmodifiedSince !== undefined) return { ...read, ifUnmodifiedSince }
+  const tag = /^"?([^"*]+)"?$/.exec(text)?.[1]
+  return tag === undefined || text.startsWith('W/') ? undefined : { ...read, ifMatch: [tag] }
+}
+
 /** `If-Match` and `If-None-Match` of a write; undefined when there are none. */
 export function writePreconditions(
   request: HeaderSource,

@@ -1,13 +1,14 @@
 /** GetObject and HeadObject (s3-api.md 4.2.1, 4.2.2, 3.9). */
 import { encryptionKindOf } from '#encryption/key-metadata'
-import type {
-  BucketMetadata,
-  ObjectInfo,
-  ObjectReader,
-  RangeRequest,
-  ReadOptions,
+import {
+  type BucketMetadata,
+  ObjectError,
+  type ObjectInfo,
+  type ObjectReader,
+  type RangeRequest,
+  type ReadOptions,
 } from '#object/object'
-import { readPreconditions } from '#s3-protocol/conditions'
+import { rangePreconditions, readPreconditions } from '#s3-protocol/conditions'
 import { parseRange } from '#s3-protocol/ranges'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
@@ -31,12 +32,11 @@ export async function getObject(call: S3Call): Promise<S3Reply> {
   refuseEncryptionHeaders(call)
   const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
-  const reader = await engine.openObject(call.bucket, call.key, {
-    ...readOptions(call),
-    unseal: unsealFor(call),
-  })
+  const { range, opened: reader } = await readWanted(call, (options) =>
+    engine.openObject(call.bucket, call.key, { ...options, unseal: unsealFor(call) }),
+  )
   try {
-    return { ...(await reply(call, reader, metadata)), body: reader }
+    return { ...(await reply(call, { opened: reader, range }, metadata)), body: reader }
   } catch (error) {
     reader.close()
     throw error
@@ -51,12 +51,14 @@ export async function headObject(call: S3Call): Promise<S3Reply> {
   // Only checksums, and the entity tag of SSE-S3, need the key. That of a client is always verified.
   const needsKey = (info: ObjectInfo): boolean =>
     wantsChecksums(call) || encryptionKindOf(info.systemMetadata) === 'sse-s3'
-  const opened = await engine.headObject(call.bucket, call.key, {
-    ...readOptions(call),
-    unseal: unsealFor(call, { needsKey }),
-  })
-  const { status, headers } = await reply(call, opened, metadata)
-  return { status, headers: [...headers, ['Content-Length', String(opened.sizeBytes)]] }
+  const read = await readWanted(call, (options) =>
+    engine.headObject(call.bucket, call.key, {
+      ...options,
+      unseal: unsealFor(call, { needsKey }),
+    }),
+  )
+  const { status, headers } = await reply(call, read, metadata)
+  return { status, headers: [...headers, ['Content-Length', String(read.opened.sizeBytes)]] }
 }
 
 /** Reads cannot ask for encryption by the server. */
@@ -67,13 +69,34 @@ export function refuseEncryptionHeaders(call: S3Call): void {
   if (isManaged) throw new S3Error('BadRequest')
 }
 
-function readOptions(call: S3Call): ReadOptions {
-  return {
-    versionId: versionIdOf(call),
-    range: wantedRange(call),
-    preconditions: readPreconditions(call.request),
-    signal: call.request.signal,
+interface WantedRead<T> {
+  readonly range: RangeRequest
+  readonly opened: T
+}
+
+/** Reads what is asked for. With `If-Range` a range is for clients that have the rest of the same content; others get all. */
+async function readWanted<T>(
+  call: S3Call,
+  read: (options: ReadOptions) => Promise<T>,
+): Promise<WantedRead<T>> {
+  const { request } = call
+  const range = wantedRange(call)
+  const options = { versionId: versionIdOf(call), signal: request.signal }
+  if (range.kind === 'all' || range.kind === 'part' || request.header('if-range') === undefined) {
+    const preconditions = readPreconditions(request)
+    return { range, opened: await read({ ...options, range, preconditions }) }
   }
+  const preconditions = rangePreconditions(request)
+  if (preconditions !== undefined) {
+    try {
+      return { range, opened: await read({ ...options, range, preconditions }) }
+    } catch (error) {
+      if (!(error instanceof ObjectError && error.code === 'PreconditionFailed')) throw error
+    }
+  }
+  const whole = { kind: 'all' } as const
+  const opened = await read({ ...options, range: whole, preconditions: readPreconditions(request) })
+  return { range: whole, opened }
 }
 
 function wantsChecksums(call: S3Call): boolean {
@@ -96,7 +119,7 @@ export function wantedRange(call: S3Call): RangeRequest {
 
 async function reply(
   call: S3Call,
-  opened: Opened,
+  { opened, range }: WantedRead<Opened>,
   metadata: BucketMetadata,
 ): Promise<{ status: number; headers: readonly Header[] }> {
   const { info } = opened
@@ -104,7 +127,7 @@ async function reply(
   const headers = await readHeaders(call, info, metadata)
   headers.push(...expirationHeader(metadata, info))
   const byPart = call.query.has('partNumber')
-  const isPartial = byPart || wantedRange(call).kind !== 'all'
+  const isPartial = range.kind !== 'all'
   const size = clientSize(info)
   headers.push(...encryptionHeaders(call, info.systemMetadata))
   if (isPartial && size > 0) {

@@ -31,10 +31,12 @@ export async function renameObject(call: S3Call): Promise<S3Reply> {
   return { status: 200 }
 }
 
-/** The key to rename, in the same bucket. */
+/** The key to rename, in the same bucket; the name of the bucket may be left out before a key without slashes. */
 function sourceOf(call: S3Call): string {
+  const named = call.request.header('x-amz-rename-source') ?? ''
+  const isKey = named !== '' && !named.includes('/')
   const { bucket, key, versionId } = parseCopySource(
-    call.request.header('x-amz-rename-source') ?? '',
+    isKey ? `${call.bucket}/${named}` : named,
     call.services,
   )
   if (versionId !== undefined || bucket !== call.bucket) {

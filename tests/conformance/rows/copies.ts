@@ -279,6 +279,12 @@ const renaming: readonly Rule[] = [
       .has('x-amz-tagging-count', '1')
     ;(await t.get(bucket, key)).is(404, 'NoSuchKey')
   }),
+  rule('1.4', 'a rename takes the key alone as its source', async (t) => {
+    const { bucket, key } = await from(t)
+    ;(await rename(t, bucket, t.key, encodeURIComponent(key))).is(200)
+    ;(await t.get(bucket, t.key)).is(200).contains('data')
+    ;(await t.get(bucket, key)).is(404, 'NoSuchKey')
+  }),
   rule('1.4', 'a renamed upload keeps its content', async (t) => {
     const bucket = await t.shared()
     await t.multipart(bucket, `${t.key}-s`, [bigPart('a'), 'tail'])

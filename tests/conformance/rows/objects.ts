@@ -628,6 +628,28 @@ const ranges: readonly Rule[] = [
         .contains(body.subarray(first, last + 1))
     }
   }),
+  ...rules(
+    '3.9',
+    [
+      ['If-Range of its tag', ETAG, 206],
+      ['If-Range of its tag without quotes', ETAG.slice(1, -1), 206],
+      ['If-Range of another tag', OTHER_ETAG, 200],
+      ['If-Range of its weak tag', `W/${ETAG}`, 200],
+      ['If-Range of a later date', FUTURE, 206],
+      ['If-Range of an earlier date', PAST, 200],
+    ] as const,
+    ([what, value, status]) => [
+      `a range with ${what} is ${status}`,
+      async (t) => {
+        const bucket = await t.shared()
+        ;(await t.put(bucket, t.key)).is(200)
+        const headers = { range: 'bytes=1-2', 'if-range': value }
+        const [content, length] = status === 206 ? ['at', '2'] : ['data', '4']
+        ;(await t.get(bucket, t.key, headers)).is(status).contains(content)
+        ;(await t.head(bucket, t.key, headers)).is(status).has('content-length', length)
+      },
+    ],
+  ),
   rule('3.9', 'Range and partNumber exclude each other', async (t) => {
     const bucket = await t.shared()
     ;(await t.put(bucket, t.key)).is(200)
