@@ -463,6 +463,8 @@ test('health is answered without credentials', async () => {
       assert.equal(reply.status, status, path)
     }
   }
+  const hostless = { method: 'GET', target: '/minio/health/live', headers: [] }
+  assert.equal((await send(hostless)).status, 200, 'HTTP/1.0, as load balancers ask')
   const write = await send(anonymous({ path: '/minio/health/cluster' }))
   assert.equal(write.headers.get('x-minio-write-quorum'), '3')
 })

@@ -75,6 +75,8 @@ function originForm(target: string): string {
 const HOST = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~%-]+)(?::\d{0,5})?$/
 
 function bucketOfHost(header: string, domains: readonly string[]): string | undefined {
+  // HTTP/1.0 needs none: load balancers ask for the health of a server so.
+  if (header === '') return undefined
   if (!HOST.test(header)) {
     throw new S3Error('InvalidRequest', { message: 'Invalid Request (malformed Host header)' })
   }
