@@ -1,15 +1,22 @@
 import { fuzzAsync } from '#testing/fuzz'
 import { tarOf } from '#testing/archives'
-import { TarError, TarReader } from './snowball-tar.ts'
+import { TarReader } from './snowball-tar.ts'
+import { TarError } from './tar-values.ts'
 
 const TYPES = ['0', '5', '2', 'L', 'K', 'x', 'g', 'S', '7', '\0']
+
+const PAX = [
+  { size: '700', path: '../x' },
+  { 'GNU.sparse.size': '5000', 'GNU.sparse.map': '0,3,700,20' },
+  { 'GNU.sparse.major': '1', 'GNU.sparse.realsize': '4000', 'GNU.sparse.name': 'y' },
+]
 
 await fuzzAsync('archives are read or refused, within their size', async (random) => {
   const entries = Array.from({ length: random.below(5) }, () => ({
     name: 'n'.repeat(random.below(100)),
     type: TYPES[random.below(TYPES.length)] ?? '0',
     data: random.bytes(random.below(1500)),
-    ...(random.below(3) === 0 ? { pax: { size: String(random.below(5000)), path: '../x' } } : {}),
+    ...(random.below(3) === 0 ? { pax: PAX[random.below(PAX.length)] ?? {} } : {}),
   }))
   const archive = tarOf(entries)
   for (let flips = random.below(6); flips > 0; flips--) {

@@ -1,30 +1,36 @@
 /**
- * Reading of tar archives as a stream: ustar, GNU long names, pax records. Names and records are bounded, which packages
- * for this leave to the archive. Links are told, sparse files refused.
+ * Reading of tar archives as a stream: ustar, GNU long names, pax records, sparse files. Names, records and maps are
+ * bounded, which packages for this leave to the archive. Links are told.
  *
  *   header 512 bytes: name 0..99, size 124..135, time 136..147, sum 148..155, type 156, magic 257..262, prefix 345..499
  */
 import { strictTextOf, textOf } from '#base/bytes'
 import type { BodySource } from '#object/object'
+import { areSparse, headerMap, recordsMap, type SparseMap, sparseBody } from './snowball-sparse.ts'
+import {
+  decimalOf,
+  fieldAt,
+  numberAt,
+  parseRecords,
+  signedNumberAt,
+  TarError,
+  timeOf,
+} from './tar-values.ts'
 
 const BLOCK_BYTES = 512
 /** Of a long name, or of all pax records of one entry. */
 const EXTENSION_MAX_BYTES = 64 * 1024
 const EXTENSIONS_MAX = 16
 
-/** What is wrong with an archive. */
-export class TarError extends Error {
-  override readonly name = 'TarError'
-}
-
 export interface TarEntry {
+  /** Empty: not UTF-8. */
   readonly name: string
-  /** `file` for devices too, as MinIO takes them. */
-  readonly kind: 'file' | 'folder' | 'link'
+  /** `file` for devices too, as MinIO takes them; `other`: what is no file, such as the label of a volume. */
+  readonly kind: 'file' | 'folder' | 'link' | 'other'
   readonly modifiedNs: bigint
   /** pax records, global ones first. */
   readonly records: ReadonlyMap<string, string>
-  /** Valid until the next entry is asked for; what is not read is skipped. */
+  /** Of files; valid until the next entry is asked for. What is not read is skipped. */
   readonly body: BodySource & { readonly sizeBytes: number }
 }
 
@@ -38,7 +44,13 @@ interface Header {
   readonly type: string
   readonly size: number
   readonly seconds: number
+  readonly block: Uint8Array
 }
+
+const NO_CONTENT = { sizeBytes: 0, read: () => Promise.resolve(0) }
+
+/** Types whose size does not count: links, devices, folders, pipes. */
+const WITHOUT_CONTENT = '123456'
 
 export class TarReader {
   readonly #source: TarSource
@@ -47,9 +59,12 @@ export class TarReader {
   #left = 0
   #padding = 0
   readonly #globals = new Map<string, string>()
+  readonly #onHole: (size: number) => void
 
-  constructor(source: TarSource) {
+  /** `onHole` is told of zeros that the archive does not hold, before they are made; may throw. */
+  constructor(source: TarSource, onHole: (size: number) => void = () => undefined) {
     this.#source = source
+    this.#onHole = onHole
   }
 
   /** The next entry, undefined behind the last. Throws `TarError`, and what the source throws. */
@@ -72,11 +87,13 @@ export class TarReader {
           if (this.#globals.size > 1000) throw new TarError('Archive has too many records')
           break
         case 'L':
-          longName = textOf(await this.#extension(header)).replace(/\0.*$/s, '')
+          longName = strictTextOf(fieldAt(await this.#extension(header), 0, header.size)) ?? ''
           break
         case 'K':
           await this.#extension(header)
           break
+        case 'M':
+          throw new TarError('Archive goes on from another one')
         default:
           return this.#entry(header, longName, records)
       }
@@ -84,27 +101,41 @@ export class TarReader {
     throw new TarError('Archive has too many extensions for one entry')
   }
 
-  #entry(
+  async #entry(
     header: Header,
     longName: string | undefined,
     records: ReadonlyMap<string, string>,
-  ): TarEntry {
-    const isSparse = header.type === 'S' || records.has('GNU.sparse.major')
-    if (isSparse) throw new TarError('Archive has a sparse file')
-    const name = records.get('path') ?? longName ?? header.name
-    const kind = kindOf(header.type, name)
-    // Links and folders have no content, whatever their header says.
+  ): Promise<TarEntry> {
+    const map = header.type === 'S' ? await headerMap(header.block, () => this.#block()) : undefined
     const stated = records.has('size') ? decimalOf(records.get('size') ?? '') : header.size
-    const size = kind === 'file' || header.type === '7' ? stated : 0
+    const size = WITHOUT_CONTENT.includes(header.type) ? 0 : stated
     this.#left = size
     this.#padding = paddingOf(size)
+    const name = records.get('GNU.sparse.name') ?? records.get('path') ?? longName ?? header.name
+    const kind = kindOf(header.type, name)
     return {
       name,
       kind,
       modifiedNs: timeOf(records.get('mtime')) ?? BigInt(header.seconds) * 1_000_000_000n,
       records,
-      body: { sizeBytes: size, read: (target) => this.#read(target) },
+      body: kind === 'file' ? this.#body(map ?? (await this.#mapOf(records))) : NO_CONTENT,
     }
+  }
+
+  async #mapOf(records: ReadonlyMap<string, string>): Promise<SparseMap | undefined> {
+    if (!areSparse(records)) return undefined
+    return recordsMap(records, () => {
+      if (this.#left < BLOCK_BYTES) throw new TarError('Archive has a sparse file without a map')
+      return this.#block()
+    })
+  }
+
+  #body(map: SparseMap | undefined): TarEntry['body'] {
+    const data = {
+      sizeBytes: this.#left,
+      read: (target: Uint8Array): Promise<number> => this.#read(target),
+    }
+    return map === undefined ? data : sparseBody(map, data, this.#onHole)
   }
 
   async #read(target: Uint8Array): Promise<number> {
@@ -122,13 +153,20 @@ export class TarReader {
   }
 
   async #header(): Promise<Header | undefined> {
-    const block = new Uint8Array(BLOCK_BYTES)
     // Some writers leave the end marker out.
     if (!(await this.#hasMore())) return undefined
-    this.#left = BLOCK_BYTES
-    this.#padding = 0
-    await this.#read(block)
+    const block = await this.#block()
     return block.every((byte) => byte === 0) ? undefined : parseHeader(block)
+  }
+
+  /** The next block, whether of a header or of content. */
+  async #block(): Promise<Uint8Array> {
+    const block = new Uint8Array(BLOCK_BYTES)
+    const left = Math.max(this.#left - BLOCK_BYTES, 0)
+    this.#left = BLOCK_BYTES
+    await this.#read(block)
+    this.#left = left
+    return block
   }
 
   async #hasMore(): Promise<boolean> {
@@ -171,7 +209,8 @@ export class TarReader {
 }
 
 function kindOf(type: string, name: string): TarEntry['kind'] {
-  if (type === '5' || (type === '0' && name.endsWith('/'))) return 'folder'
+  if (type === '5' || type === 'D' || (type === '0' && name.endsWith('/'))) return 'folder'
+  if (type === 'V') return 'other'
   return type === '1' || type === '2' ? 'link' : 'file'
 }
 
@@ -180,67 +219,30 @@ function paddingOf(size: number): number {
 }
 
 function parseHeader(block: Uint8Array): Header {
-  let sum = 0
-  for (let i = 0; i < BLOCK_BYTES; i++) sum += i >= 148 && i < 156 ? 0x20 : (block[i] ?? 0)
-  if (numberAt(block, 148, 8) !== sum) throw new TarError('Archive has a broken header')
+  checkSum(block)
   const isUstar = textOf(block.subarray(257, 262)) === 'ustar'
-  const prefix = isUstar && block[262] === 0 ? fieldAt(block, 345, 155) : ''
-  const name = fieldAt(block, 0, 100)
+  const prefix = isUstar && block[262] === 0 ? strictTextOf(fieldAt(block, 345, 155)) : ''
+  const name = strictTextOf(fieldAt(block, 0, 100))
   const type = block[156] === 0 ? '0' : String.fromCharCode(block[156] ?? 0)
+  const joined = prefix === '' ? name : `${prefix}/${name}`
   return {
-    name: prefix === '' ? name : `${prefix}/${name}`,
+    name: name === undefined || prefix === undefined ? '' : (joined ?? ''),
     type,
     size: numberAt(block, 124, 12),
-    seconds: numberAt(block, 136, 12),
+    seconds: Math.max(signedNumberAt(block, 136, 12), 0),
+    block,
   }
 }
 
-function fieldAt(block: Uint8Array, start: number, size: number): string {
-  const bytes = block.subarray(start, start + size)
-  const end = bytes.indexOf(0)
-  return textOf(end < 0 ? bytes : bytes.subarray(0, end))
-}
-
-/** Octal digits, or base 256 with the high bit set. */
-function numberAt(block: Uint8Array, start: number, size: number): number {
-  if (((block[start] ?? 0) & 0x80) !== 0) {
-    let value = (block[start] ?? 0) & 0x7f
-    for (let i = start + 1; i < start + size; i++) value = value * 256 + (block[i] ?? 0)
-    if (!Number.isSafeInteger(value)) throw new TarError('Archive has a number that is too large')
-    return value
+/** Of all bytes with blanks for the sum itself; some old writers took the bytes for signed numbers. */
+function checkSum(block: Uint8Array): void {
+  let sum = 0
+  let signed = 0
+  for (let i = 0; i < BLOCK_BYTES; i++) {
+    const byte = i >= 148 && i < 156 ? 0x20 : (block[i] ?? 0)
+    sum += byte
+    signed += byte < 0x80 ? byte : byte - 0x100
   }
-  const text = fieldAt(block, start, size).trim()
-  if (!/^[0-7]*$/.test(text)) throw new TarError('Archive has a broken number')
-  return text === '' ? 0 : Number.parseInt(text, 8)
-}
-
-function decimalOf(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new TarError('Archive has a broken number')
-  return Number(text)
-}
-
-function timeOf(text: string | undefined): bigint | undefined {
-  const match = /^(\d{1,11})(?:\.(\d{1,9}))?/.exec(text ?? '')
-  if (match === null) return undefined
-  return BigInt(match[1] ?? '0') * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'))
-}
-
-/** `<size> <key>=<value>\n`, again and again. */
-function parseRecords(content: Uint8Array): ReadonlyMap<string, string> {
-  const records = new Map<string, string>()
-  let at = 0
-  while (at < content.length && content[at] !== 0) {
-    const blank = content.indexOf(0x20, at)
-    const size = blank < 0 ? Number.NaN : Number(textOf(content.subarray(at, blank)))
-    const record = strictTextOf(content.subarray(blank + 1, at + size - 1))
-    const isSound =
-      Number.isSafeInteger(size) && size > blank + 1 - at && at + size <= content.length
-    const equals = record?.indexOf('=') ?? -1
-    if (!isSound || record === undefined || equals < 1) {
-      throw new TarError('Archive has a broken record')
-    }
-    records.set(record.slice(0, equals), record.slice(equals + 1))
-    at += size
-  }
-  return records
+  const stated = numberAt(block, 148, 8)
+  if (stated !== sum && stated !== signed) throw new TarError('Archive has a broken header')
 }

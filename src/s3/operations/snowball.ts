@@ -9,7 +9,9 @@ import { innerWrite } from './inner-write.ts'
 import { quotedEtag } from './object-headers.ts'
 import { putObject } from './object-write.ts'
 import { checkBodySize } from './request-values.ts'
-import { type TarEntry, TarError, TarReader } from './snowball-tar.ts'
+import { Expansion } from './snowball-expansion.ts'
+import { type TarEntry, TarReader } from './snowball-tar.ts'
+import { TarError } from './tar-values.ts'
 
 const PIECE_BYTES = 64 * 1024
 /** Entries up to this size are written several at a time. */
@@ -65,9 +67,11 @@ function optionsOf(call: S3Call): Options {
 
 async function extract(call: S3Call, body: DigestedBody, options: Options): Promise<void> {
   const piece = new Uint8Array(PIECE_BYTES)
+  const expansion = new Expansion()
   const raw = {
     next: async () => {
       const count = await body.read(piece)
+      expansion.take(count)
       return count === 0 ? undefined : piece.subarray(0, count)
     },
     close: () => undefined,
@@ -75,9 +79,10 @@ async function extract(call: S3Call, body: DigestedBody, options: Options): Prom
   const writes = new Writes(options.ignoresErrors)
   // Decoders are loaded with the first archive.
   const { plainContent } = await import('#select/compressed-content')
-  const content = await plainContent(raw, call.services)
+  const plain = await plainContent(raw, call.services)
+  const content = expansion.counted(plain)
   try {
-    const reader = new TarReader(content)
+    const reader = new TarReader(content, (size) => expansion.make(size))
     for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
       await writeEntry(call, entry, { options, writes })
     }
@@ -89,7 +94,7 @@ async function extract(call: S3Call, body: DigestedBody, options: Options): Prom
     await writes.settle()
     throw archiveError(error)
   } finally {
-    content.close()
+    plain.close()
   }
 }
 
@@ -105,13 +110,14 @@ async function writeEntry(
   entry: TarEntry,
   { options, writes }: { readonly options: Options; readonly writes: Writes },
 ): Promise<void> {
-  if (entry.kind === 'link') return
+  if (entry.kind === 'link' || entry.kind === 'other') return
   if (entry.kind === 'folder' && options.ignoresFolders) return
   const key = keyOf(entry, options.prefix)
-  if (key === options.prefix) return
+  if (key === options.prefix && entry.name !== '') return
   const isSmall = entry.body.sizeBytes <= SMALL_BYTES
   const body = isSmall ? bodyOfBytes(await collectBody(entry.body)) : entry.body
   const write = async (): Promise<void> => {
+    if (entry.name === '') throw new S3Error('XMinioInvalidObjectName')
     if (!(await call.isAllowed('s3:PutObject', call.bucket, key))) throw new S3Error('AccessDenied')
     if ((entry.records.get('minio.versionId') ?? '') !== '') {
       throw new S3Error('NotImplemented', {
@@ -121,7 +127,7 @@ async function writeEntry(
     const headers = headersOf(entry, options.headers)
     await putObject(innerWrite(call, { key, headers, body }), { modifiedNs: entry.modifiedNs })
   }
-  await (isSmall ? writes.start(write) : writes.run(write))
+  await (isSmall ? writes.start(key, write) : writes.run(key, write))
 }
 
 /** The entry's name below the prefix; leading slashes and `.` segments are cleaned away, `..` is refused by the write. */
@@ -144,10 +150,10 @@ function headersOf(
   return [...common.filter(([name]) => !own.has(name)), ...own]
 }
 
-/** Writes under way, a few at a time. */
+/** Writes under way, a few at a time. Of entries with the same key the last one stays. */
 class Writes {
   readonly #ignoresErrors: boolean
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<string, Promise<void>>()
   #failure: Error | undefined
 
   constructor(ignoresErrors: boolean) {
@@ -155,15 +161,17 @@ class Writes {
   }
 
   /** Begins a write as soon as there is room. Throws what an earlier one failed with. */
-  async start(write: () => Promise<void>): Promise<void> {
-    while (this.#running.size >= WRITES_AT_ONCE) await Promise.race(this.#running)
+  async start(key: string, write: () => Promise<void>): Promise<void> {
+    await this.#running.get(key)
+    while (this.#running.size >= WRITES_AT_ONCE) await Promise.race(this.#running.values())
     this.#check()
-    const running = this.#guarded(write).finally(() => this.#running.delete(running))
-    this.#running.add(running)
+    const running = this.#guarded(write).finally(() => this.#running.delete(key))
+    this.#running.set(key, running)
   }
 
   /** Does a write alone. */
-  async run(write: () => Promise<void>): Promise<void> {
+  async run(key: string, write: () => Promise<void>): Promise<void> {
+    await this.#running.get(key)
     await this.#guarded(write)
     this.#check()
   }
@@ -174,7 +182,7 @@ class Writes {
   }
 
   async settle(): Promise<void> {
-    await Promise.all(this.#running)
+    await Promise.all(this.#running.values())
   }
 
   #check(): void {

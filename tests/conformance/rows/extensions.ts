@@ -248,6 +248,30 @@ const tars: readonly Rule[] = [
     ).is(200)
     ;(await t.head(bucket, name)).is(200)
   }),
+  rule('4.2.9', 'sparse files of the archive become whole', async (t) => {
+    const bucket = await t.shared()
+    const pax = {
+      'GNU.sparse.size': '3000',
+      'GNU.sparse.name': `${t.key}/sparse`,
+      'GNU.sparse.numblocks': '2',
+      'GNU.sparse.map': '1000,4,3000,0',
+    }
+    const body = tarOf([{ name: 'GNUSparseFile.1/sparse', data: 'data', pax }])
+    ;(await t.put(bucket, 'x.tar', body, SNOWBALL)).is(200)
+    const content = Buffer.alloc(3000)
+    content.write('data', 1000)
+    ;(await t.get(bucket, `${t.key}/sparse`)).is(200).contains(content)
+  }),
+  rule('4.2.9', 'pipes of the archive become empty objects', async (t) => {
+    const bucket = await t.shared()
+    const body = tarOf([
+      { name: `${t.key}/pipe`, type: '6' },
+      { name: `${t.key}/file`, data: 'x' },
+    ])
+    ;(await t.put(bucket, 'x.tar', body, SNOWBALL)).is(200)
+    ;(await t.get(bucket, `${t.key}/pipe`)).is(200).contains('')
+    ;(await t.get(bucket, `${t.key}/file`)).is(200).contains('x')
+  }),
   rule('4.2.9', 'names that climb are refused', async (t) => {
     const bucket = await t.shared()
     const reply = await t.put(
