@@ -17,6 +17,7 @@ import { isReservedBucket } from '#s3-protocol/names'
 import { Query } from '#s3-protocol/query'
 import { S3Error, type S3ErrorCode } from '#s3-protocol/s3-error'
 import { S3_ERRORS } from '#s3-protocol/error-table'
+import { adminTarget } from './admin.ts'
 import {
   type Authentication,
   Authenticator,
@@ -270,9 +271,9 @@ class FrontDoor {
   }
 
   /** All checks up to the handler. */
-  async #admit(request: HttpRequest, address: Address): Promise<S3Call> {
+  async #admit(request: HttpRequest, sentTo: Address): Promise<S3Call> {
     const { services } = this.#options
-    const { query } = address
+    const { query } = sentTo
     if (query === undefined) {
       throw new S3Error('InvalidRequest', {
         message:
@@ -283,11 +284,15 @@ class FrontDoor {
     checkDate(request, scheme, services.clock.nowMs())
     checkHeaders(request)
     checkSingleScheme(request, query)
+    const admin = adminTarget(request, sentTo, query)
+    const address = admin?.address ?? sentTo
     checkAddress(request, address, services)
-    const operation = this.#router.match(request, address, query)
+    const operation = admin?.operation ?? this.#router.match(request, address, query)
     const { path, resourcePath } = address
+    // Admin clients name no region.
+    const anyRegion = admin !== undefined || ANY_REGION.has(operation.name)
     const authentication = await this.#authenticator.authenticate(
-      { request, path, resourcePath, query, anyRegion: ANY_REGION.has(operation.name) },
+      { request, path, resourcePath, query, anyRegion },
       scheme,
     )
     if (authentication.payload.kind === 'chunked' && operation.body.kind !== 'stream') {

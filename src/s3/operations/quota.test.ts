@@ -68,3 +68,47 @@ test('only hard quotas count', () => {
   assert.equal(limit(null), 0)
   assert.equal(quotaLimit(utf8('nope')), 0)
 })
+
+function quota(method: string, bucket: string, body?: string): Promise<S3Reply> {
+  const key = `admin/v3/${method === 'GET' ? 'get' : 'set'}-bucket-quota`
+  return s3.send({
+    method,
+    bucket: 'minio',
+    key,
+    query: { bucket },
+    ...(body === undefined ? {} : { body }),
+  })
+}
+
+test('a quota is set, told and cleared as by the admin API', async () => {
+  await s3.make('admin')
+  assert.equal((await quota('GET', 'admin')).text, '{"quota":0,"size":0,"rate":0,"requests":0}')
+  assert.equal((await quota('PUT', 'admin', '{"quota":1000,"quotatype":"hard"}')).status, 200)
+  const stored = '{"quota":1000,"size":0,"rate":0,"requests":0,"quotatype":"hard"}'
+  assert.equal((await quota('GET', 'admin')).text, stored)
+  const write = (): Promise<S3Reply> =>
+    s3.send({ method: 'PUT', bucket: 'admin', key: 'k', body: 'x'.repeat(1000) })
+  assert.equal((await write()).code, 'XMinioAdminBucketQuotaExceeded')
+  assert.equal((await quota('PUT', 'admin', '{}')).status, 200)
+  assert.equal((await write()).status, 200)
+})
+
+test('what is no quota is refused, and changes nothing', async () => {
+  await s3.make('kept')
+  for (const text of [
+    '',
+    'x',
+    '[]',
+    '{"quota":100}',
+    '{"quota":100,"quotatype":"fifo"}',
+    '{"quota":-1,"quotatype":"hard"}',
+    '{"quota":"9","quotatype":"hard"}',
+    '{"size":1.5,"quotatype":"hard"}',
+  ]) {
+    assert.equal((await quota('PUT', 'kept', text)).code, 'XMinioAdminInvalidArgument', text)
+  }
+  assert.equal((await quota('GET', 'kept')).text, '{"quota":0,"size":0,"rate":0,"requests":0}')
+  assert.equal((await quota('GET', 'absent')).code, 'NoSuchBucket')
+  assert.equal((await quota('PUT', 'absent', '{}')).code, 'NoSuchBucket')
+  assert.equal((await quota('PUT', 'minio', '{}')).code, 'AllAccessDisabled')
+})

@@ -447,4 +447,27 @@ const restores: readonly Rule[] = [
   }),
 ]
 
-export const extensions: readonly Rule[] = [...zips, ...tars, ...vendor, ...selects, ...restores]
+const quotas: readonly Rule[] = [
+  rule('4.2.3', 'a quota of the admin API stops what is larger, until it is cleared', async (t) => {
+    const bucket = await t.own()
+    const set = (quota: string): ReturnType<Trial['of']> =>
+      t.of('PUT', 'minio', 'admin/v3/set-bucket-quota', { bucket }, quota)
+    ;(await set('{"quota":1000,"quotatype":"hard"}')).is(200)
+    ;(await t.of('GET', 'minio', 'admin/v3/get-bucket-quota', { bucket }))
+      .is(200)
+      .contains('{"quota":1000,"size":0,"rate":0,"requests":0,"quotatype":"hard"}')
+    ;(await t.put(bucket, t.key, 'x'.repeat(1000))).is(400, 'XMinioAdminBucketQuotaExceeded')
+    ;(await t.put(bucket, t.key, 'x'.repeat(999))).is(200)
+    ;(await set('{"quota":0,"quotatype":"hard"}')).is(200)
+    ;(await t.put(bucket, t.key, 'x'.repeat(1000))).is(200)
+  }),
+]
+
+export const extensions: readonly Rule[] = [
+  ...zips,
+  ...tars,
+  ...vendor,
+  ...selects,
+  ...restores,
+  ...quotas,
+]
