@@ -1,4 +1,3 @@
-import { equalBytes } from '#base/bytes'
 import type { DriveError, EncodedVersion } from '#drive/drive'
 import {
   type FormatHashes,
@@ -186,38 +185,15 @@ function keep(
   holdings: readonly (Holding | undefined)[],
   unknown: number,
 ): KeptVersion | undefined {
-  if (!isMetadataCertain(set, header, holdings, unknown)) return undefined
   const metas = holdings.map((holding) => holding?.meta)
   const indexes = holdings.map((holding) => holding?.index ?? -1)
   const request = { versionId: header.versionId, inline: true }
-  const chosen = chooseByVote(set, request, metas, indexes)?.version
+  const chosen = chooseByVote(set, request, metas, indexes, unknown)?.version
   if (chosen === undefined) return undefined
   const reference = holdings
     .map((holding) => holding?.meta.versions[holding.index])
     .find((stored) => stored?.header === chosen.header)
   return reference === undefined ? undefined : { chosen, reference, holdings }
-}
-
-/** Changes of metadata keep the modification time, so which of several came last shows only in their numbers. */
-function isMetadataCertain(
-  set: ErasureSet,
-  header: VersionHeader,
-  holdings: readonly (Holding | undefined)[],
-  unknown: number,
-): boolean {
-  // These never change, but differ between drives when they hold the hashes of files.
-  if (header.kind === 'legacy') return true
-  const groups: { readonly bytes: Uint8Array; count: number }[] = []
-  for (const holding of holdings) {
-    const bytes = holding?.meta.versions[holding.index]?.headerBytes
-    if (bytes === undefined) continue
-    const group = groups.find((one) => equalBytes(one.bytes, bytes))
-    if (group === undefined) groups.push({ bytes, count: 1 })
-    else group.count++
-  }
-  if (groups.length < 2) return true
-  const quorum = writeQuorumFor(header, set.size)
-  return groups.filter(({ count }) => count + unknown >= quorum).length < 2
 }
 
 /**

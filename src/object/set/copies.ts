@@ -123,13 +123,16 @@ export function chooseSame(
 
 /**
  * The version at `indexes` by vote: drives must agree on what decides how the data is read; of those that do, the most
- * frequent metadata counts. Undefined: no such group reaches the read quorum.
+ * frequent metadata counts. `unknown`: how many other drives may have the version. Undefined: no such group reaches the
+ * read quorum, or with these drives different metadata may have been acknowledged. Changes of metadata keep the time of
+ * the version, so which one came last shows only in numbers.
  */
 export function chooseByVote(
   set: ErasureSet,
   request: VersionRequest,
   metas: Metas,
   indexes: readonly number[],
+  unknown: number,
 ): { readonly version: ChosenVersion; readonly isUnanimous: boolean } | undefined {
   const decodedAt: (Decoded | undefined)[] = metas.map((meta, i) => {
     const index = indexes[i] ?? -1
@@ -147,10 +150,17 @@ export function chooseByVote(
   const signatures = metas.map((meta, i) =>
     group.has(i) ? meta?.versions[indexes[i] ?? -1]?.header.signature.toHex() : undefined,
   )
-  const winners = largestGroup(signatures)
+  const groups = groupsOf(signatures)
+  const winners = largestOf(groups)
   const [reference] = winners
   const decoded = reference === undefined ? undefined : decodedAt[reference]
   if (reference === undefined || decoded === undefined) return undefined
+  const writeQuorum = isObject(decoded.body)
+    ? writeQuorumOf(decoded.body.dataShards, decoded.body.parityShards)
+    : deleteQuorumOf(set.size)
+  const mayBeLast = groups.filter(({ size }) => size + unknown >= writeQuorum)
+  // These never change, but differ between drives when they hold the hashes of files.
+  if (mayBeLast.length > 1 && !decoded.isLegacy) return undefined
   const quorum = readQuorumFor(decoded.body, set.size, parityOf(set))
   if (group.size < quorum) return undefined
   const kept = indexes.map((index, i) => (group.has(i) ? index : -1))
@@ -212,8 +222,8 @@ function decodeBody(meta: XlMeta, index: number): Decoded | undefined {
   }
 }
 
-/** Positions of the most frequent name; the first of equally frequent ones. */
-function largestGroup(names: readonly (string | undefined)[]): ReadonlySet<number> {
+/** Positions by name. */
+function groupsOf(names: readonly (string | undefined)[]): readonly ReadonlySet<number>[] {
   const groups = new Map<string, Set<number>>()
   names.forEach((name, i) => {
     if (name === undefined) return
@@ -221,8 +231,13 @@ function largestGroup(names: readonly (string | undefined)[]): ReadonlySet<numbe
     if (group === undefined) groups.set(name, new Set([i]))
     else group.add(i)
   })
+  return [...groups.values()]
+}
+
+/** The first of equally large ones. */
+function largestOf(groups: readonly ReadonlySet<number>[]): ReadonlySet<number> {
   let best: ReadonlySet<number> = new Set()
-  for (const group of groups.values()) if (group.size > best.size) best = group
+  for (const group of groups) if (group.size > best.size) best = group
   return best
 }
 

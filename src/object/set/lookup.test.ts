@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
+import { updateMetadata } from '../update.ts'
 
 const codec = testCodec()
 const META = 'bucket/k/xl.meta'
@@ -62,6 +63,25 @@ test('an overwrite that reached enough drives to be read is rolled forward', asy
   await missedBy(drives, [2, 3], () => fixture.put('k', contentOf(10, 2)))
   assert.deepEqual(await fixture.get('k'), contentOf(10, 2))
   assert.ok(fixture.repairs.length > 0)
+})
+
+test('metadata that a quorum changed is not served as it was before', async () => {
+  for (const missing of [0, 1, 2, 3]) {
+    const drives = drivesOf(codec, 4)
+    const fixture = fixtureOf(drives)
+    await fixture.put('k', contentOf(10))
+    await missedBy(drives, [missing], () => {
+      const change = { userMetadata: new Map([['x', 'new']]) }
+      const { context, pools } = fixture
+      return updateMetadata(context, pools, { bucket: 'bucket', key: 'k' }, undefined, () => change)
+    })
+    const [first, second] = [0, 1, 2, 3].filter((position) => position !== missing)
+    drives[first ?? 0]?.setOnline(false)
+    assert.equal((await fixture.head('k')).userMetadata.get('x'), 'new')
+    // Of two answers one is the change: three may have it, or one.
+    drives[second ?? 0]?.setOnline(false)
+    await assert.rejects(fixture.head('k'), { code: 'ReadQuorum' })
+  }
 })
 
 test('a drive that lost the bucket, or is being refilled, has no say', async () => {

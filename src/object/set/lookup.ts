@@ -225,8 +225,11 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
     const holders = countHolders(candidate)
     const readQuorum = readQuorumOf(set, metas, candidate.indexes)
     if (holders >= readQuorum) {
-      const voted = chooseByVote(set, request, metas, candidate.indexes)
-      if (voted === undefined) return { kind: 'unreadable', cause }
+      const voted = chooseByVote(set, request, metas, candidate.indexes, undecided)
+      if (voted === undefined) {
+        report(set, request)
+        return { kind: 'unreadable', cause }
+      }
       const { version, isUnanimous } = voted
       const isEverywhere = holders + undecided >= set.size
       if (refused.size > 0 || !isEverywhere || !isUnanimous) report(set, request)
