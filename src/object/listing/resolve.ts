@@ -11,6 +11,7 @@ import {
 import { isObject, markerInfoOf, objectInfoOf } from '../object-info.ts'
 import type { ObjectInfo } from '../object.ts'
 import { readQuorumFor, writeQuorumFor } from '../set/copies.ts'
+import { deleteQuorumOf } from '../placement.ts'
 import type { ListedVersion } from './name-source.ts'
 
 /**
@@ -103,6 +104,7 @@ export function mergeCopies(
 export function mayHide(key: KeyCopies, quorum: number, hashes: FormatHashes): boolean {
   const metas = key.copies.map((bytes) => parse(bytes, hashes)).filter((meta) => meta !== undefined)
   const silent = key.driveCount - key.absent - metas.length
+  if (metas.length === 0) return silent >= deleteQuorumOf(key.driveCount)
   return metas.some((own) =>
     own.versions.some(({ header }) => {
       const holders = metas.filter((meta) =>

@@ -202,6 +202,8 @@ export class SetNames implements NameCursor {
     if (first.isLate && mayHide(key, this.#quorum, codec)) {
       ;({ outcomes, key } = await this.#readCopies(name, Infinity))
     }
+    // Readers are told the same: what may be stored must not look as if it were not.
+    if (mayHide(key, this.#quorum, codec)) throw noReadQuorum({ bucket: this.#request.bucket })
     const { copies } = key
     if (copies.length === 0 && outcomes.every(isMissing)) return undefined // deleted meanwhile
     const asked = this.#walking + this.#spares.length
