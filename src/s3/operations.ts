@@ -3,7 +3,7 @@
  *
  * Invariants
  * - Bucket rows with a known sub-resource come before those that take any query, and every known sub-resource has a row
- *   for PUT and DELETE: `DELETE /bucket?somethingNew` must never delete the bucket.
+ *   for PUT and DELETE: `DELETE /bucket?somethingNew` must never delete the bucket. So it is with objects.
  * - Rows that are not built have the handler `notImplemented`; their place in the order is the final one.
  */
 import type { HttpRequest } from '#http/http'
@@ -31,7 +31,7 @@ import * as multipart from './operations/multipart.ts'
 import { completeMultipartUpload } from './operations/multipart-complete.ts'
 import { uploadPart, uploadPartCopy } from './operations/multipart-parts.ts'
 import * as notification from './operations/notification.ts'
-import { notImplemented } from './operations/not-implemented.ts'
+import { methodNotAllowed, notImplemented } from './operations/not-implemented.ts'
 import { getObject, headObject } from './operations/object-read.ts'
 import { putObject } from './operations/object-write.ts'
 import { OWNER_ID } from './operations/owner.ts'
@@ -479,6 +479,30 @@ const BUCKET_ROWS: readonly Operation[] = [
   bucket('ListObjects', 'GET', listObjects, { action: 's3:ListBucket' }),
 ]
 
+/** Sub-resources of objects that cannot be written or deleted by themselves. */
+const SUB_RESOURCES_WITHOUT = {
+  PUT: ['attributes', 'restore', 'select', 'uploads'],
+  DELETE: [
+    'attributes',
+    'encryption',
+    'legal-hold',
+    'renameObject',
+    'restore',
+    'retention',
+    'select',
+    'uploads',
+  ],
+} as const
+
+function rowsWithout(method: keyof typeof SUB_RESOURCES_WITHOUT): readonly Operation[] {
+  return SUB_RESOURCES_WITHOUT[method].map((key) =>
+    object('ObjectSubResource', method, methodNotAllowed, {
+      keys: [key],
+      action: method === 'PUT' ? 's3:PutObject' : 's3:DeleteObject',
+    }),
+  )
+}
+
 const OBJECT_ROWS: readonly Operation[] = [
   ...['GET', 'PUT', 'DELETE'].map((method) =>
     object('ObjectTorrent', method, notImplemented, { keys: ['torrent'], anonymous: false }),
@@ -596,6 +620,7 @@ const OBJECT_ROWS: readonly Operation[] = [
     body: document(4 * KIB),
     facts: facts.legalHoldFacts,
   }),
+  ...rowsWithout('PUT'),
   // Every entry is authorized for its own key.
   object('PutObjectExtract', 'PUT', putExtract, { when: isArchive, body: STREAM }),
   object('AppendObject', 'PUT', appendObject, {
@@ -604,6 +629,7 @@ const OBJECT_ROWS: readonly Operation[] = [
     body: STREAM,
   }),
   object('PutObject', 'PUT', putObject, { action: 's3:PutObject', body: STREAM }),
+  ...rowsWithout('DELETE'),
   object('DeleteObject', 'DELETE', deleteObject, { action: 's3:DeleteObject' }),
   object('RestoreObject', 'POST', restoreObject, {
     keys: ['restore'],

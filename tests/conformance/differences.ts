@@ -18,9 +18,9 @@ export const DIFFERENCES: readonly Difference[] = [
     ],
   },
   {
-    title: 'Sub-resources of buckets never fall through',
+    title: 'Sub-resources never fall through',
     reason:
-      'An unknown sub-resource must not be taken for the bucket: MinIO deletes the bucket on `DELETE ?publicAccessBlock`.',
+      'What is about a part of a bucket or an object must not be taken for all of it: MinIO deletes the bucket on `DELETE ?publicAccessBlock`, and the object on `DELETE ?retention`.',
     rules: [/^1\.4 (DELETE|PUT) \?/, /^1\.4 \?/, /^1\.1 a method that an existing/],
   },
   {

@@ -5,3 +5,13 @@ import type { S3Call, S3Reply } from '../s3.ts'
 export async function notImplemented(_call: S3Call): Promise<S3Reply> {
   throw new S3Error('NotImplemented')
 }
+
+/** The reply of rows for what has no such method: the bucket or object around it is not meant. */
+export async function methodNotAllowed(call: S3Call): Promise<S3Reply> {
+  throw new S3Error('MethodNotAllowed', {
+    elements: [
+      ['Method', call.request.method],
+      ['ResourceType', call.operation.scope.toUpperCase()],
+    ],
+  })
+}

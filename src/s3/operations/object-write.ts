@@ -1,6 +1,6 @@
 /** PutObject (s3-api.md 4.2.3). */
 import { versioningStateFor } from '#object/bucket-metadata'
-import type { ObjectInfo } from '#object/object'
+import type { BucketMetadata, ObjectInfo, VersionId } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { writePreconditions } from '#s3-protocol/conditions'
 import { invalidCopySource, parseCopySource } from '#s3-protocol/copy-source'
@@ -26,13 +26,12 @@ export interface PutVariation {
 /** `PUT` of an object. */
 export async function putObject(call: S3Call, options: PutVariation = {}): Promise<S3Reply> {
   await refuseCopySource(call)
-  if (versionIdOf(call) !== undefined) {
-    throw new S3Error('NotImplemented', { message: 'Prescribed version ids belong to replication' })
-  }
+  const versionId = versionIdOf(call)
   checkBodySize(call)
   const { engine, clock } = call.services
   const replicated = await replicatedState(call)
   const metadata = await engine.bucketMetadata(call.bucket)
+  if (versionId !== undefined) await refuseVersionId(call, versionId, metadata)
   const { userMetadata, storageClass } = await writeMetadata(call, metadata)
   // Without a checksum of the client the object still gets one: it costs 0.1 ms for each MiB.
   const checks = bodyChecks(call, 'crc64nvme')
@@ -83,6 +82,23 @@ function guardOf(
       refuseProtected(current, { nowMs: bucket.nowMs(), bypassGovernance: false })
     }
   }
+}
+
+/** A version id may be prescribed by replicators, where there are versions. */
+async function refuseVersionId(
+  call: S3Call,
+  versionId: VersionId,
+  metadata: BucketMetadata,
+): Promise<never> {
+  if (!(await call.isAllowed('s3:ReplicateObject', call.bucket, call.key))) {
+    throw new S3Error('AccessDenied')
+  }
+  if (versionId === 'null' || versioningStateFor(metadata, call.key) !== 'enabled') {
+    throw new S3Error('InvalidArgument', {
+      message: `VersionID specified ${versionId}, but versioning not enabled on bucket=${call.bucket}`,
+    })
+  }
+  throw new S3Error('NotImplemented', { message: 'Prescribed version ids belong to replication' })
 }
 
 /** What a replicator says about the object at its source. 403 for callers who are none. */

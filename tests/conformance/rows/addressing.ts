@@ -359,6 +359,26 @@ const routing: readonly Rule[] = [
     ],
   ),
   ...rules(
+    '1.4',
+    [
+      ['DELETE', 'retention'],
+      ['DELETE', 'legal-hold'],
+      ['DELETE', 'attributes'],
+      ['DELETE', 'uploads'],
+      ['PUT', 'uploads'],
+      ['PUT', 'attributes'],
+    ] as const,
+    ([method, key]) => [
+      `${method} ?${key} of an object leaves the object`,
+      async (t) => {
+        const bucket = await t.shared()
+        ;(await t.put(bucket, t.key)).is(200)
+        ;(await t.of(method, bucket, t.key, { [key]: '' })).is(405, 'MethodNotAllowed')
+        ;(await t.get(bucket, t.key)).is(200).contains('data')
+      },
+    ],
+  ),
+  ...rules(
     '1.1',
     [
       ['/minio/health/live', 200],

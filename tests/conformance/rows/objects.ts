@@ -799,6 +799,9 @@ const versions: readonly Rule[] = [
       400,
       'InvalidArgument',
     )
+    const versionId = '8f3f1d7e-6a55-4c3c-9d0b-0a1f3c5b7e90'
+    ;(await t.put(bucket, t.key, 'x', {}, { query: { versionId } })).is(400, 'InvalidArgument')
+    ;(await t.head(bucket, t.key)).is(404)
   }),
 ]
 
