@@ -8,6 +8,7 @@ import { decodePercent, encodePercent, headerValueText } from './percent.ts'
 import { canonicalQuery, parseQuery } from './query.ts'
 import { parseRange } from './ranges.ts'
 import { S3Error } from './s3-error.ts'
+import { signTextV2, stringToSignV2 } from './sigv2.ts'
 import { formatTags, parseTagQuery, parseTagXml } from './tagging.ts'
 import { parseXml } from './xml-parser.ts'
 import { encodeNameForUrl, escapeXml } from './xml-writer.ts'
@@ -300,4 +301,19 @@ test('queries are sorted by name for signing, values of one name keep their orde
   assert.equal(canonicalQuery(query), '=e&a=z&a=y&b=2&c=&d=%20%2B')
   assert.equal(canonicalQuery(query, 'a'), '=e&b=2&c=&d=%20%2B')
   assert.equal(parseQuery('a=%zz'), undefined)
+})
+
+test('old signatures cover the UTF-8 of decoded sub-resources, as boto3 signs them', () => {
+  const disposition = encodeURIComponent('attachment; filename="ü€.txt"')
+  const text = stringToSignV2({
+    method: 'GET',
+    path: '/b/k',
+    query:
+      parseQuery(`versionId=null&response-content-disposition=${disposition}`) ?? assert.fail(),
+    contentMd5: '',
+    contentType: '',
+    date: '1893456000',
+    rawHeaders: [],
+  })
+  assert.equal(signTextV2('secret', text), 'ZuuwJI2ZE5HiInOT4orEIl9v3Z8=')
 })

@@ -23,7 +23,7 @@ export interface SignedV2Parts {
   readonly rawHeaders: readonly (readonly [string, string])[]
 }
 
-/** The text that a V2 signature covers. */
+/** The text that a V2 signature covers, one character for each byte. */
 export function stringToSignV2(parts: SignedV2Parts): string {
   const { method, contentMd5, contentType, date } = parts
   const head = `${method}\n${contentMd5}\n${contentType}\n${date}\n`
@@ -50,6 +50,8 @@ function resource({ path, query }: SignedV2Parts): string {
   const items = query.entries
     .filter(([name]) => SUB_RESOURCES.has(name))
     .map(([name, value]) => (value === '' ? name : `${name}=${value}`))
+    // As headers come: one character for each byte.
+    .map((item) => Buffer.from(item).toString('latin1'))
     .toSorted()
   return items.length === 0 ? path : `${path}?${items.join('&')}`
 }
