@@ -21,6 +21,9 @@ const minioMissing = await minioProgram().then(
 const MIB = 1_048_576
 const SIZES = [0, 1, 5000, 65_536, 65_537, 200_000, 3 * MIB + 5, 9 * MIB]
 const BUCKET = 'sealed'
+const ENVIRONMENT = {
+  MINIO_KMS_SECRET_KEY: 'fixture-key:08TFUJ7yxL1Q9qY6uJeaP0sFhU1U8rNljME66dM/c44=',
+}
 const CUSTOMER = 'x-amz-server-side-encryption-customer-'
 const COPY_CUSTOMER = 'x-amz-copy-source-server-side-encryption-customer-'
 
@@ -233,6 +236,37 @@ async function checkSame(
   assert.deepEqual(await listed(client), list)
 }
 
+/** Keys that MinIO has under another name, which its lists open the seals of. */
+const OWN_KEYS: readonly (readonly [key: string, there: string, kind: string])[] = [
+  ['own//empty segment', 'own/~~/empty segment', 's3'],
+  ['/own', '~~/own', 'kms'],
+  ['own__XLDIR__', 'own__XLDIR__~', 'context'],
+  [`own ${'y'.repeat(300)}`, `own ${'y'.repeat(236)}~~more/${'y'.repeat(64)}`, 's3'],
+  ['own//empty', 'own/~~/empty', 'c'],
+]
+
+async function ownKeys(): Promise<void> {
+  using temporary = new TemporaryFolder()
+  const options = { folder: temporary.path, drives: ['d{1...4}'], tls: true }
+  const credentials = { accessKey: 'giveback', secretKey: 'giveback-secret' }
+  const start = (server: ServerKind): Promise<RunningServer> =>
+    startServer({ kind: server, ...options, credentials, environment: ENVIRONMENT })
+  const written: Written[] = []
+  await using first = await start('cairn')
+  await first.client.must({ method: 'PUT', bucket: BUCKET })
+  for (const [key, there, name] of OWN_KEYS) {
+    const content = contentOf(key, 70_000)
+    const headers = KINDS[name] ?? {}
+    await first.client.must({ method: 'PUT', bucket: BUCKET, key, headers, body: content })
+    written.push({ key: there, content, headers: readHeaders(name) })
+  }
+  await first.stop()
+  await using minio = await start('minio')
+  await listed(minio.client)
+  for (const object of written) await shownOf(minio.client, object)
+  await minio.stop()
+}
+
 async function finish(client: S3Driver, pending: readonly Pending[]): Promise<void> {
   for (const upload of pending) {
     await complete(client, upload, upload)
@@ -258,10 +292,7 @@ async function giveBack(environment: Headers): Promise<string> {
       drives: ['d{1...4}'],
       credentials: { accessKey: 'giveback', secretKey: 'giveback-secret' },
       tls: true,
-      environment: {
-        MINIO_KMS_SECRET_KEY: 'fixture-key:08TFUJ7yxL1Q9qY6uJeaP0sFhU1U8rNljME66dM/c44=',
-        ...environment,
-      },
+      environment: { ...ENVIRONMENT, ...environment },
     })
   await using first = await start(kind)
   await first.client.must({ method: 'PUT', bucket: BUCKET })
@@ -297,5 +328,9 @@ suite(`encrypted give-back from ${kind} to MinIO`, { skip: minioMissing }, () =>
       MINIO_COMPRESSION_EXTENSIONS: '*',
     }
     context.diagnostic(await giveBack(environment))
+  })
+
+  test('MinIO lists and decrypts what has keys that it cannot spell', async () => {
+    await ownKeys()
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeKey, encodeFolder, encodeKey } from './key-path.ts'
+import { decodeKey, encodeFolder, encodeKey, minioKey } from './key-path.ts'
 
 const FIRST = 'x'.repeat(240)
 
@@ -44,6 +44,23 @@ test('keys have the paths that the document tells', () => {
     assert.equal(encodeKey(key), path)
     assert.equal(decodeKey(path), key)
   }
+})
+
+test('MinIO has keys of its own for what it cannot spell', () => {
+  const keys: readonly (readonly [key: string, minio: string])[] = [
+    ['a/b', 'a/b'],
+    ['a/', 'a/'],
+    ['__XLDIR__', '__XLDIR__'],
+    ['a__XLDIR__/b', 'a__XLDIR__/b'],
+    ['a//b', 'a/~~/b'],
+    ['/', '~~/'],
+    ['a//', 'a/~~/'],
+    ['~~/a', '~~~/a'],
+    ['a__XLDIR__', 'a__XLDIR__~'],
+    ['a__XLDIR__/', 'a__XLDIR__/'],
+    [`${FIRST}${'y'.repeat(7)}/`, `${FIRST}~~more/${'y'.repeat(7)}/`],
+  ]
+  for (const [key, minio] of keys) assert.equal(minioKey(key), minio)
 })
 
 test('folders have the paths that their keys begin with', () => {

@@ -41,6 +41,12 @@ export function encodeKey(key: string): string {
   return start === 0 ? last : `${encodeFolder(text.slice(0, start))}/${last}`
 }
 
+/** The key under which MinIO shows and reads what is stored for `key`: the same, for all keys that MinIO can have. */
+export function minioKey(key: string): string {
+  const path = encodeKey(key)
+  return key.endsWith('/') ? `${path.slice(0, -DIRECTORY_SUFFIX.length)}/` : path
+}
+
 /** The key of a path below its bucket. */
 export function decodeKey(path: string): string {
   if (!path.includes('~~') && !path.includes(DIRECTORY_SUFFIX)) return path

@@ -30,7 +30,7 @@ import {
 
 export interface ObjectPlace {
   readonly bucket: string
-  /** As the client spells it. */
+  /** As MinIO spells it. */
   readonly key: string
 }
 

@@ -26,7 +26,7 @@ const DOMAINS: Readonly<Record<EncryptionKind, string>> = {
 export interface SealBinding {
   readonly kind: EncryptionKind
   readonly bucket: string
-  /** As the client spells it. */
+  /** As MinIO spells it. */
   readonly key: string
 }
 
@@ -48,9 +48,8 @@ export function generateObjectKey(externalKey: Uint8Array, random: Random): Uint
   return hmac(externalKey, 'object-encryption-key generation', random.bytes(32))
 }
 
-/** `bucket/key` as a lexical path: that is what keys and contexts are bound to. Keys that MinIO cannot have stay as they are. */
+/** `bucket/key` as a lexical path: that is what keys and contexts are bound to. */
 export function boundPath(bucket: string, key: string): string {
-  if (key.startsWith('/') || key.includes('//')) return `${bucket}/${key}`
   const components: string[] = []
   for (const component of `${bucket}/${key}`.split('/')) {
     if (component === '' || component === '.') continue

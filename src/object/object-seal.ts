@@ -18,6 +18,7 @@ import { openLabelled, partKey, type SealLabel, sealLabelled } from '#encryption
 import { StreamOpener, StreamSealer } from '#encryption/sealed-stream'
 import { isSealedInParts } from './object-info.ts'
 import type { BodySource, DataChunk, ObjectInfo, PartInfo, UploadInfo } from './object.ts'
+import { sealedPlace } from './sealed-place.ts'
 import type { LayerBody, LayerRead, Seal } from './transform.ts'
 
 /**
@@ -29,9 +30,9 @@ export async function openSeal(
   version: ObjectInfo | UploadInfo,
   clientKey: Uint8Array | undefined,
 ): Promise<ObjectSeal | undefined> {
-  const { bucket, key, systemMetadata } = version
+  const { systemMetadata } = version
   const kind = encryptionKindOf(systemMetadata)
-  const objectKey = await encryption.open(systemMetadata, { bucket, key }, clientKey)
+  const objectKey = await encryption.open(systemMetadata, sealedPlace(version), clientKey)
   if (objectKey === undefined || kind === undefined || kind === 'unknown') return undefined
   const isInParts = 'parts' in version ? isSealedInParts(version) : true
   return new ObjectSeal(objectKey, encryption.random, { kind, isInParts })

@@ -3,6 +3,7 @@ import { isSealedEtag, keylessEtag } from '#encryption/etags'
 import { CHECKSUM_KEY, OWN_CHECKSUM_KEY } from '#drive/checksum-blob'
 import type { EngineContext } from './context.ts'
 import type { ObjectInfo } from './object.ts'
+import { sealedPlace } from './sealed-place.ts'
 import type { Seal } from './transform.ts'
 
 /**
@@ -29,11 +30,9 @@ export async function shownInfo(
     return { ...info, systemMetadata, etag: seal.shownEtag(info.etag) }
   }
   if (!isSealedEtag(info.etag)) return info
-  const { etag, systemMetadata, bucket, key } = info
-  return {
-    ...info,
-    etag: await context.encryption.shownEtag(etag, systemMetadata, { bucket, key }),
-  }
+  const { etag, systemMetadata } = info
+  const shown = await context.encryption.shownEtag(etag, systemMetadata, sealedPlace(info))
+  return { ...info, etag: shown }
 }
 
 type SystemMetadata = ReadonlyMap<string, Uint8Array>

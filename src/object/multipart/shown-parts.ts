@@ -2,6 +2,7 @@ import { encryptionKindOf } from '#encryption/key-metadata'
 import { isSealedEtag, keylessEtag, unsealEtag } from '#encryption/etags'
 import type { EngineContext } from '../context.ts'
 import type { PartInfo, UploadInfo } from '../object.ts'
+import { sealedPlace } from '../sealed-place.ts'
 
 /**
  * The parts of an upload with the entity tags that clients see. Errors: `EncryptionError`, for SSE-S3 only.
@@ -13,10 +14,10 @@ export async function shownParts(
   parts: readonly PartInfo[],
 ): Promise<readonly PartInfo[]> {
   if (!parts.some(({ etag }) => isSealedEtag(etag ?? ''))) return parts
-  const { bucket, key, systemMetadata } = upload
+  const { systemMetadata } = upload
   const objectKey =
     encryptionKindOf(systemMetadata) === 'sse-s3'
-      ? await context.encryption.open(systemMetadata, { bucket, key }, undefined)
+      ? await context.encryption.open(systemMetadata, sealedPlace(upload), undefined)
       : undefined
   try {
     return parts.map((part) => {

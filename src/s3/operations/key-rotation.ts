@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { EncryptionError } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import type { ObjectInfo, Unseal } from '#object/object'
+import { sealedPlace } from '#object/sealed-place'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
 import { clientKeyOf, sourceKeyOf } from './encryption-headers.ts'
@@ -55,14 +56,13 @@ function rotate(
   found: ObjectInfo,
   keys: { readonly from: Uint8Array; readonly to: Uint8Array },
 ): ReadonlyMap<string, Uint8Array> {
-  const { bucket, key, systemMetadata } = found
+  const { systemMetadata } = found
   const areEqual = timingSafeEqual(keys.from, keys.to)
   try {
-    const rotated = call.services.encryption.rotate(
-      systemMetadata,
-      { bucket, key },
-      { ...keys, areEqual },
-    )
+    const rotated = call.services.encryption.rotate(systemMetadata, sealedPlace(found), {
+      ...keys,
+      areEqual,
+    })
     return rotated ?? new Map()
   } catch (error) {
     const isWrong = error instanceof EncryptionError && error.code === 'KeyMismatch'

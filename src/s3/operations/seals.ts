@@ -3,6 +3,7 @@ import { EncryptionError, type EncryptionRequest } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import { ObjectSeal, openSeal } from '#object/object-seal'
 import type { BucketMetadata, ObjectInfo, Unseal, UploadInfo } from '#object/object'
+import { sealedPlace } from '#object/sealed-place'
 import type { Seal } from '#object/transform'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
@@ -42,8 +43,7 @@ export async function sealFor(
   const { encryption } = call.services
   const { kind } = request
   try {
-    const place = { bucket: call.bucket, key: call.key }
-    const made = await encryption.create(request, place, options)
+    const made = await encryption.create(request, sealedPlace(call), options)
     const isInParts = options.isMultipart
     const seal = new ObjectSeal(made.objectKey, encryption.random, { kind, isInParts })
     return { seal, metadata: made.metadata, [Symbol.dispose]: () => seal.close() }
