@@ -232,8 +232,9 @@ async function decideRemoval(
   const located = state.all(versionId)
   const { lookup } = newestOf(located)
   const current = await checkCurrent(context, state.target, lookup, request)
+  const removals = removalsOf(context, located, versionId)
   if (lookup.kind === 'absent') {
-    return { outcome: { found: false, deleteMarker: false, markerCreated: false }, removals: [] }
+    return { outcome: { found: false, deleteMarker: false, markerCreated: false }, removals }
   }
   return {
     outcome: {
@@ -242,20 +243,26 @@ async function decideRemoval(
       deleteMarker: current?.isDeleteMarker ?? false,
       markerCreated: false,
     },
-    removals: removalsOf(located, versionId),
+    removals,
   }
 }
 
-/** One removal for each pool that has the version. */
+/**
+ * One removal for each pool that has the version, or where drives that are away may have enough of it to bring it back: a
+ * delete may have been cut off before.
+ */
 function removalsOf(
+  context: EngineContext,
   located: readonly Located[],
   versionId: string,
 ): { set: ErasureSet; request: DeleteRequest }[] {
   const removals: { set: ErasureSet; request: DeleteRequest }[] = []
   for (const { set, lookup } of located) {
-    if (lookup.kind === 'absent') continue
+    if (lookup.kind === 'absent' && lookup.isForGood) continue
     // Drives that disagree about a version can be asked to drop whatever they have of it: it is named by its id.
-    const notNewerThanNs = lookup.kind === 'found' ? lookup.version.header.modifiedNs : undefined
+    let notNewerThanNs: bigint | undefined
+    if (lookup.kind === 'found') notNewerThanNs = lookup.version.header.modifiedNs
+    if (lookup.kind === 'absent') notNewerThanNs = timeAfter(context, lookup.latestNs)
     removals.push({ set, request: { versionId, notNewerThanNs } })
   }
   return removals
@@ -276,7 +283,7 @@ async function decideMarker(
     // Conditions name something that is there: nothing is, so there is nothing to hide.
     return { outcome: { found: false, deleteMarker: false, markerCreated: false }, removals: [] }
   }
-  const removals = isSuspended ? removalsOf(state.all(NULL_VERSION), NULL_VERSION) : []
+  const removals = isSuspended ? removalsOf(context, state.all(NULL_VERSION), NULL_VERSION) : []
   // What is lost for good counts more than what is merely hidden.
   const replaced = isSuspended ? newestOf(state.all(NULL_VERSION)).lookup : undefined
   const endangered =
@@ -287,13 +294,12 @@ async function decideMarker(
   request.guard?.(endangered)
   const isKnown = latest.lookup.kind !== 'absent' || latest.lookup.hasOthers
   const set = isKnown ? latest.set : await pools.setForWrite(target.bucket, path, 0)
-  const latestNs = latest.lookup.kind === 'unreadable' ? 0n : (latest.lookup.latestNs ?? 0n)
-  const nowNs = context.clock.nowNs()
+  const latestNs = latest.lookup.kind === 'unreadable' ? undefined : latest.lookup.latestNs
   const versionId = isSuspended ? NULL_VERSION : newId(context)
   const marker = encodeDeleteMarker(
     {
       versionId,
-      modifiedNs: nowNs > latestNs ? nowNs : latestNs + 1n,
+      modifiedNs: timeAfter(context, latestNs),
       systemMetadata: new Map(),
     },
     context.codec,
@@ -311,6 +317,12 @@ async function decideMarker(
     },
     removals,
   }
+}
+
+/** Now, but later than what is stored. */
+function timeAfter(context: EngineContext, storedNs = 0n): bigint {
+  const nowNs = context.clock.nowNs()
+  return nowNs > storedNs ? nowNs : storedNs + 1n
 }
 
 /** Guard and conditions against the version addressed. */

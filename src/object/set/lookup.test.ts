@@ -39,6 +39,25 @@ test('what was deleted on a quorum does not come back from the drive that missed
   await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
 })
 
+test('what a delete was told is absent stays absent, whatever drives that were away have', async () => {
+  for (const back of [[2], [3], [2, 3]]) {
+    const drives = drivesOf(codec, 4)
+    const fixture = fixtureOf(drives)
+    await fixture.put('k', contentOf(10))
+    const away = drives.slice(2)
+    for (const drive of away) drive.failCall('deleteVersions', 'DriveFaulty')
+    await assert.rejects(fixture.remove('k'), { code: 'WriteQuorum' })
+    for (const drive of away) drive.setOnline(false)
+    await assert.rejects(fixture.get('k'), { code: 'ObjectNotFound' })
+    await assert.rejects(fixture.remove('k'), { code: 'WriteQuorum' })
+    for (const drive of away) drive.failCall('deleteVersions', undefined)
+    for (const position of back) drives[position]?.setOnline(true)
+    await fixture.remove('k')
+    for (const drive of drives) drive.setOnline(true)
+    await assert.rejects(fixture.get('k'), { code: 'ObjectNotFound' })
+  }
+})
+
 test('a version that was never acknowledged is passed over for the one before it', async () => {
   let reported = 0
   for (let holder = 0; holder < 4; holder++) {

@@ -156,7 +156,13 @@ function agree(
     else metas[i] = answer
   }
   if (absent === asked || noVolume === asked) {
-    return { kind: 'absent', isVolume: noVolume > 0, hasOthers: false, latestNs: undefined }
+    return {
+      kind: 'absent',
+      isVolume: noVolume > 0,
+      hasOthers: false,
+      isForGood: true,
+      latestNs: undefined,
+    }
   }
   if (absent + noVolume > 0) return undefined
   return agreeOnVersion(set, request, metas)
@@ -189,7 +195,8 @@ function agreeOnVersion(
   if (first === undefined) return undefined
   const latestNs = first.versions[first.latest()]?.header.modifiedNs
   if (firstVersion === undefined) {
-    return { kind: 'absent', isVolume: false, hasOthers: first.versions.length > 0, latestNs }
+    const hasOthers = first.versions.length > 0
+    return { kind: 'absent', isVolume: false, hasOthers, isForGood: true, latestNs }
   }
   const version = chooseSame(set, request, metas, indexes)
   return version === undefined ? undefined : { kind: 'found', version, latestNs }
@@ -250,6 +257,7 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
     kind: 'absent',
     isVolume: noVolume >= smallestQuorum || (noVolume > 0 && noVolume === answers.length),
     hasOthers: metas.some((meta) => meta !== undefined && meta.versions.length > 0),
+    isForGood: refused.size === 0 && set.size - undecided >= smallestQuorum,
     latestNs,
   }
 }

@@ -116,6 +116,8 @@ export type Lookup =
       readonly isVolume: boolean
       /** The key has versions, or drives remember it by free versions. */
       readonly hasOthers: boolean
+      /** So many drives have nothing of it that it stays absent, whatever the others have. */
+      readonly isForGood: boolean
       readonly latestNs: bigint | undefined
     }
   /** Acknowledged data may exist, but too few drives answer or agree (D4.13). */
