@@ -18,6 +18,9 @@ export interface ReplyOptions {
   readonly strictTransport: boolean
 }
 
+/** Contents up to this size leave together with the head: some clients stop waiting as soon as they have that. */
+const JOINED_MAX_BYTES = 16 * 1024
+
 /** Writes replies of one front door. */
 export class ReplyWriter {
   readonly #options: ReplyOptions
@@ -153,7 +156,7 @@ export class ReplyWriter {
     try {
       const chunks = reader.chunks()[Symbol.asyncIterator]()
       // The first piece is verified before the head goes out: until then an error is a proper reply.
-      let next = await chunks.next()
+      let next = await firstOf(chunks, reader.sizeBytes)
       try {
         const headers = this.#headers(request)
         const given = addHeaders(headers, reply.headers)
@@ -184,6 +187,30 @@ export class ReplyWriter {
       reader.close()
     }
   }
+}
+
+/** The first piece of a content: all of it where that is small. */
+async function firstOf(
+  chunks: AsyncIterator<DataChunk>,
+  sizeBytes: number | undefined,
+): Promise<IteratorResult<DataChunk>> {
+  let next = await chunks.next()
+  if (sizeBytes === undefined || sizeBytes > JOINED_MAX_BYTES) return next
+  if (next.done === true || next.value.bytes.length >= sizeBytes) return next
+  const joined = new Uint8Array(sizeBytes)
+  let used = 0
+  while (next.done !== true) {
+    const { value } = next
+    try {
+      joined.set(value.bytes, used)
+    } finally {
+      value.release()
+    }
+    used += value.bytes.length
+    if (used === sizeBytes) break
+    next = await chunks.next()
+  }
+  return { value: { bytes: joined.subarray(0, used), release: () => undefined } }
 }
 
 /** The memory of a chunk is free again when the kernel has the bytes. */
