@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { HttpResponse } from '#http/http'
+import type { DataChunk } from '#object/object'
+import { callOf } from '#testing/s3-call'
+import { ReplyWriter } from './reply.ts'
+
+const WRITER = new ReplyWriter({
+  serverName: 'Test',
+  hostId: '',
+  region: '',
+  strictTransport: false,
+})
+
+/** What leaves, and how many pieces of the content are still held. */
+async function sent(
+  sizes: readonly (number | Error)[],
+  sizeBytes: number,
+): Promise<{ readonly log: readonly string[]; readonly held: number; readonly failure: unknown }> {
+  const log: string[] = []
+  let held = 0
+  async function* chunks(): AsyncGenerator<DataChunk, void, void> {
+    for (const size of sizes) {
+      if (size instanceof Error) throw size
+      held += 1
+      yield { bytes: new Uint8Array(size).fill(7), release: () => void (held -= 1) }
+    }
+  }
+  const response: HttpResponse = {
+    headSent: false,
+    head: () => log.push('head'),
+    write: async (bytes) => {
+      assert.ok(bytes.every((byte) => byte === 7))
+      log.push(`write ${bytes.length}`)
+    },
+    end: () => log.push('end'),
+    destroy: () => log.push('destroy'),
+  }
+  let failure: unknown
+  try {
+    const body = { sizeBytes, chunks, close: () => log.push('closed') }
+    await WRITER.send(callOf().request, response, { status: 200, body })
+  } catch (error) {
+    failure = error
+  }
+  return { log, held, failure }
+}
+
+test('a small content leaves in one piece', async () => {
+  const { log, held } = await sent([60, 40], 100)
+  assert.deepEqual(log, ['head', 'write 100', 'end', 'closed'])
+  assert.equal(held, 0)
+})
+
+test('a large content leaves as it comes', async () => {
+  const { log } = await sent([60_000, 40_000], 100_000)
+  assert.deepEqual(log, ['head', 'write 60000', 'write 40000', 'end', 'closed'])
+})
+
+test('a small content that breaks off or is too long becomes an error before the head', async () => {
+  for (const sizes of [
+    [60, new Error('lost')],
+    [60, 60],
+  ] as const) {
+    const { log, held, failure } = await sent(sizes, 100)
+    assert.ok(failure instanceof Error)
+    assert.deepEqual(log, ['closed'])
+    assert.equal(held, 0)
+  }
+})
+
+test('an empty content is a head', async () => {
+  assert.deepEqual((await sent([], 0)).log, ['head', 'end', 'closed'])
+})
