@@ -53,6 +53,8 @@ export interface Settings {
   readonly corsOrigins: readonly string[]
   readonly region: string
   readonly certsDir: string
+  /** Of an encrypted `private.key`. */
+  readonly certsPassphrase: string | undefined
   readonly storageClass: StorageClassSettings
   readonly setDriveCount: number | undefined
   readonly durability: 'strict' | 'relaxed'

@@ -36,6 +36,7 @@ const KNOWN_NAMES = [
   'ARENA_SIZE',
   'ARGS',
   'CERTS_DIR',
+  'CERT_PASSWD',
   'CI_CD',
   'CONFIG_ENV_FILE',
   'CONSOLE_ADDRESS',
@@ -135,6 +136,7 @@ export function loadSettings(
     region:
       optional(read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'), parseRegion) ?? '',
     certsDir: flags.certsDir ?? read('CERTS_DIR')?.value ?? join(homedir(), '.minio', 'certs'),
+    certsPassphrase: read('CERT_PASSWD')?.value,
     storageClass: storageClassOf(read),
     setDriveCount: optional(read('ERASURE_SET_DRIVE_COUNT'), (name, value) =>
       parseInteger(name, value, { min: 0, max: 16 }),

@@ -35,6 +35,8 @@ export class CertificateStore {
   readonly #options: CertificateOptions
   #entries: readonly Entry[]
   #stamp: string
+  /** Of files that could not be used: they are complained of once. */
+  #refusedStamp = ''
   #timer: Timer | undefined
 
   private constructor(options: CertificateOptions) {
@@ -44,9 +46,16 @@ export class CertificateStore {
     this.#schedule()
   }
 
-  /** Loads the certificates; undefined when the directory has none. Throws for files that are no certificate or do not belong together. */
+  /** Loads the certificates; undefined when the directory has none. Throws for files that are no certificate or do not belong together, and for one without the other. */
   static open(options: CertificateOptions): CertificateStore | undefined {
-    if (!existsSync(join(options.directory, CERTIFICATE))) return undefined
+    const [hasCertificate, hasKey] = [CERTIFICATE, KEY].map((name) =>
+      existsSync(join(options.directory, name)),
+    )
+    if (hasCertificate !== true && hasKey !== true) return undefined
+    if (hasCertificate !== hasKey) {
+      const [present, absent] = hasKey === true ? [KEY, CERTIFICATE] : [CERTIFICATE, KEY]
+      throw new Error(`"${join(options.directory, present)}" is there without ${absent}`)
+    }
     return new CertificateStore(options)
   }
 
@@ -92,15 +101,18 @@ export class CertificateStore {
   /** Reads the directory again when a file of it changed. Bad files leave the old certificates in use. */
   reloadIfChanged(): void {
     const { directory, log } = this.#options
+    let stamp = 'unknown'
     try {
-      const stamp = stampOf(directory)
-      if (stamp === this.#stamp) return
+      stamp = stampOf(directory)
+      if (stamp === this.#stamp || stamp === this.#refusedStamp) return
       this.#entries = load(this.#options)
       this.#stamp = stamp
       this.onReload?.()
       log.info('Certificates were reloaded', { directory })
     } catch (error) {
-      log.error('Cannot reload certificates', { directory, error })
+      if (stamp === this.#refusedStamp) return
+      this.#refusedStamp = stamp
+      log.error('Cannot reload certificates: the old ones stay in use', { directory, error })
     }
   }
 
@@ -111,7 +123,10 @@ export class CertificateStore {
 
 function folders(directory: string): readonly string[] {
   const names = readdirSync(directory).filter(
-    (name) => name !== 'CAs' && existsSync(join(directory, name, CERTIFICATE)),
+    (name) =>
+      name !== 'CAs' &&
+      !name.startsWith('..') && // where orchestrators keep what the links point to
+      [CERTIFICATE, KEY].every((file) => existsSync(join(directory, name, file))),
   )
   return [
     directory,
@@ -140,14 +155,20 @@ function load(options: CertificateOptions): readonly Entry[] {
     const cert = readFileSync(join(folder, CERTIFICATE))
     const key = readFileSync(join(folder, KEY))
     const { passphrase } = options
-    return {
-      certificate: new X509Certificate(cert),
-      context: createSecureContext({
-        cert,
-        key,
-        minVersion: 'TLSv1.2',
-        ...(passphrase === undefined ? {} : { passphrase }),
-      }),
+    try {
+      return {
+        certificate: new X509Certificate(cert),
+        context: createSecureContext({
+          cert,
+          key,
+          minVersion: 'TLSv1.2',
+          ...(passphrase === undefined ? {} : { passphrase }),
+        }),
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown error'
+      const path = join(folder, CERTIFICATE)
+      throw new Error(`Cannot use "${path}" with its ${KEY}: ${reason}`, { cause: error })
     }
   })
 }

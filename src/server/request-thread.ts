@@ -108,6 +108,7 @@ class RequestThread {
         reusePort: true,
         certificates: CertificateStore.open({
           directory: settings.certsDir,
+          passphrase: settings.certsPassphrase,
           clock: this.#clock,
           log: this.#log,
         }),
