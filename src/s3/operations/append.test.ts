@@ -310,6 +310,17 @@ describe('refused appends', () => {
     }
   })
 
+  test('are those to an older version, and those that are copies', async () => {
+    await s3.put('bucket', 'whole', 'data')
+    const request = { method: 'PUT', bucket: 'bucket', key: 'whole', body: 'x' }
+    const headers = { 'x-amz-write-offset-bytes': '4' }
+    const query = { versionId: 'null' }
+    refused(await s3.send({ ...request, headers, query }), 400, 'InvalidArgument')
+    const copying = { ...headers, 'x-amz-copy-source': 'whole' }
+    refused(await s3.send({ ...request, headers: copying }), 400, 'InvalidArgument')
+    assert.equal((await get('whole')).text, 'data')
+  })
+
   test('are those of all others at the same place', async () => {
     for (const [kind, asked, needed] of KINDS) {
       const key = `race/${kind}.log`

@@ -29,8 +29,8 @@ import { expirationHeader } from './expiration.ts'
 import { requestWithin } from './inner-write.ts'
 import { clientSize, quotedEtag, refuseTransformed, storageClassOf } from './object-headers.ts'
 import { lockMetadata, refuseProtected } from './object-lock.ts'
-import { putObject } from './object-write.ts'
-import { checkBodySize } from './request-values.ts'
+import { putObject, refuseCopySource } from './object-write.ts'
+import { checkBodySize, versionIdOf } from './request-values.ts'
 import { sealFor, unsealFor, type WriteSeal } from './seals.ts'
 
 const SIZE_MAX_BYTES = 5 * 1024 ** 4
@@ -40,6 +40,10 @@ const NOT_KEPT = /^(etag|x-amz-(replication-status|restore.*|object-lock-.*))$/i
 
 /** `PUT` with a write offset. */
 export async function appendObject(call: S3Call): Promise<S3Reply> {
+  await refuseCopySource(call)
+  if (versionIdOf(call) !== undefined) {
+    throw new S3Error('InvalidArgument', { message: 'Only the latest version can be appended to.' })
+  }
   const offset = offsetOf(call)
   checkBodySize(call)
   const { engine } = call.services
