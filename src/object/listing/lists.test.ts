@@ -243,16 +243,19 @@ test('a spare drive takes the place of one that fails, wherever that one is', as
 })
 
 test('a key that drives which are away may hold is not left out in silence', async () => {
-  const cluster = clusterOf(1, 1, 4)
-  store(cluster, new Map([['key', oneVersion()]]), seededRandom(1))
-  void cluster.drives[0]?.trash(BUCKET, 'key')
-  const all = { prefix: '', delimiter: '', startAfter: '', limit: 1000 }
-  cluster.drives[1]?.setOnline(false)
-  const list = await listObjects(cluster.source, BUCKET, all, VERSIONED)
-  assert.equal(list.objects.length, 1)
-  // One of two has it: the other two may have made it three, or have seen it deleted.
-  cluster.drives[2]?.setOnline(false)
-  await assert.rejects(listObjects(cluster.source, BUCKET, all, VERSIONED), { code: 'ReadQuorum' })
+  for (const delimiter of ['', '/']) {
+    const cluster = clusterOf(1, 1, 4)
+    store(cluster, new Map([['folder/key', oneVersion()]]), seededRandom(1))
+    void cluster.drives[0]?.trash(BUCKET, 'folder/key')
+    const all = { prefix: '', delimiter, startAfter: '', limit: 1000 }
+    cluster.drives[1]?.setOnline(false)
+    const { objects, commonPrefixes } = await listObjects(cluster.source, BUCKET, all, VERSIONED)
+    assert.equal(objects.length + commonPrefixes.length, 1)
+    // One of two has it: the other two may have made it three, or have seen it deleted.
+    cluster.drives[2]?.setOnline(false)
+    const list = listObjects(cluster.source, BUCKET, all, VERSIONED)
+    await assert.rejects(list, { code: 'ReadQuorum' })
+  }
 })
 
 test('a bucket that no drive has is not found', async () => {

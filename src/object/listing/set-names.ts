@@ -160,13 +160,14 @@ export class SetNames implements NameCursor {
     })
   }
 
-  /** A folder that fewer drives know than a quorum holds no key that a quorum knows. */
+  /** A folder that a quorum does not know, whatever the drives that do not walk have, holds no key that a quorum knows. */
   #resolveFolder(
     first: WalkEntry,
     holders: readonly (WalkEntry | undefined)[],
   ): ListedName | undefined {
     const count = holders.filter((entry) => entry !== undefined).length
-    if (count + this.#spares.length < this.#quorum) return undefined
+    const others = this.#set.drives.length - this.#walking
+    if (count + others < this.#quorum) return undefined
     // Drives that name different first keys may all have missed deletes: then nothing may be left that is seen.
     const isUnanimous =
       count === this.#walking && holders.every((entry) => hasSameFirstKey(entry, first))
