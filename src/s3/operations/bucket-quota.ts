@@ -6,10 +6,11 @@ import type { S3Call, S3Reply } from '../s3.ts'
 const NUMBERS = ['quota', 'size', 'rate', 'requests'] as const
 const NO_QUOTA = '{"quota":0,"size":0,"rate":0,"requests":0}'
 
-/** `GET get-bucket-quota`: zeros for a bucket without one. */
+/** `GET get-bucket-quota`: zeros for a bucket without one. MinIO keeps what was sent, which may leave members out. */
 export async function getBucketQuota(call: S3Call): Promise<S3Reply> {
   const metadata = await call.services.engine.bucketMetadata(call.bucket)
-  const body = metadata.document('QuotaConfigJSON') ?? NO_QUOTA
+  const stored = metadata.document('QuotaConfigJSON')
+  const body = stored === undefined ? NO_QUOTA : quotaText(strictTextOf(stored) ?? '')
   return { status: 200, body, contentType: 'application/json' }
 }
 

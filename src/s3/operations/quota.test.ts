@@ -93,6 +93,16 @@ test('a quota is set, told and cleared as by the admin API', async () => {
   assert.equal((await write()).status, 200)
 })
 
+test('a quota that MinIO stored is told with all of its members', async () => {
+  await s3.make('taken')
+  const stored = utf8('{"quota":5000,"quotatype":"hard"}')
+  await s3.engine.setBucketDocument('taken', 'QuotaConfigJSON', stored)
+  assert.equal(
+    (await quota('GET', 'taken')).text,
+    '{"quota":5000,"size":0,"rate":0,"requests":0,"quotatype":"hard"}',
+  )
+})
+
 test('what is no quota is refused, and changes nothing', async () => {
   await s3.make('kept')
   for (const text of [
