@@ -1,11 +1,19 @@
 import type { Settings } from '#config/config'
+import { systemClock } from '#base/clock'
+import { createLog } from '#observe/log'
 import type { ServerFacts } from '#server/server'
 import { VERSION } from './version.ts'
 
-/** What a person sees after the start: where, with which credentials, on what, and one line to try. */
+/** What a person sees after the start: where, with which credentials, on what, and one line to try. Programs get one line of the log. */
 export function printBanner(settings: Settings, facts: ServerFacts): void {
   const host = settings.address.host === '' ? '127.0.0.1' : settings.address.host
   const url = `${facts.isSecure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${facts.port}`
+  if (settings.logFormat === 'json') {
+    const { drivesOnline, drivesOffline } = facts
+    const log = createLog(systemClock(), { format: 'json', level: 'info' })
+    log.info('Started', { version: VERSION, url, drivesOnline, drivesOffline })
+    return
+  }
   const lines = [
     `Cairn ${VERSION}`,
     `API:     ${url}`,

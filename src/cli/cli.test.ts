@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const COMMAND = fileURLToPath(new URL('../../scripts/cairn.js', import.meta.url))
+
+function folderOf(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cairn-cli-'))
+  context.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+test('a server lives through SIGHUP without a terminal, ends cleanly by SIGQUIT, and tells all in JSON', async (context) => {
+  const drive = join(folderOf(context), 'drive')
+  const words = ['server', '--json', '--address', '127.0.0.1:0', drive]
+  const child = spawn(process.execPath, [COMMAND, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  context.after(() => child.kill('SIGKILL'))
+  let output = ''
+  const started = new Promise<void>((resolve) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString()
+        if (output.includes('"Started"')) resolve()
+      })
+    }
+    child.once('exit', () => resolve())
+  })
+  await started
+  const url = /"url":"([^"]+)"/.exec(output)?.[1]
+  assert.ok(url !== undefined, output)
+  child.kill('SIGHUP')
+  assert.equal((await fetch(`${url}/minio/health/live`)).status, 200)
+  const ended = once(child, 'exit')
+  child.kill('SIGQUIT')
+  assert.deepEqual(await ended, [0, null])
+  for (const line of output.trim().split('\n')) {
+    assert.equal(typeof JSON.parse(line).message, 'string', line)
+  }
+})
+
+test('wrong words end with a hint and an exit code', () => {
+  for (const [words, hint] of [
+    [['serve', '/d'], /Did you mean server/],
+    [['server', '--addres', ':1', '/d'], /Did you mean --address/],
+    [['server', '--address', 'nine', '/d'], /Invalid --address="nine": expected HOST:PORT/],
+  ] as const) {
+    const run = spawnSync(process.execPath, [COMMAND, ...words], { encoding: 'utf8' })
+    assert.equal(run.status, 1)
+    assert.match(run.stderr, hint)
+  }
+})
