@@ -39,7 +39,8 @@ test('a server lives through SIGHUP without a terminal, ends cleanly by SIGQUIT,
   child.kill('SIGQUIT')
   assert.deepEqual(await ended, [0, null])
   for (const line of output.trim().split('\n')) {
-    assert.equal(typeof JSON.parse(line).message, 'string', line)
+    const entry: unknown = JSON.parse(line)
+    assert.ok(typeof entry === 'object' && entry !== null && 'message' in entry, line)
   }
 })
 
