@@ -126,6 +126,15 @@ describe('merging version lists', () => {
     assert.equal(merged([[young], [old]], { quorum: 2 }), '')
   })
 
+  test('an overwrite that reached one drive hides nothing, wherever that drive is', () => {
+    const old = entry('0', 10)
+    for (const young of [entry('0', 20), entry('0', 20, { dataShards: 3, parityShards: 1 })]) {
+      assert.equal(merged([[young], [old], [old]]), '010')
+      assert.equal(merged([[old], [young], [old]]), '010')
+      assert.equal(merged([[old], [old], [young]]), '010')
+    }
+  })
+
   test('missing shard counts of old headers do not matter', () => {
     const bare = entry('a', 30, { dataShards: 0, parityShards: 0 })
     assert.equal(merged([[a], [bare]]), 'a30')

@@ -100,51 +100,32 @@ interface Candidate<T> {
   readonly count: number
 }
 
+/** The newest head, and how many drives have it; or, where drives have different versions under its id, the one that most of them have. */
 function chooseHead<T extends MergeEntry>(heads: readonly T[], strict: boolean): Candidate<T> {
   const [first, ...others] = heads
   if (first === undefined) throw new RangeError('No heads to choose from')
   let entry = first
-  let count = 1
-  for (const head of others) {
-    if (isEqual(head, entry)) {
-      count++
-      continue
-    }
-    const isAlike = !strict && isLooselyEqual(head.header, entry.header)
-    if (compareHeaders(head.header, entry.header) < 0) {
-      count = isAlike ? count + 1 : 1
-      entry = head
-    } else if (isAlike) count++
-    else if (head.header.versionId === entry.header.versionId) {
-      return biggestGroup(heads, entry, strict)
-    }
-  }
-  return { entry, count }
+  for (const head of others) if (compareHeaders(head.header, entry.header) < 0) entry = head
+  const isAlike = (head: T): boolean =>
+    isEqual(head, entry) || (!strict && isLooselyEqual(head.header, entry.header))
+  const twins = heads.filter(({ header }) => header.versionId === entry.header.versionId)
+  const count = twins.filter(isAlike).length
+  return count === twins.length ? { entry, count } : biggestGroup(twins, strict)
 }
 
-/** The drives have different versions under one id: the one that most of them have. */
-function biggestGroup<T extends MergeEntry>(
-  heads: readonly T[],
-  candidate: T,
-  strict: boolean,
-): Candidate<T> {
+function biggestGroup<T extends MergeEntry>(twins: readonly T[], strict: boolean): Candidate<T> {
   const groups: { entry: T; count: number }[] = []
-  for (const head of heads) {
-    if (head.header.versionId !== candidate.header.versionId) continue
-    if (!strict && !hasCompatibleShards(head.header, candidate.header)) continue
+  for (const head of twins) {
     const group = groups.find(({ entry }) =>
       strict ? isEqual(entry, head) : isEqualButSignature(entry.header, head.header),
     )
     if (group === undefined) groups.push({ entry: head, count: 1 })
     else group.count++
   }
-  let best: { entry: T; count: number } = { entry: candidate, count: 0 }
-  for (const group of groups) {
-    const isBetter =
-      group.count > best.count ||
-      (group.count === best.count && compareHeaders(group.entry.header, best.entry.header) < 0)
-    if (isBetter) best = group
-  }
+  const order = (a: Candidate<T>, b: Candidate<T>): number =>
+    b.count - a.count || compareHeaders(a.entry.header, b.entry.header)
+  const [best] = groups.sort(order)
+  if (best === undefined) throw new RangeError('No heads to choose from')
   return best
 }
 

@@ -204,7 +204,10 @@ export class SetNames implements NameCursor {
       ;({ outcomes, key } = await this.#readCopies(name, Infinity))
     }
     // Readers are told the same: what may be stored must not look as if it were not.
-    if (mayHide(key, this.#quorum, codec)) throw noReadQuorum({ bucket: this.#request.bucket })
+    if (mayHide(key, this.#quorum, codec)) {
+      this.#report(name, 'missing')
+      throw noReadQuorum({ bucket: this.#request.bucket })
+    }
     const { copies } = key
     if (copies.length === 0 && outcomes.every(isMissing)) return undefined // deleted meanwhile
     const asked = this.#walking + this.#spares.length
