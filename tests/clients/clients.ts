@@ -6,6 +6,9 @@ import { cacheFolder, findProgram, goProgram, mcProgram, run } from '../lib/prog
 import { libraryPath, unpackDebian } from './debian.ts'
 
 const HERE = import.meta.dirname
+const JAVA_SOURCES = 'src/main/java'
+// Programs that end after seconds: what is compiled well is compiled too late.
+const JAVA_OPTIONS = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 const INSTALL_TIMEOUT_MS = 600_000
 const LITESTREAM = 'github.com/benbjohnson/litestream/cmd/litestream@v0.5.18'
 
@@ -108,17 +111,27 @@ function thanos(): Promise<string> {
   })
 }
 
-function java(): Promise<string> {
-  const sources = ['pom.xml', 'src/main/java/Main.java', 'src/main/java/Features.java']
-  return installed(
-    'java',
-    sources.map((file) => `java/${file}`),
-    async (folder) => {
-      cpSync(join(HERE, 'java'), folder, { recursive: true })
-      const args = ['-B', '-ntp', '-q', 'package', 'dependency:copy-dependencies']
-      await run('mvn', args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
-    },
-  )
+function maven(name: string): Promise<string> {
+  const code = readdirSync(join(HERE, name, JAVA_SOURCES)).map((file) => join(JAVA_SOURCES, file))
+  const sources = ['pom.xml', ...code].map((file) => join(name, file))
+  return installed(name, sources, async (folder) => {
+    cpSync(join(HERE, name), folder, { recursive: true })
+    const args = ['-B', '-ntp', '-q', 'package', 'dependency:copy-dependencies']
+    await run('mvn', args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
+  })
+}
+
+async function java(name: string, options: readonly string[] = []): Promise<ClientCommand> {
+  const folder = await maven(name)
+  const classes = [join(folder, 'target/classes'), join(folder, 'target/dependency/*')].join(':')
+  return { program: 'java', args: [...JAVA_OPTIONS, ...options, '-cp', classes, 'Main'] }
+}
+
+/** With the parts of Java's own packages that Spark looks into. */
+function spark(): Promise<ClientCommand> {
+  const packages = ['lang', 'lang.invoke', 'net', 'nio', 'util', 'util.concurrent']
+  const opens = packages.map((name) => `--add-opens=java.base/java.${name}=ALL-UNNAMED`)
+  return java('spark', ['-Xmx1g', ...opens])
 }
 
 /** A Debian package, unpacked in the cache. */
@@ -221,11 +234,7 @@ export const CLIENTS: readonly Client[] = [
   script('mc', mcProgram),
   script('rclone', () => debianProgram('rclone')),
   script('restic', () => debianProgram('restic')),
-  sdk('aws-sdk-java', async () => {
-    const folder = await java()
-    const classes = [join(folder, 'target/classes'), join(folder, 'target/dependency/*')].join(':')
-    return { program: 'java', args: ['-cp', classes, 'Main'] }
-  }),
+  sdk('aws-sdk-java', () => java('java')),
   simple('browser', browser),
   simple('nginx', nginx),
   pythonApplication('duckdb'),
@@ -233,6 +242,8 @@ export const CLIENTS: readonly Client[] = [
   pythonApplication('pandas'),
   pythonApplication('deltalake'),
   pythonApplication('pyiceberg'),
+  sdk('hadoop-s3a', () => java('hadoop')),
+  { ...simple('spark', spark), isSlow: true },
   script('terraform', terraform, awsCli),
   {
     ...script('litestream', () => goProgram('litestream', LITESTREAM), awsCli),
