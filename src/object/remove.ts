@@ -294,12 +294,11 @@ async function decideMarker(
   request.guard?.(endangered)
   const isKnown = latest.lookup.kind !== 'absent' || latest.lookup.hasOthers
   const set = isKnown ? latest.set : await pools.setForWrite(target.bucket, path, 0)
-  const latestNs = latest.lookup.kind === 'unreadable' ? undefined : latest.lookup.latestNs
   const versionId = isSuspended ? NULL_VERSION : newId(context)
   const marker = encodeDeleteMarker(
     {
       versionId,
-      modifiedNs: timeAfter(context, latestNs),
+      modifiedNs: timeAfter(context, latest.lookup.latestNs),
       systemMetadata: new Map(),
     },
     context.codec,

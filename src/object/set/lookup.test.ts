@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
+import { SimClock } from '#testing/sim-clock'
 import { updateMetadata } from '../update.ts'
 
 const codec = testCodec()
@@ -56,6 +57,23 @@ test('what a delete was told is absent stays absent, whatever drives that were a
     for (const drive of drives) drive.setOnline(true)
     await assert.rejects(fixture.get('k'), { code: 'ObjectNotFound' })
   }
+})
+
+test('a delete marker hides also what cannot be read now, whatever the clock says', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives, 1)
+  await missedBy(drives, [1], () => fixture.put('k', contentOf(10), { versioning: 'enabled' }))
+  drives[0]?.setOnline(false)
+  await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
+  const earlier = new EngineFixture({
+    codec,
+    layouts: oneSet(drives),
+    storage: { standardParity: 1 },
+    clock: new SimClock(1_500_000_000_000_000_000n),
+  })
+  await earlier.remove('k', { versioning: 'enabled' })
+  drives[0]?.setOnline(true)
+  await assert.rejects(fixture.get('k'), { code: 'ObjectNotFound' })
 })
 
 test('a version that was never acknowledged is passed over for the one before it', async () => {

@@ -235,7 +235,7 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
       const voted = chooseByVote(set, request, metas, candidate.indexes, undecided)
       if (voted === undefined) {
         report(set, request)
-        return { kind: 'unreadable', cause }
+        return { kind: 'unreadable', cause, latestNs: latestNsOf(metas) }
       }
       const { version, isUnanimous } = voted
       const isEverywhere = holders + undecided >= set.size
@@ -245,20 +245,20 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
     const mayHaveHeld = countMayHaveHeld(set, metas, header)
     if (holders + undecided + mayHaveHeld >= writeQuorumFor(header, set.size)) {
       report(set, request)
-      return { kind: 'unreadable', cause }
+      return { kind: 'unreadable', cause, latestNs: latestNsOf(metas) }
     }
     refused.add(nameOf(header))
   }
   if (refused.size > 0) report(set, request)
   // With no copy anywhere, a write quorum may still hide behind the drives that did not answer.
-  if (undecided >= smallestQuorum || undecided === set.size) return { kind: 'unreadable', cause }
-  const latestNs = latestNsOf(metas)
+  if (undecided >= smallestQuorum || undecided === set.size)
+    return { kind: 'unreadable', cause, latestNs: latestNsOf(metas) }
   return {
     kind: 'absent',
     isVolume: noVolume >= smallestQuorum || (noVolume > 0 && noVolume === answers.length),
     hasOthers: metas.some((meta) => meta !== undefined && meta.versions.length > 0),
     isForGood: refused.size === 0 && set.size - undecided >= smallestQuorum,
-    latestNs,
+    latestNs: latestNsOf(metas),
   }
 }
 

@@ -121,7 +121,12 @@ export type Lookup =
       readonly latestNs: bigint | undefined
     }
   /** Acknowledged data may exist, but too few drives answer or agree (D4.13). */
-  | { readonly kind: 'unreadable'; readonly cause: DriveError | undefined }
+  | {
+      readonly kind: 'unreadable'
+      readonly cause: DriveError | undefined
+      /** Of what the drives that answered have, acknowledged or not. */
+      readonly latestNs: bigint | undefined
+    }
 
 export interface LookupRequest {
   readonly bucket: string
