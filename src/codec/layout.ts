@@ -36,7 +36,7 @@ export const CODING_TABLES_SIZE = 65_536
 /** The largest block of an S2 stream, and of its compressed form: 32 bytes and a sixth more. */
 export const S2_BLOCK_SIZE_MAX = 4_194_304
 export const S2_ENCODED_SIZE_MAX = S2_BLOCK_SIZE_MAX + S2_BLOCK_SIZE_MAX / 4
-const S2_TABLE_SIZE = 65_536
+const S2_TABLE_SIZE = 262_144
 /** Behind each window of S2: its kernels read and write a little more than they use. */
 const S2_GAP_SIZE = 64
 

@@ -67,7 +67,11 @@ function decodeOrNot(block: Uint8Array): Uint8Array | undefined {
 
 fuzz('S2 blocks come back', (random) => {
   const plain = content(random)
+  const { memory, at } = workspace
+  const end = at.s2Encoded + plain.length + S2_SLACK_SIZE
+  memory.fill(0xa5, end, end + 1000)
   const encoded = encodeS2Block(workspace, plain)?.slice()
+  assert(memory.subarray(end, end + 1000).every((byte) => byte === 0xa5))
   if (encoded === undefined) return
   assert(encoded.length < plain.length)
   assert.deepEqual(plainDecodeS2(encoded, SIZE_MAX), plain)

@@ -1,27 +1,30 @@
 import { FunctionBuilder, I32, type Code, type Local, type Operand } from '../wasm/emitter.ts'
-import { i32, i64, i8x16, memory, v128 } from '../wasm/instructions.ts'
+import { i32, i32x4, i64, i8x16, memory, v128 } from '../wasm/instructions.ts'
 import { BULK_COPY_SIZE_MIN, copyVectors, VECTOR_SIZE } from './s2.ts'
 
 /** Entries of the encoder's table of earlier positions, as a power of two. */
-export const S2_TABLE_BITS_MAX = 14
+export const S2_TABLE_BITS_MAX = 16
 /** The encoder takes no less; such inputs hold nothing worth finding. */
 export const S2_INPUT_SIZE_MIN = 32
-
-const c = i32.const
 
 /** Spreads the six lower bytes over the upper bits. */
 const HASH_MULTIPLIER = i64.const(0x9e37_79b1_85eb_ca87n)
 /** After how many misses, as a power of two, the search takes steps longer by one. */
-const SKIP_BITS = 6
+const SKIP_BITS = 7
 /** The search ends here before the end, so that it loads no position behind it. */
 const INPUT_MARGIN = 16
+const SHORT_COPY_SIZE_MAX = 64
+
+const c = i32.const
 
 /**
  * s2Encode(source, size, target, limit, table, tableBits) -> bytes written at `target`; 0 when they would not be under
- * `limit`. The size is from S2_INPUT_SIZE_MIN to 16 MiB. `table` has 2^tableBits entries of 4 bytes.
+ * `limit`. The size is from S2_INPUT_SIZE_MIN to 16 MiB. `table` has 2^tableBits entries of 4 bytes, at least 16 of them.
  *
- * A greedy search as Snappy's: the table has the last position of each six bytes seen; the longer nothing is found, the
- * longer are its steps. Before that the last offset is tried, as S2 can repeat it in two bytes.
+ * A greedy search as Snappy's: the table has the last address of each six bytes seen; the longer nothing is found, the
+ * longer are its steps. The last offset is tried as well, as S2 can repeat it in two bytes. Of what a copy passes over, one
+ * position at its beginning and two at its end enter the table: for little time this finds most of what a second table
+ * for longer hashes does.
  */
 export function s2EncodeKernel(): FunctionBuilder {
   const f = new FunctionBuilder('s2Encode', [I32, I32, I32, I32, I32, I32], [I32])
@@ -29,6 +32,7 @@ export function s2EncodeKernel(): FunctionBuilder {
   const [targetStart, limit] = [f.parameter(2), f.parameter(3)]
   const [table, tableBits] = [f.parameter(4), f.parameter(5)]
   const hashShift = f.i64()
+  const filler = f.v128()
   const end = f.i32()
   const searchEnd = f.i32()
   const target = f.i32()
@@ -36,15 +40,22 @@ export function s2EncodeKernel(): FunctionBuilder {
   /** First byte that is not encoded. */
   const pending = f.i32()
   const position = f.i32()
+  /** First byte of a copy; `position` is behind its last one. */
+  const begin = f.i32()
   const candidate = f.i32()
   const word = f.i64()
   const next = f.i32()
+  /** What a repeat would copy; before the first copy something that may as well be tried. */
   const offset = f.i32()
-  const hasCopied = f.i32()
+  /** Of the last copy; 0 before the first. */
+  const lastOffset = f.i32()
   const size = f.i32()
+  const rest = f.i32()
   const entry = f.i32()
   const entry2 = f.i32()
   const candidate2 = f.i32()
+  const isNear = f.i32()
+  const isFar = f.i32()
   const difference = f.i64()
   const scratch = { from: f.i32(), end: f.i32() }
   const result = f.i32()
@@ -52,90 +63,104 @@ export function s2EncodeKernel(): FunctionBuilder {
 
   const put8 = (value: Operand, at = 0): void => f.push(i32.store8(target, value, at))
   const advance = (count: number): void => f.set(target, i32.add(target, c(count)))
-
+  /** `word` without its lowest bytes. */
+  const wordBehind = (drop: number): Operand =>
+    drop === 0 ? word : i64.shiftRightUnsigned(word, 8 * drop)
+  const fourAt = (drop: number): Code => i32.wrap(wordBehind(drop))
   /** Address of the table's entry for the six bytes `drop` bytes into `word`. */
   const entryOf = (drop: number): Code => {
-    const six = i64.shiftLeft(drop === 0 ? word : i64.shiftRightUnsigned(word, 8 * drop), 16)
+    const six = i64.shiftLeft(wordBehind(drop), 16)
     const hash = i64.shiftRightUnsignedBy(i64.multiply(six, HASH_MULTIPLIER), hashShift)
     return i32.add(table, i32.shiftLeft(i32.wrap(hash), c(2)))
   }
-  /** Positions in the table count from the input's beginning. */
-  const lookUp = (at: Local): Code => i32.add(source, i32.load(at))
-  const note = (at: Local, where: Operand): void =>
-    f.push(i32.store(at, i32.subtract(where, source)))
-  const fourAt = (drop: number): Code =>
-    i32.wrap(drop === 0 ? word : i64.shiftRightUnsigned(word, 8 * drop))
+  const note = (at: Operand, where: Operand): void => f.push(i32.store(at, where))
 
-  /** Emits what is pending before `position`. */
-  const emitLiteral = (): void => {
-    f.set(size, i32.subtract(position, pending))
-    f.if(size, () => {
-      f.branchToIf(
-        tooLong,
-        i32.greaterOrEqualUnsigned(i32.add(i32.add(target, size), c(8)), targetLimit),
-      )
-      const less = i32.subtract(size, c(1))
-      f.if(
-        i32.lessOrEqualUnsigned(size, c(60)),
-        () => {
-          put8(i32.shiftLeft(less, c(2)))
-          advance(1)
-        },
-        () =>
-          f.if(
-            i32.lessOrEqualUnsigned(size, c(256)),
-            () => {
-              put8(c(60 << 2))
-              put8(less, 1)
-              advance(2)
-            },
-            () =>
-              f.if(
-                i32.lessOrEqualUnsigned(size, c(65_536)),
-                () => {
-                  put8(c(61 << 2))
-                  f.push(i32.store16(target, less, 1))
-                  advance(3)
-                },
-                () => {
-                  put8(c(62 << 2))
-                  f.push(i32.store(target, less, 1))
-                  advance(4)
-                },
-              ),
-          ),
-      )
-      f.if(
-        i32.greaterOrEqualUnsigned(size, c(BULK_COPY_SIZE_MIN)),
-        () => {
-          f.push(memory.copy(target, pending, size))
-          f.set(target, i32.add(target, size))
-        },
-        () => copyVectors(f, { target, source: pending, size }, scratch),
-      )
-    })
+  /** Lets all entries lead to the first byte, where comparing does no harm. */
+  const clearTable = (): void => {
+    f.set(filler, i32x4.splat(source))
+    f.set(entry, table)
+    f.set(entry2, i32.add(table, i32.shiftLeft(c(4), tableBits)))
+    f.repeatWhile(
+      () => i32.lessUnsigned(entry, entry2),
+      () => {
+        for (const at of [0, 16, 32, 48]) f.push(v128.store(entry, filler, at))
+        f.set(entry, i32.add(entry, c(64)))
+      },
+    )
   }
-  /** Moves `position` and `candidate` back while the bytes before them agree. */
-  const backwards = (): void => {
-    // Where both may go back eight bytes these are compared at once; there is memory before every input.
-    f.block(() => {
-      const stop = f.depth
-      f.loop(() => {
-        const again = f.depth
-        f.set(
-          difference,
-          i64.xor(i64.load(i32.subtract(position, c(8))), i64.load(i32.subtract(candidate, c(8)))),
+  /** Emits what is pending before `begin`. */
+  const emitLiteral = (): void => {
+    f.set(size, i32.subtract(begin, pending))
+    const worst = i32.add(i32.add(target, size), c(8))
+    f.branchToIf(tooLong, i32.greaterOrEqualUnsigned(worst, targetLimit))
+    const less = i32.subtract(size, c(1))
+    f.if(
+      i32.lessOrEqualUnsigned(size, c(VECTOR_SIZE)),
+      () => {
+        // What is written of an empty one is overwritten.
+        put8(i32.shiftLeft(less, c(2)))
+        f.push(v128.store(target, v128.load(pending), 1))
+        f.set(target, i32.add(i32.add(target, size), i32.notEqual(size, c(0))))
+      },
+      () => {
+        emitLiteralHead(less)
+        f.if(
+          i32.greaterOrEqualUnsigned(size, c(BULK_COPY_SIZE_MIN)),
+          () => {
+            f.push(memory.copy(target, pending, size))
+            f.set(target, i32.add(target, size))
+          },
+          () => copyVectors(f, { target, source: pending, size }, scratch),
         )
-        f.set(size, i32.wrap(i64.shiftRightUnsigned(i64.leadingZeros(difference), 3)))
-        f.set(scratch.from, i32.subtract(position, pending))
-        f.set(scratch.end, i32.subtract(candidate, source))
-        f.if(i32.greaterUnsigned(size, scratch.from), () => f.set(size, scratch.from))
-        f.if(i32.greaterUnsigned(size, scratch.end), () => f.set(size, scratch.end))
-        f.set(position, i32.subtract(position, size))
-        f.set(candidate, i32.subtract(candidate, size))
-        f.branchToIf(again, i32.equal(size, c(8)))
-        f.branchTo(stop)
-      })
+      },
+    )
+  }
+  const emitLiteralHead = (less: Operand): void =>
+    f.if(
+      i32.lessOrEqualUnsigned(size, c(60)),
+      () => {
+        put8(i32.shiftLeft(less, c(2)))
+        advance(1)
+      },
+      () =>
+        f.if(
+          i32.lessOrEqualUnsigned(size, c(256)),
+          () => {
+            put8(c(60 << 2))
+            put8(less, 1)
+            advance(2)
+          },
+          () =>
+            f.if(
+              i32.lessOrEqualUnsigned(size, c(65_536)),
+              () => {
+                put8(c(61 << 2))
+                f.push(i32.store16(target, less, 1))
+                advance(3)
+              },
+              () => {
+                put8(c(62 << 2))
+                f.push(i32.store(target, less, 1))
+                advance(4)
+              },
+            ),
+        ),
+    )
+  /** Moves `begin` back while the bytes before it agree with those at the distance `next`. */
+  const backwards = (): void => {
+    // Eight bytes are compared at once, then the count is cut; there is memory before every input.
+    f.loop(() => {
+      const again = f.depth
+      f.set(candidate, i32.subtract(begin, next))
+      const before = i64.load(i32.subtract(begin, c(8)))
+      f.set(difference, i64.xor(before, i64.load(i32.subtract(candidate, c(8)))))
+      f.set(size, i32.wrap(i64.shiftRightUnsigned(i64.leadingZeros(difference), 3)))
+      f.set(rest, i32.subtract(begin, pending))
+      f.set(size, i32.select(i32.lessUnsigned(size, rest), size, rest))
+      f.set(rest, i32.subtract(candidate, source))
+      f.set(size, i32.select(i32.lessUnsigned(size, rest), size, rest))
+      f.set(begin, i32.subtract(begin, size))
+      f.branchToIf(again, i32.equal(size, c(8)))
     })
   }
   /** Moves `position` and `candidate` on while they agree. */
@@ -191,38 +216,75 @@ export function s2EncodeKernel(): FunctionBuilder {
   }
   /** A copy of 4 to 64 bytes at `offset`, in the shortest form; without branches, which no processor could foresee. */
   const emitShortCopy = (): void => {
-    const isNear = i32.and(i32.lessUnsigned(offset, c(2048)), i32.lessOrEqualUnsigned(size, c(11)))
-    f.set(entry, isNear)
-    f.set(entry2, i32.greaterOrEqualUnsigned(offset, c(65_536)))
+    const isShort = i32.lessOrEqualUnsigned(size, c(11))
+    f.set(isNear, i32.and(i32.lessUnsigned(offset, c(2048)), isShort))
+    f.set(isFar, i32.greaterOrEqualUnsigned(offset, c(65_536)))
     const upper = i32.shiftLeft(i32.shiftRightUnsigned(offset, c(8)), c(5))
     const near = i32.or(i32.or(i32.shiftLeft(i32.subtract(size, c(4)), c(2)), upper), c(1))
-    const far = i32.or(i32.shiftLeft(i32.subtract(size, c(1)), c(2)), i32.add(entry2, c(2)))
-    f.set(candidate2, far)
-    const swap = i32.and(i32.xor(near, candidate2), i32.subtract(c(0), entry))
-    put8(i32.xor(candidate2, swap))
+    const others = i32.or(i32.shiftLeft(i32.subtract(size, c(1)), c(2)), i32.add(isFar, c(2)))
+    put8(i32.select(isNear, near, others))
     f.push(i32.store(target, offset, 1))
-    const bytes = i32.subtract(i32.add(c(3), i32.shiftLeft(entry2, c(1))), entry)
-    f.set(target, i32.add(target, bytes))
+    const bytes = i32.add(c(3), i32.shiftLeft(isFar, c(1)))
+    f.set(target, i32.add(target, i32.select(isNear, c(2), bytes)))
   }
   /** A copy of `size` ≥ 4 bytes at `offset`, and a repeat for what does not fit. */
   const emitCopy = (): void => {
-    f.if(i32.lessOrEqualUnsigned(size, c(64)), emitShortCopy, () => {
+    f.if(i32.lessOrEqualUnsigned(size, c(SHORT_COPY_SIZE_MAX)), emitShortCopy, () => {
       // Near copies are shortest with few bytes.
-      f.set(next, size)
-      f.if(
-        i32.lessUnsigned(offset, c(2048)),
-        () => f.set(size, c(8)),
-        () => f.set(size, c(60)),
-      )
-      f.set(next, i32.subtract(next, size))
+      f.set(rest, size)
+      f.set(size, i32.select(i32.lessUnsigned(offset, c(2048)), c(8), c(60)))
+      f.set(rest, i32.subtract(rest, size))
       emitShortCopy()
-      f.set(size, next)
+      f.set(size, rest)
       emitRepeat()
     })
   }
+  /** Sets `position` and `candidate` where the same four bytes are. */
+  const search = (atEnd: number): void => {
+    const found = f.depth
+    const isFoundAt = (drop: number, where: Operand): Code =>
+      i32.equal(i32.load(where), fourAt(drop))
+    const foundIf = (drop: number, where: Local): void =>
+      f.if(isFoundAt(drop, where), () => {
+        f.set(candidate, where)
+        f.set(position, i32.add(position, c(drop)))
+        f.branchTo(found)
+      })
+    f.loop(() => {
+      f.set(word, i64.load(position))
+      const step = i32.shiftRightUnsigned(i32.subtract(position, pending), c(SKIP_BITS))
+      f.set(next, i32.add(i32.add(position, step), c(3)))
+      f.branchToIf(atEnd, i32.greaterUnsigned(next, searchEnd))
+      f.set(entry, entryOf(0))
+      f.set(entry2, entryOf(1))
+      f.set(candidate, i32.load(entry))
+      f.set(candidate2, i32.load(entry2))
+      note(entry, position)
+      note(entry2, i32.add(position, c(1)))
+      f.branchToIf(found, isFoundAt(0, candidate))
+      // The last offset, one byte ahead: at the position itself it has just ended.
+      f.set(size, i32.subtract(i32.add(position, c(1)), offset))
+      foundIf(1, size)
+      f.set(entry, entryOf(2))
+      f.set(candidate, i32.load(entry))
+      note(entry, i32.add(position, c(2)))
+      foundIf(1, candidate2)
+      foundIf(2, candidate)
+      f.set(position, next)
+      f.branch(0)
+    })
+  }
+  /** Notes three positions of the copy that ends at `position`: which, decides about size and speed. */
+  const noteCopied = (): void => {
+    f.set(word, i64.load(begin, 2))
+    note(entryOf(0), i32.add(begin, c(2)))
+    f.set(word, i64.load(i32.subtract(position, c(3))))
+    note(entryOf(0), i32.subtract(position, c(3)))
+    note(entryOf(2), i32.subtract(position, c(1)))
+  }
 
   f.set(hashShift, i64.subtract(i64.const(64n), i64.extend(tableBits)))
-  f.push(memory.fill(table, c(0), i32.shiftLeft(c(4), tableBits)))
+  clearTable()
   f.set(end, i32.add(source, sourceSize))
   f.set(searchEnd, i32.subtract(end, c(INPUT_MARGIN)))
   f.set(target, targetStart)
@@ -235,86 +297,23 @@ export function s2EncodeKernel(): FunctionBuilder {
     f.block(() => {
       const atEnd = f.depth
       f.loop(() => {
-        const search = f.depth
-        f.block(() => {
-          const found = f.depth
-          f.loop(() => {
-            f.set(word, i64.load(position))
-            const step = i32.shiftRightUnsigned(i32.subtract(position, pending), c(SKIP_BITS))
-            f.set(next, i32.add(i32.add(position, step), c(3)))
-            f.branchToIf(atEnd, i32.greaterUnsigned(next, searchEnd))
-            f.set(entry, entryOf(0))
-            f.set(entry2, entryOf(1))
-            f.set(candidate, lookUp(entry))
-            f.set(candidate2, lookUp(entry2))
-            note(entry, position)
-            note(entry2, i32.add(position, c(1)))
-            // The last offset, one byte ahead.
-            f.set(size, i32.subtract(i32.add(position, c(1)), offset))
-            f.if(i32.greaterOrEqualUnsigned(size, source), () => {
-              f.if(i32.equal(i32.load(size), fourAt(1)), () => {
-                f.set(candidate, size)
-                f.set(position, i32.add(position, c(1)))
-                backwards()
-                emitLiteral()
-                f.set(pending, position)
-                forwards()
-                f.set(size, i32.subtract(position, pending))
-                f.set(pending, position)
-                f.if(hasCopied, emitRepeat, emitCopy)
-                f.set(hasCopied, c(1))
-                f.branchToIf(atEnd, i32.greaterOrEqualUnsigned(position, searchEnd))
-                f.branchTo(search)
-              })
-            })
-            f.branchToIf(found, i32.equal(i32.load(candidate), fourAt(0)))
-            f.set(entry, entryOf(2))
-            f.set(candidate, lookUp(entry))
-            f.if(i32.equal(i32.load(candidate2), fourAt(1)), () => {
-              note(entry, i32.add(position, c(2)))
-              f.set(candidate, candidate2)
-              f.set(position, i32.add(position, c(1)))
-              f.branchTo(found)
-            })
-            note(entry, i32.add(position, c(2)))
-            f.if(i32.equal(i32.load(candidate), fourAt(2)), () => {
-              f.set(position, i32.add(position, c(2)))
-              f.branchTo(found)
-            })
-            f.set(position, next)
-            f.branch(0)
-          })
-        })
+        f.block(() => search(atEnd))
+        f.set(begin, position)
+        f.set(next, i32.subtract(position, candidate))
+        forwards()
         backwards()
         emitLiteral()
-        f.loop(() => {
-          const another = f.depth
-          f.set(pending, position)
-          f.set(next, i32.subtract(position, candidate))
-          forwards()
-          f.set(size, i32.subtract(position, pending))
-          f.set(pending, position)
-          f.branchToIf(tooLong, i32.greaterOrEqualUnsigned(target, targetLimit))
-          f.if(i32.and(hasCopied, i32.equal(offset, next)), emitRepeat, () => {
-            f.set(offset, next)
-            emitCopy()
-          })
-          f.set(hasCopied, c(1))
-          f.branchToIf(atEnd, i32.greaterOrEqualUnsigned(position, searchEnd))
-          // The bytes behind the copy may be found at once.
-          f.set(word, i64.load(i32.subtract(position, c(2))))
-          f.set(entry, entryOf(0))
-          note(entry, i32.subtract(position, c(2)))
-          f.set(entry, entryOf(2))
-          f.set(candidate, lookUp(entry))
-          note(entry, position)
-          f.branchToIf(another, i32.equal(i32.load(candidate), fourAt(2)))
-        })
-        f.set(position, i32.add(position, c(1)))
-        f.branchTo(search)
+        f.set(size, i32.subtract(position, begin))
+        f.set(pending, position)
+        f.set(offset, next)
+        f.if(i32.equal(lastOffset, offset), emitRepeat, emitCopy)
+        f.set(lastOffset, offset)
+        f.branchToIf(atEnd, i32.greaterOrEqualUnsigned(position, searchEnd))
+        noteCopied()
+        f.branch(0)
       })
     })
-    f.set(position, end)
+    f.set(begin, end)
     emitLiteral()
     f.if(i32.lessUnsigned(target, targetLimit), () => {
       f.set(result, i32.subtract(target, targetStart))
