@@ -3,7 +3,7 @@
  * depth. Members that nobody asks for are skipped without making anything of them.
  */
 import { SelectError } from '../select-error.ts'
-import { JsonObject, parseNumber, type Value } from '../sql/values.ts'
+import { INT_DIGITS_MAX, JsonObject, type Value } from '../sql/values.ts'
 
 const DEPTH_MAX = 100
 const QUOTE = 0x22
@@ -222,8 +222,10 @@ export class JsonParser {
 
   #number(): Value {
     const literal = this.#numeral()
-    const value = /[.eE]/.test(literal) ? Number(literal) : parseNumber(literal)
-    if (value !== undefined && value !== Infinity && value !== -Infinity) return value
+    // Ids of 64 bits without a sign must come out as they came in.
+    if (literal.length <= INT_DIGITS_MAX && !/[.eE]/.test(literal)) return BigInt(literal)
+    const value = Number(literal)
+    if (Number.isFinite(value)) return value
     // A number beyond any float becomes the largest one.
     return literal.startsWith('-') ? -Number.MAX_VALUE : Number.MAX_VALUE
   }

@@ -6,7 +6,7 @@ import type { Evaluate } from '../sql/compile.ts'
 import type { WorkMeter } from '../sql/meter.ts'
 import type { Name, Query } from '../sql/syntax.ts'
 import { Timestamp } from '../sql/timestamp.ts'
-import { isInt64, JsonObject, type Value } from '../sql/values.ts'
+import { JsonObject, type Value } from '../sql/values.ts'
 import { follow } from './json-paths.ts'
 import {
   NANOSECONDS,
@@ -205,11 +205,10 @@ function valueOf(value: unknown): Value {
   switch (typeof value) {
     case 'string':
     case 'boolean':
+    case 'bigint':
       return value
     case 'number':
       return Number.isFinite(value) ? value : null
-    case 'bigint':
-      return isInt64(value) ? value : Number(value)
     case 'object':
       return value === null ? null : objectOf(value)
     default:

@@ -19,7 +19,7 @@ export class JsonObject {
   }
 }
 
-/** NULL is `null`, MISSING `undefined`, INT `bigint` (64 bits), FLOAT `number`. */
+/** NULL is `null`, MISSING `undefined`, INT `bigint`, FLOAT `number`. Ints of data that do not fit 64 bits pass as they are, and count as floats. */
 export type Value =
   | null
   | undefined
@@ -36,7 +36,8 @@ export const INT_MIN = -(2n ** 63n)
 export const INT_MAX = 2n ** 63n - 1n
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
-const INT_DIGITS_MAX = 40
+/** Longer ones are not worth exact arithmetic, whose cost grows with their square. */
+export const INT_DIGITS_MAX = 40
 const INTEGER = /^[+-]?\d+$/
 
 export function isArray(value: Value): value is readonly Value[] {
@@ -51,7 +52,8 @@ export function textIn(value: Value): string | undefined {
 
 /** The number that a value is or, as text, stands for: int if it can be, else float; undefined for anything else. */
 export function numberIn(value: Value): bigint | number | undefined {
-  if (typeof value === 'bigint' || typeof value === 'number') return value
+  if (typeof value === 'bigint') return isInt64(value) ? value : Number(value)
+  if (typeof value === 'number') return value
   const text = textIn(value)
   return text === undefined ? undefined : parseNumber(text)
 }
@@ -59,7 +61,6 @@ export function numberIn(value: Value): bigint | number | undefined {
 /** The number that a whole text stands for, blanks around it ignored. */
 export function parseNumber(text: string): bigint | number | undefined {
   const trimmed = text.trim()
-  // Digits beyond any 64-bit number are not worth exact arithmetic, whose cost grows with their square.
   if (trimmed.length <= INT_DIGITS_MAX && INTEGER.test(trimmed)) {
     const value = BigInt(trimmed.startsWith('+') ? trimmed.slice(1) : trimmed)
     return isInt64(value) ? value : Number(trimmed)

@@ -362,6 +362,16 @@ const JSON_FORMS: readonly QueryCase[] = [
   lines('{"a":[1,2]}\n{"a":[3]}\n', 'SELECT s.a FROM S3Object s WHERE 3 IN s.a', '{"a":[3]}'),
   lines('{"a":"10"}\n{"a":9}\n', 'SELECT s.a FROM S3Object s WHERE s.a = 9', '{"a":9}'),
   lines('{"a":9007199254740993}', 'SELECT s.a + 1 AS b FROM S3Object s', '{"b":9007199254740994}'),
+  lines(
+    '{"a":18446744073709551615,"b":[-12345678901234567890]}',
+    'SELECT * FROM S3Object s WHERE s.a > 9223372036854775807',
+    '{"a":18446744073709551615,"b":[-12345678901234567890]}',
+  ),
+  lines(
+    '{"a":18446744073709551615}',
+    'SELECT s.a * 2 AS b, CAST(s.a AS STRING) AS c FROM S3Object s',
+    '{"b":36893488147419103000,"c":"18446744073709551615"}',
+  ),
   lines('{"a":true}', 'SELECT s.a FROM S3Object s WHERE s.a', '{"a":true}'),
   lines('{"a":1}{"a":2}', 'SELECT * FROM S3Object', '{"a":1}\n{"a":2}'),
   lines('[1,2]\n7\n', 'SELECT * FROM S3Object', '{"_1":[1,2]}\n{"_1":7}'),
