@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '#base/clock'
 import type { RepairItem, RepairSink } from './repair-sink.ts'
-import { repairItemFrom } from './repair-queue.ts'
+import { repairItemFrom } from './repair-item.ts'
 
 /**
  * Repairs reported by request threads, handed to the queue of the main thread.

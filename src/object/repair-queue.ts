@@ -2,7 +2,8 @@ import { textOf, utf8 } from '#base/bytes'
 import type { Clock } from '#base/clock'
 import { CAIRN_VOLUME, DriveError, type Drive, type DriveReply } from '#drive/drive'
 import type { Log } from '#observe/log'
-import type { RemovedVersion, RepairItem, RepairReason, RepairSink } from './repair-sink.ts'
+import { isAnswered, mergeItems, repairItemFrom, type DirtySet } from './repair-item.ts'
+import type { RepairItem, RepairSink } from './repair-sink.ts'
 
 /**
  * Keys that owe a repair, kept over restarts.
@@ -23,8 +24,6 @@ const JOURNAL_COPIES = 2
 const ITEMS_MAX = 100_000
 /** Small files are read up to 16 MiB. */
 const BYTES_MAX = 12 * 1_048_576
-/** Removed versions remembered of one key; what is left of others goes when it is old enough. */
-const REMOVED_MAX = 100
 /** A journal with this many lines more than items is written anew. */
 const DONE_LINES_MAX = 2000
 /** A drive that takes longer keeps no journal until it has answered: writers wait for this. */
@@ -38,11 +37,6 @@ const DUE_CHECK_MS = 1000
 export interface QueuedRepair extends RepairItem {
   /** How often it was tried before. */
   readonly attempts: number
-}
-
-export interface DirtySet {
-  readonly pool: number
-  readonly set: number
 }
 
 /** A set all of whose keys are to be looked through. `marks` grows with each new reason. */
@@ -258,7 +252,7 @@ export class RepairQueue implements RepairSink {
       return true
     }
     known.isAgain = true
-    const merged = merge(known.item, item)
+    const merged = mergeItems(known.item, item)
     if (merged === known.item) return false
     if (isAnswered(known.item, item) && known.state === 'waiting') this.#makeReady(name, known)
     known.item = merged
@@ -350,42 +344,6 @@ function bytesOf(lines: readonly string[]): Uint8Array {
   return utf8(lines.map((line) => `${line}\n`).join(''))
 }
 
-/** One item that asks for everything that the two ask for; `known` itself when it does already. */
-function merge(known: RepairItem, added: RepairItem): RepairItem {
-  const isWider = known.versionId !== undefined && known.versionId !== added.versionId
-  const isDeeper =
-    (added.reason === 'corrupt' && known.reason !== 'corrupt') || isAnswered(known, added)
-  const removed = mergeRemoved(known.removed, added.removed)
-  if (!isWider && !isDeeper && removed === known.removed) return known
-  return {
-    ...known,
-    versionId: isWider ? undefined : known.versionId,
-    reason: isDeeper ? added.reason : known.reason,
-    removed,
-  }
-}
-
-/** `known` itself when it says all. */
-function mergeRemoved(
-  known: readonly RemovedVersion[] | undefined,
-  added: readonly RemovedVersion[] | undefined,
-): readonly RemovedVersion[] | undefined {
-  const more = (added ?? []).filter(({ versionId, untilNs }) => {
-    const same = known?.find((one) => one.versionId === versionId)
-    return same === undefined || BigInt(same.untilNs) < BigInt(untilNs)
-  })
-  if (more.length === 0) return known
-  const older = (known ?? []).filter(({ versionId }) =>
-    more.every((one) => one.versionId !== versionId),
-  )
-  return [...older, ...more].slice(-REMOVED_MAX)
-}
-
-/** A drive was late with a write, and has answered now. */
-function isAnswered(known: RepairItem, added: RepairItem): boolean {
-  return known.reason === 'late' && added.reason === 'missed'
-}
-
 function nameOf({ pool, set, bucket, path }: RepairItem): string {
   return `${pool}/${set}/${bucket}/${path}`
 }
@@ -393,8 +351,6 @@ function nameOf({ pool, set, bucket, path }: RepairItem): string {
 function dirtyName({ pool, set }: DirtySet): string {
   return `${pool}/${set}`
 }
-
-const REASONS: readonly RepairReason[] = ['missed', 'late', 'missing', 'corrupt', 'disagreement']
 
 /** A line that a crash cut, or that another release wrote, is skipped. */
 function parseLine(line: string): RepairItem | DirtySet | undefined {
@@ -405,38 +361,4 @@ function parseLine(line: string): RepairItem | DirtySet | undefined {
     return undefined // the torn last line of a journal
   }
   return repairItemFrom(value)
-}
-
-/** Reads a queued item, or a mark of a whole set, from plain data; undefined for anything else. */
-export function repairItemFrom(value: unknown): RepairItem | DirtySet | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const field = (name: string): unknown => Reflect.get(value, name)
-  const [pool, set, bucket, path] = [field('pool'), field('set'), field('bucket'), field('path')]
-  if (typeof pool !== 'number' || typeof set !== 'number') return undefined
-  if (bucket === undefined && path === undefined) return { pool, set }
-  if (typeof bucket !== 'string' || typeof path !== 'string') return undefined
-  const versionId = field('versionId')
-  const removed = removedFrom(field('removed'))
-  const reason = REASONS.find((one) => one === field('reason')) ?? 'missed'
-  return {
-    pool,
-    set,
-    bucket,
-    path,
-    reason,
-    versionId: typeof versionId === 'string' ? versionId : undefined,
-    ...(removed.length === 0 ? {} : { removed }),
-  }
-}
-
-function removedFrom(value: unknown): readonly RemovedVersion[] {
-  if (!Array.isArray(value)) return []
-  return value.slice(-REMOVED_MAX).flatMap((one: unknown) => {
-    if (typeof one !== 'object' || one === null) return []
-    const versionId: unknown = Reflect.get(one, 'versionId')
-    const untilNs: unknown = Reflect.get(one, 'untilNs')
-    const isWhole =
-      typeof versionId === 'string' && typeof untilNs === 'string' && /^\d{1,20}$/.test(untilNs)
-    return isWhole ? [{ versionId, untilNs }] : []
-  })
 }
