@@ -21,6 +21,7 @@ const ROOT = '/drive'
 const BUCKET = 'bucket'
 /** What a call may take while a drive hangs. */
 const CALL_MS_MAX = 5000
+const DELETES_MS_MAX = 120_000
 
 class Store {
   readonly clock = new SimClock()
@@ -67,49 +68,35 @@ class Store {
     return stuck
   }
 
-  /** Lets virtual time pass until `work` is done. */
-  async within<T>(work: Promise<T>, msMax = CALL_MS_MAX): Promise<T> {
-    let isDone = false
-    const watched = work.finally(() => (isDone = true))
-    watched.catch(() => undefined)
-    const beganMs = this.clock.monotonicMs()
-    while (!isDone) {
-      for (let i = 0; i < 20 && !isDone; i++) await turn()
-      if (isDone) break
-      assert.ok(this.clock.monotonicMs() - beganMs < msMax, `not done after ${msMax} ms`)
-      this.clock.advance(50)
-    }
-    return watched
-  }
-
   async make(): Promise<void> {
     const options = { objectLock: false, versioning: false }
-    await this.within(this.engine.makeBucket(BUCKET, options))
+    await this.clock.within(CALL_MS_MAX, this.engine.makeBucket(BUCKET, options))
   }
 
   async put(key: string, engine = this.engine, size = 10): Promise<void> {
     const options = { versioning: 'unversioned', storageClass: 'STANDARD', digests: [] } as const
     const body = bodyOfBytes(contentOf(size))
     const put = engine.putObject(BUCKET, key, body, { ...options, userMetadata: new Map() })
-    await this.within(put)
+    await this.clock.within(CALL_MS_MAX, put)
   }
 
   async remove(keys: readonly string[], engine = this.engine): Promise<void> {
     const requests = keys.map((key) => ({ key, versioning: 'unversioned' }) as const)
-    for (const outcome of await this.within(engine.deleteObjects(BUCKET, requests), 120_000)) {
+    const removed = engine.deleteObjects(BUCKET, requests)
+    for (const outcome of await this.clock.within(DELETES_MS_MAX, removed)) {
       if (outcome instanceof ObjectError) throw outcome
     }
   }
 
   async list(delimiter: string, engine = this.engine): Promise<readonly string[]> {
     const request = { prefix: '', delimiter, startAfter: '', limit: 1000 }
-    const list = await this.within(engine.listObjects(BUCKET, request))
+    const list = await this.clock.within(CALL_MS_MAX, engine.listObjects(BUCKET, request))
     return [...list.objects.map(({ key }) => key), ...list.commonPrefixes].sort()
   }
 
   async removeBucket(engine = this.engine, msMax = 30_000): Promise<ObjectErrorCode | 'done'> {
     try {
-      await this.within(engine.deleteBucket(BUCKET, { force: false }), msMax)
+      await this.clock.within(msMax, engine.deleteBucket(BUCKET, { force: false }))
       return 'done'
     } catch (error) {
       if (error instanceof ObjectError) return error.code

@@ -78,21 +78,6 @@ class Store {
     return engine
   }
 
-  /** Lets virtual time pass until `work` is done, `msMax` at most. */
-  async within<T>(msMax: number, work: Promise<T>): Promise<T> {
-    let isDone = false
-    const watched = work.finally(() => (isDone = true))
-    watched.catch(() => undefined)
-    const beganMs = this.clock.monotonicMs()
-    while (!isDone) {
-      for (let i = 0; i < 20 && !isDone; i++) await turn()
-      if (isDone) break
-      assert.ok(this.clock.monotonicMs() - beganMs < msMax, `not done after ${msMax} ms`)
-      this.clock.advance(50)
-    }
-    return watched
-  }
-
   async quiet(): Promise<void> {
     for (let i = 0; i < 100; i++) await turn()
   }
@@ -118,8 +103,11 @@ class Store {
         continue
       }
       const options = { deep: false, danglingAgeMs: 0 }
-      await this.within(1000, repairKey(set, bucket, path, options))
-      const again: RepairResult = await this.within(1000, repairKey(set, bucket, path, options))
+      await this.clock.within(1000, repairKey(set, bucket, path, options))
+      const again: RepairResult = await this.clock.within(
+        1000,
+        repairKey(set, bucket, path, options),
+      )
       assert.deepEqual(
         { problems: again.problems, changes: again.changes },
         {
@@ -254,8 +242,8 @@ async function tryOrder(
   const store = await prepared(versioning)
   store.stuck.hang(options.mode)
   for (const [thread, operation] of operations.entries()) {
-    await store.within(WRITE_MS_MAX, operation.run(store, versioning, thread))
-    const seen = await store.within(READ_MS_MAX, store.view(versioning))
+    await store.clock.within(WRITE_MS_MAX, operation.run(store, versioning, thread))
+    const seen = await store.clock.within(READ_MS_MAX, store.view(versioning))
     assert.deepEqual(seen, expected[thread], `after ${operation.name}`)
   }
   if (options.isGivenUp) {
@@ -325,14 +313,17 @@ for (const mode of ['thread', 'flush'] as const) {
     const early = await create()
     await putPart(early.uploadId, 1, SMALL)
     store.stuck.hang(mode)
-    const late = await store.within(WRITE_MS_MAX, create())
+    const late = await store.clock.within(WRITE_MS_MAX, create())
     for (const { uploadId } of [early, late]) {
       // The first upload has another part of that number on the drive that hangs.
       const parts = [
-        await store.within(WRITE_MS_MAX, putPart(uploadId, 1, PART)),
-        await store.within(WRITE_MS_MAX, putPart(uploadId, 2, SMALL)),
+        await store.clock.within(WRITE_MS_MAX, putPart(uploadId, 1, PART)),
+        await store.clock.within(WRITE_MS_MAX, putPart(uploadId, 2, SMALL)),
       ]
-      const listed = await store.within(WRITE_MS_MAX, engine.listParts('bucket', KEY, uploadId))
+      const listed = await store.clock.within(
+        WRITE_MS_MAX,
+        engine.listParts('bucket', KEY, uploadId),
+      )
       assert.deepEqual(
         listed.parts.map(({ etag }) => etag),
         parts.map(({ etag }) => etag),
@@ -340,11 +331,11 @@ for (const mode of ['thread', 'flush'] as const) {
       const named = parts.map(({ number, etag = '' }) => ({ number, etag, checksums: {} }))
       const versioning = 'unversioned'
       const complete = engine.completeUpload('bucket', KEY, uploadId, named, { versioning })
-      await store.within(WRITE_MS_MAX, complete)
+      await store.clock.within(WRITE_MS_MAX, complete)
     }
-    const dropped = await store.within(WRITE_MS_MAX, create())
+    const dropped = await store.clock.within(WRITE_MS_MAX, create())
     const abort = engine.abortUpload('bucket', KEY, dropped.uploadId)
-    await store.within(WRITE_MS_MAX, abort)
+    await store.clock.within(WRITE_MS_MAX, abort)
     await store.stuck.release()
     await store.quiet()
     await store.repair()
@@ -364,14 +355,17 @@ for (const mode of ['thread', 'flush'] as const) {
     const [one, other] = store.engines
     assert.ok(one !== undefined && other !== undefined)
     const made = one.makeBucket('new', { objectLock: false, versioning: false })
-    await store.within(3000, made)
+    await store.clock.within(3000, made)
     const policy = Uint8Array.of(123, 125)
-    await store.within(3000, other.setBucketDocument('new', 'PolicyConfigJSON', policy))
-    const metadata = await store.within(1000, one.bucketMetadata('new'))
+    await store.clock.within(3000, other.setBucketDocument('new', 'PolicyConfigJSON', policy))
+    const metadata = await store.clock.within(1000, one.bucketMetadata('new'))
     assert.deepEqual(metadata.document('PolicyConfigJSON'), policy)
-    await store.within(3000, other.deleteBucket('new', { force: false }))
-    await store.within(1000, one.makeBucket('other', { objectLock: false, versioning: false }))
-    await store.within(3000, one.listBuckets())
+    await store.clock.within(3000, other.deleteBucket('new', { force: false }))
+    await store.clock.within(
+      1000,
+      one.makeBucket('other', { objectLock: false, versioning: false }),
+    )
+    await store.clock.within(3000, one.listBuckets())
     await store.stuck.release()
     await store.quiet()
     await store.repair()
@@ -394,13 +388,13 @@ for (const mode of ['thread', 'flush'] as const) {
       const refused = assert.rejects(put('small', SMALL).run(store, 'unversioned', 0))
       await store.quiet()
       store.stuck.giveUp()
-      await store.within(1000, refused)
+      await store.clock.within(1000, refused)
       full.commitVersion = commitVersion
       if (hasNewer) {
         const newer = put('large', contentOf(800_000, 9)).run(store, 'unversioned', 1)
-        await store.within(WRITE_MS_MAX, newer)
+        await store.clock.within(WRITE_MS_MAX, newer)
       }
-      const expected = await store.within(READ_MS_MAX, store.view('unversioned'))
+      const expected = await store.clock.within(READ_MS_MAX, store.view('unversioned'))
       await store.stuck.release()
       await store.quiet()
       assert.deepEqual(await store.view('unversioned'), expected)
@@ -417,7 +411,10 @@ for (const mode of ['thread', 'flush'] as const) {
     const before = store.fixture.lentBytes
     store.stuck.hang(mode)
     for (let i = 0; i < 20; i++) {
-      await store.within(WRITE_MS_MAX, put(`large ${i}`, LARGE).run(store, 'unversioned', i % 2))
+      await store.clock.within(
+        WRITE_MS_MAX,
+        put(`large ${i}`, LARGE).run(store, 'unversioned', i % 2),
+      )
       assert.ok(store.fixture.lentBytes - before <= 3 * 8 * 1_048_576)
     }
     await store.stuck.release()

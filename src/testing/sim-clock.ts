@@ -1,9 +1,15 @@
+import assert from 'node:assert/strict'
+import { setImmediate as turn } from 'node:timers/promises'
 import { type Clock, sleepWith, type Timer } from '#base/clock'
 
 interface Pending {
   readonly atMs: number
   readonly run: () => void
 }
+
+/** What may follow one another without time: turns of the event loop. */
+const TURNS_MAX = 20
+const STEP_MS = 50
 
 /** Virtual time: it stands still until `advance`, and every look at the wall clock is a nanosecond later than the last. */
 export class SimClock implements Clock {
@@ -53,5 +59,20 @@ export class SimClock implements Clock {
       next.run()
     }
     this.#elapsedMs = untilMs
+  }
+
+  /** Lets time pass until `work` is done, `msMax` at most. */
+  async within<T>(msMax: number, work: Promise<T>): Promise<T> {
+    let isDone = false
+    const watched = work.finally(() => (isDone = true))
+    watched.catch(() => undefined)
+    const beganMs = this.#elapsedMs
+    while (!isDone) {
+      for (let i = 0; i < TURNS_MAX && !isDone; i++) await turn()
+      if (isDone) break
+      assert.ok(this.#elapsedMs - beganMs < msMax, `not done after ${msMax} ms`)
+      this.advance(STEP_MS)
+    }
+    return watched
   }
 }
