@@ -272,7 +272,10 @@ describe('where data lies', () => {
 
   test('the inline key decides, then an entry, then the data directory', () => {
     assert.deepEqual(placeOf({ systemMetadata: inlineKey }, bytes), { kind: 'inline', bytes })
-    assert.deepEqual(placeOf({ systemMetadata: inlineKey }), { kind: 'lost' })
+    assert.deepEqual(placeOf({ systemMetadata: inlineKey }), {
+      kind: 'files',
+      directories: [DIRECTORY],
+    })
     assert.deepEqual(placeOf({}, bytes), { kind: 'inline', bytes, instead: undefined })
     assert.deepEqual(placeOf({ versionId: hexId('1') }, bytes), {
       kind: 'inline',

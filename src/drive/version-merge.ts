@@ -393,8 +393,6 @@ export type DataPlace =
   | { readonly kind: 'files'; readonly directories: readonly string[] }
   /** On a tier. */
   | { readonly kind: 'remote' }
-  /** The metadata says inline, but the value is missing. */
-  | { readonly kind: 'lost' }
   /** Delete markers. */
   | { readonly kind: 'none' }
 
@@ -406,9 +404,9 @@ export function dataPlaceOf(meta: XlMeta, index: number, nowMs?: number): DataPl
   }
   if (!('parts' in version)) return { kind: 'none' }
   const bytes = meta.inline(version.versionId)
-  if (version.systemMetadata.has(INLINE_DATA_KEY)) {
-    return bytes === undefined ? { kind: 'lost' } : { kind: 'inline', bytes }
-  }
+  // Without an entry the key means nothing: MinIO's copies keep it of their source, also where the data went to files.
+  const hasKey = version.systemMetadata.has(INLINE_DATA_KEY)
+  if (hasKey && bytes !== undefined) return { kind: 'inline', bytes }
   const directory = dataDirName(version.dataDir)
   if (bytes !== undefined) {
     const isCertain = version.sizeBytes === 0 || version.versionId === NULL_VERSION_ID

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
+import { utf8 } from '#base/bytes'
 import { bodyOfBytes } from '#object/body'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
@@ -70,6 +71,21 @@ test('objects of all sizes come back, on every layout, with as many drives lost 
       assert.deepEqual(await fixture.get(`k/${size}`), content, `${count}, ${parity}: ${size}`)
     }
     assert.equal(fixture.lentBytes, 0)
+  }
+})
+
+test('data in files is found where the metadata says inline, as in copies that MinIO made', async () => {
+  const drives = drivesOf(codec, 4)
+  const fixture = fixtureOf(drives, 2)
+  const systemMetadata = new Map([['x-minio-internal-inline-data', utf8('true')]])
+  for (const size of [40_000, BIG]) {
+    const content = contentOf(size)
+    for (const drive of drives) drive.setOnline(true)
+    const { versionId } = await fixture.put('k', content, { versioning: 'enabled', systemMetadata })
+    assert.deepEqual(await fixture.get('k'), content)
+    drives[size % 4]?.setOnline(false)
+    drives[(size + 1) % 4]?.setOnline(false)
+    assert.deepEqual(await fixture.get('k', { versionId }), content)
   }
 })
 

@@ -337,6 +337,11 @@ async function writeVersions(writer: Writer): Promise<void> {
       [1, 5 * MIB],
       [2, 100],
     ])
+    // From metadata to a file: here data is kept in the metadata up to an eighth of the size only.
+    const headers = { 'x-amz-copy-source': '/plain/sizes/00131073' }
+    const reply = await writer.client.must({ method: 'PUT', bucket, key: 'copied', headers })
+    const copied = writer.content('sizes/00131073', 131_073)
+    writer.remember(bucket, 'copied', reply.headers['x-amz-version-id'], copied)
     await writer.put(bucket, 'dir/', Buffer.alloc(0))
     await writer.put(bucket, 'dir/in', writer.content('dir/in', 12))
   }

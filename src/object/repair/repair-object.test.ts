@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { utf8 } from '#base/bytes'
 import { DriveError, type Drive } from '#drive/drive'
 import { contentOf, testCodec } from '#testing/engine-fixture'
 import { overriding, RepairFixture, setOf, settled } from './testing/repair-fixture.ts'
@@ -93,6 +94,18 @@ for (const { count, parity } of SHAPES) {
     })
   }
 }
+
+test('files of a version whose metadata says inline come back, as of copies that MinIO made', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  const systemMetadata = new Map([['x-minio-internal-inline-data', utf8('true')]])
+  await fixture.engine.put('a/k', contentOf(40_000), { versioning: 'enabled', systemMetadata })
+  const before = fixture.snapshot()
+  assert.equal((await fixture.repair('a/k', { deep: true })).changes, 0)
+  rmSync(fixture.file(1, 'bucket/a'), { recursive: true })
+  onParts(fixture, 2, (name) => rmSync(name))
+  assert.deepEqual((await fixture.repair('a/k')).problems, [])
+  assert.deepEqual(fixture.snapshot(), before)
+})
 
 test('a repair goes on in other memory when a drive hangs in a read', async (context) => {
   const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })

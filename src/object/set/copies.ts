@@ -100,7 +100,7 @@ export function chooseSame(
   if (!isObject(body)) return chosenMarker(metas, indexes, decoded, quorum)
   if (decoded.isLegacy) return undefined
   const copies: (Copy | undefined)[] = []
-  const isInline = isInlineAt(metas, indexes, body)
+  const isInline = isInlineAt(request, metas, indexes, body)
   for (let i = 0; i < metas.length; i++) {
     const meta = metas[i]
     const index = indexes[i] ?? -1
@@ -168,7 +168,7 @@ export function chooseByVote(
   if (!isObject(decoded.body)) {
     return { version: chosenMarker(metas, kept, decoded, quorum, reference), isUnanimous }
   }
-  const isInline = isInlineAt(metas, kept, decoded.body)
+  const isInline = isInlineAt(request, metas, kept, decoded.body)
   const { body } = decoded
   const shardIndexes = shardIndexesOf(
     decodedAt.map((own, i) =>
@@ -241,10 +241,19 @@ function largestOf(groups: readonly ReadonlySet<number>[]): ReadonlySet<number> 
   return best
 }
 
-/** Source: disk-format.md 5.7, rules 1 to 3. What a section entry means for other versions is decided when the files are missing. */
-function isInlineAt(metas: Metas, indexes: readonly number[], body: ObjectVersion): boolean {
-  if (body.systemMetadata.has(INLINE_KEY)) return true
-  if (body.versionId !== NULL_VERSION && body.sizeBytes > 0) return false
+/**
+ * Source: disk-format.md 5.7, rules 1 to 3. What a section entry means for other versions is decided when the files are missing.
+ * Without any entry the key means nothing: MinIO's copies keep it of their source, also where the data went to files.
+ */
+function isInlineAt(
+  request: VersionRequest,
+  metas: Metas,
+  indexes: readonly number[],
+  body: ObjectVersion,
+): boolean {
+  const hasKey = body.systemMetadata.has(INLINE_KEY)
+  if (hasKey && !request.inline) return true
+  if (!hasKey && body.versionId !== NULL_VERSION && body.sizeBytes > 0) return false
   return metas.some(
     (meta, i) => (indexes[i] ?? -1) >= 0 && meta?.inline(body.versionId) !== undefined,
   )
