@@ -149,6 +149,14 @@ export class Pools {
     return holder ?? (await this.#roomiest(bucket, path, sizeBytes ?? UNKNOWN_SIZE_BYTES))
   }
 
+  /** Modification time of the newest version of a key that other pools have: one that is written to the pool of `own` must be newer. */
+  async latestNsBeside(own: ErasureSet, bucket: string, path: string): Promise<bigint | undefined> {
+    const request = { bucket, path, versionId: undefined, inline: false, allDrives: false }
+    const sets = this.setsOf(path).filter((set) => set !== own)
+    const lookups = await Promise.all(sets.map((set) => set.lookUp(request)))
+    return newestNsOf(lookups)
+  }
+
   #setIn(pool: Pool, path: string): ErasureSet {
     const { codec, deploymentId } = this.#context
     const index = setIndexOf(codec, pool.algorithm, deploymentId, path, pool.sets.length)
@@ -244,13 +252,10 @@ function canTake(space: SetSpace, sizeBytes: number): boolean {
 /** The newest version found; the lower pool where two are equally new. A pool that cannot answer may have a newer one: then nothing is answered (D8.3). */
 export function newestOf(located: readonly Located[]): Located {
   let best: Located | undefined
-  let latestNs: bigint | undefined
+  const latestNs = newestNsOf(located.map(({ lookup }) => lookup))
   for (const entry of located) {
     const { lookup } = entry
     if (lookup.kind === 'unreadable') return entry
-    if (lookup.latestNs !== undefined && (latestNs === undefined || lookup.latestNs > latestNs)) {
-      latestNs = lookup.latestNs
-    }
     if (best === undefined || isBetter(lookup, best.lookup)) best = entry
   }
   assert(best !== undefined)
@@ -259,6 +264,16 @@ export function newestOf(located: readonly Located[]): Located {
   // The latest version of its own pool may be an old one of the key.
   if (lookup.version.header.modifiedNs === latestNs) return best
   return { set: best.set, lookup: { ...lookup, version: { ...lookup.version, isLatest: false } } }
+}
+
+function newestNsOf(lookups: readonly Lookup[]): bigint | undefined {
+  let newestNs: bigint | undefined
+  for (const { latestNs } of lookups) {
+    if (latestNs !== undefined && (newestNs === undefined || latestNs > newestNs)) {
+      newestNs = latestNs
+    }
+  }
+  return newestNs
 }
 
 function isBetter(a: Lookup, b: Lookup): boolean {

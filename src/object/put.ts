@@ -121,7 +121,9 @@ export async function commitUnderLock(
     signal: options.signal,
   })
   if (options.preconditions === undefined && options.guard === undefined) {
-    return await set.commitVersion(plan)
+    // A set sees to it that what it has is older, but a pool that takes nothing new may have the key.
+    const newerThanNs = await pools.latestNsBeside(set, bucket, path)
+    return await set.commitVersion({ ...plan, newerThanNs })
   }
   const { lookup } = await pools.locate({
     bucket,

@@ -1,7 +1,13 @@
 import { assert, AssertionError } from '#base/assert'
-import { DriveError, type DeleteRequest, type DriveResult } from '#drive/drive'
+import {
+  DriveError,
+  type DeleteRequest,
+  type Drive,
+  type DriveReply,
+  type DriveResult,
+} from '#drive/drive'
 import { encodeFolder, encodeKey } from '#drive/key-path'
-import { encodeDeleteMarker } from '#drive/xl-meta'
+import { encodeDeleteMarker, FormatError, XlMeta } from '#drive/xl-meta'
 import { checkDeleteConditions } from './conditions.ts'
 import { comparableInfo } from './shown-etag.ts'
 import { DELETE_LOCK_MS, type EngineContext } from './context.ts'
@@ -101,17 +107,40 @@ export async function removePrefix(
     })
   }
   using _lock = await context.locks.write(`${bucket}/${path}`, { timeoutMs: DELETE_LOCK_MS })
-  const paths = [path, encodeKey(`${key}/`)]
+  const directoryObject = { bucket, path: encodeKey(`${key}/`) }
+  const steps: readonly ((drive: Drive) => DriveReply<void>)[] = [
+    (drive) => drive.trash(bucket, path),
+    (drive) => dropVersions(context, drive, directoryObject),
+  ]
   for (const set of pools.allSets()) {
     const quorum = deleteQuorumOf(set.size)
-    for (const one of paths) {
-      const { outcomes } = await set.patience.ask({ quorum, counts: isGone }, (drive) =>
-        drive.trash(bucket, one),
-      )
+    for (const step of steps) {
+      const { outcomes } = await set.patience.ask({ quorum, counts: isGone }, step)
       const gone = outcomes.map((outcome) => (isGone(outcome) ? undefined : outcome))
       checkWrite(reduceOutcomes(gone, quorum), { bucket, key: prefix })
     }
   }
+}
+
+/** All versions of a key on one drive, and nothing else: keys that begin with its name may lie in its directory. */
+async function dropVersions(
+  { codec }: EngineContext,
+  drive: Drive,
+  { bucket, path }: { readonly bucket: string; readonly path: string },
+): DriveReply<void> {
+  const bytes = await drive.readMetadata(bucket, path, { inline: false })
+  if (bytes instanceof DriveError) return bytes
+  let requests: readonly DeleteRequest[]
+  try {
+    const { versions } = XlMeta.parse(bytes, codec)
+    requests = versions.map(({ header }) => ({ versionId: header.versionId }))
+  } catch (error) {
+    if (error instanceof FormatError) return drive.trash(bucket, `${path}/xl.meta`)
+    throw error
+  }
+  const outcomes = await drive.deleteVersions(bucket, path, requests)
+  if (outcomes instanceof DriveError) return outcomes
+  return outcomes.find((outcome) => outcome instanceof DriveError)
 }
 
 function isGone(outcome: DriveResult<void>): boolean {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { utf8 } from '#base/bytes'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
+import { SimClock } from '#testing/sim-clock'
 import { copyObject } from './copy.ts'
 import { ObjectError, type CopyOptions, type ObjectErrorCode } from './object.ts'
 import { removeObjects, removePrefix } from './remove.ts'
@@ -131,7 +132,19 @@ test('a prefix delete takes the key and everything below it', async () => {
 
 test('a prefix delete never takes other keys that share a directory', async () => {
   const fixture = fixtureOf()
-  const keys = ['/p', '/p/a', '~~', '~~/b', 'q__XLDIR__', 'q/', 'r/', 'r//s']
+  const keys = [
+    '/p',
+    '/p/a',
+    'p/',
+    'p/a',
+    'p__XLDIR__/a',
+    '~~',
+    '~~/b',
+    'q__XLDIR__',
+    'q/',
+    'r/',
+    'r//s',
+  ]
   for (const key of keys) await fixture.put(key, contentOf(5))
   const remove = (prefix: string): Promise<void> =>
     removePrefix(fixture.context, fixture.pools, 'bucket', prefix)
@@ -139,8 +152,22 @@ test('a prefix delete never takes other keys that share a directory', async () =
     await failsWith('ObjectNameInvalid', remove(prefix))
   }
   await remove('/p/')
-  for (const key of ['/p', '/p/a']) await failsWith('ObjectNotFound', fixture.get(key))
-  for (const key of keys.slice(2)) assert.deepEqual(await fixture.get(key), contentOf(5), key)
+  await remove('p/')
+  for (const key of keys.slice(0, 4)) await failsWith('ObjectNotFound', fixture.get(key))
+  for (const key of keys.slice(4)) assert.deepEqual(await fixture.get(key), contentOf(5), key)
+})
+
+test('a write is newer than what a closed pool has of the key, whatever the clock says', async () => {
+  const drives = drivesOf(codec, 8)
+  const layouts = [...oneSet(drives.slice(0, 4)), ...oneSet(drives.slice(4))]
+  const first = new EngineFixture({ codec, layouts, clock: new SimClock() })
+  first.pools.close(new Set([1]))
+  await first.put('k', contentOf(10))
+  const earlier = new SimClock(1_500_000_000_000_000_000n)
+  const second = new EngineFixture({ codec, layouts, clock: earlier })
+  second.pools.close(new Set([0]))
+  await second.put('k', contentOf(20))
+  assert.deepEqual(await second.get('k'), contentOf(20))
 })
 
 test('a delete needs more than half of the drives, and the missed ones are reported', async () => {
