@@ -22,9 +22,8 @@ const c = i32.const
  * `limit`. The size is from S2_INPUT_SIZE_MIN to 16 MiB. `table` has 2^tableBits entries of 4 bytes, at least 16 of them.
  *
  * A greedy search as Snappy's: the table has the last address of each six bytes seen; the longer nothing is found, the
- * longer are its steps. The last offset is tried as well, as S2 can repeat it in two bytes. Of what a copy passes over, one
- * position at its beginning and two at its end enter the table: for little time this finds most of what a second table
- * for longer hashes does.
+ * longer are its steps. The last offset is tried as well, as S2 can repeat it in two bytes. Of what a copy passes over
+ * the last positions enter the table, too: for little time this finds most of what a second table for longer hashes does.
  */
 export function s2EncodeKernel(): FunctionBuilder {
   const f = new FunctionBuilder('s2Encode', [I32, I32, I32, I32, I32, I32], [I32])
@@ -44,16 +43,16 @@ export function s2EncodeKernel(): FunctionBuilder {
   const begin = f.i32()
   const candidate = f.i32()
   const word = f.i64()
-  const next = f.i32()
-  /** What a repeat would copy; before the first copy something that may as well be tried. */
+  /** Of the copy at work, and then for the search of repeats; before the first copy one that may as well be tried. */
   const offset = f.i32()
-  /** Of the last copy; 0 before the first. */
+  /** Of the last copy that was emitted; 0 before the first. */
   const lastOffset = f.i32()
   const size = f.i32()
   const rest = f.i32()
   const entry = f.i32()
   const entry2 = f.i32()
-  const candidate2 = f.i32()
+  const candidates = [f.i32(), f.i32(), f.i32()] as const
+  const copied = f.i64()
   const isNear = f.i32()
   const isFar = f.i32()
   const difference = f.i64()
@@ -63,13 +62,13 @@ export function s2EncodeKernel(): FunctionBuilder {
 
   const put8 = (value: Operand, at = 0): void => f.push(i32.store8(target, value, at))
   const advance = (count: number): void => f.set(target, i32.add(target, c(count)))
-  /** `word` without its lowest bytes. */
-  const wordBehind = (drop: number): Operand =>
-    drop === 0 ? word : i64.shiftRightUnsigned(word, 8 * drop)
-  const fourAt = (drop: number): Code => i32.wrap(wordBehind(drop))
-  /** Address of the table's entry for the six bytes `drop` bytes into `word`. */
-  const entryOf = (drop: number): Code => {
-    const six = i64.shiftLeft(wordBehind(drop), 16)
+  /** `bytes` without its lowest ones. */
+  const behind = (bytes: Local, drop: number): Operand =>
+    drop === 0 ? bytes : i64.shiftRightUnsigned(bytes, 8 * drop)
+  const fourAt = (drop: number): Code => i32.wrap(behind(word, drop))
+  /** Address of the table's entry for the six bytes `drop` bytes into `bytes`. */
+  const entryOf = (bytes: Local, drop: number): Code => {
+    const six = i64.shiftLeft(behind(bytes, drop), 16)
     const hash = i64.shiftRightUnsignedBy(i64.multiply(six, HASH_MULTIPLIER), hashShift)
     return i32.add(table, i32.shiftLeft(i32.wrap(hash), c(2)))
   }
@@ -146,12 +145,12 @@ export function s2EncodeKernel(): FunctionBuilder {
             ),
         ),
     )
-  /** Moves `begin` back while the bytes before it agree with those at the distance `next`. */
+  /** Moves `begin` back while the bytes before it agree with those at the distance `offset`. */
   const backwards = (): void => {
     // Eight bytes are compared at once, then the count is cut; there is memory before every input.
     f.loop(() => {
       const again = f.depth
-      f.set(candidate, i32.subtract(begin, next))
+      f.set(candidate, i32.subtract(begin, offset))
       const before = i64.load(i32.subtract(begin, c(8)))
       f.set(difference, i64.xor(before, i64.load(i32.subtract(candidate, c(8)))))
       f.set(size, i32.wrap(i64.shiftRightUnsigned(i64.leadingZeros(difference), 3)))
@@ -239,48 +238,42 @@ export function s2EncodeKernel(): FunctionBuilder {
       emitRepeat()
     })
   }
-  /** Sets `position` and `candidate` where the same four bytes are. */
+  /** Takes out of the table where the bytes at `position` and at the two behind it were last, and notes these. */
+  const look = (): void => {
+    f.set(word, i64.load(position))
+    for (const [drop, found] of candidates.entries()) {
+      f.set(entry, entryOf(word, drop))
+      f.set(found, i32.load(entry))
+      note(entry, i32.add(position, c(drop)))
+    }
+  }
+  /** Begins with what `look` has found, and sets `position` and `candidate` where the same four bytes are. */
   const search = (atEnd: number): void => {
     const found = f.depth
-    const isFoundAt = (drop: number, where: Operand): Code =>
-      i32.equal(i32.load(where), fourAt(drop))
     const foundIf = (drop: number, where: Local): void =>
-      f.if(isFoundAt(drop, where), () => {
+      f.if(i32.equal(i32.load(where), fourAt(drop)), () => {
         f.set(candidate, where)
         f.set(position, i32.add(position, c(drop)))
         f.branchTo(found)
       })
     f.loop(() => {
-      f.set(word, i64.load(position))
-      const step = i32.shiftRightUnsigned(i32.subtract(position, pending), c(SKIP_BITS))
-      f.set(next, i32.add(i32.add(position, step), c(3)))
-      f.branchToIf(atEnd, i32.greaterUnsigned(next, searchEnd))
-      f.set(entry, entryOf(0))
-      f.set(entry2, entryOf(1))
-      f.set(candidate, i32.load(entry))
-      f.set(candidate2, i32.load(entry2))
-      note(entry, position)
-      note(entry2, i32.add(position, c(1)))
-      f.branchToIf(found, isFoundAt(0, candidate))
+      foundIf(0, candidates[0])
       // The last offset, one byte ahead: at the position itself it has just ended.
       f.set(size, i32.subtract(i32.add(position, c(1)), offset))
       foundIf(1, size)
-      f.set(entry, entryOf(2))
-      f.set(candidate, i32.load(entry))
-      note(entry, i32.add(position, c(2)))
-      foundIf(1, candidate2)
-      foundIf(2, candidate)
-      f.set(position, next)
+      foundIf(1, candidates[1])
+      foundIf(2, candidates[2])
+      const step = i32.shiftRightUnsigned(i32.subtract(position, pending), c(SKIP_BITS))
+      f.set(position, i32.add(i32.add(position, step), c(3)))
+      f.branchToIf(atEnd, i32.greaterUnsigned(position, searchEnd))
+      look()
       f.branch(0)
     })
   }
-  /** Notes three positions of the copy that ends at `position`: which, decides about size and speed. */
+  /** Notes the last three positions of the copy before `position`. */
   const noteCopied = (): void => {
-    f.set(word, i64.load(begin, 2))
-    note(entryOf(0), i32.add(begin, c(2)))
-    f.set(word, i64.load(i32.subtract(position, c(3))))
-    note(entryOf(0), i32.subtract(position, c(3)))
-    note(entryOf(2), i32.subtract(position, c(1)))
+    f.set(copied, i64.load(i32.subtract(position, c(3))))
+    for (const drop of [0, 1, 2]) note(entryOf(copied, drop), i32.subtract(position, c(3 - drop)))
   }
 
   f.set(hashShift, i64.subtract(i64.const(64n), i64.extend(tableBits)))
@@ -292,6 +285,7 @@ export function s2EncodeKernel(): FunctionBuilder {
   f.set(pending, source)
   f.set(position, i32.add(source, c(1)))
   f.set(offset, c(1))
+  look()
   f.block(() => {
     tooLong = f.depth
     f.block(() => {
@@ -299,13 +293,14 @@ export function s2EncodeKernel(): FunctionBuilder {
       f.loop(() => {
         f.block(() => search(atEnd))
         f.set(begin, position)
-        f.set(next, i32.subtract(position, candidate))
+        f.set(offset, i32.subtract(position, candidate))
         forwards()
+        // Here and not where it is needed: processors wait for the table while they emit the copy.
+        look()
         backwards()
         emitLiteral()
         f.set(size, i32.subtract(position, begin))
         f.set(pending, position)
-        f.set(offset, next)
         f.if(i32.equal(lastOffset, offset), emitRepeat, emitCopy)
         f.set(lastOffset, offset)
         f.branchToIf(atEnd, i32.greaterOrEqualUnsigned(position, searchEnd))
