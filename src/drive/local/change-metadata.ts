@@ -14,7 +14,7 @@ import { dataDirName, type Displaced, FormatError, headerFrom, isFree, XlMeta } 
 import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
 import type { DriveContext } from './drive-context.ts'
 import { systemErrorCode } from './file-system.ts'
-import { BACKUP, readForChange, XL_JSON, XL_META } from './metadata-file.ts'
+import { BACKUP, readForChange, readMetadataFile, XL_JSON, XL_META } from './metadata-file.ts'
 import { fail, type Change } from './step-scheduler.ts'
 
 const PART_PATTERN = /^part\.\d+(\.meta)?$/
@@ -53,7 +53,7 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
     staged = yield* context.writeStaged(bytes)
     if (data?.isUpload === false) moveData(context, data, mode)
     if (meta.isV1File) renameV1Metadata(context, directory)
-    if (replaced !== undefined) oldDataDir = backUp(context, directory, replaced, request.backup)
+    if (replaced !== undefined) oldDataDir = yield* backUp(context, request, replaced)
     if (oldDataDir !== undefined && request.backup) {
       // The way back must be durable before the way forward: see D4.3.
       yield [{ directory: `${directory}/${oldDataDir}` }]
@@ -196,16 +196,16 @@ function linkParts(context: DriveContext, { from, to, partNumbers }: CommitData)
 }
 
 /** Keeps the present metadata file inside the directory that it alone refers to; answers that directory's name if it is there. */
-function backUp(
+function* backUp(
   context: DriveContext,
-  directory: string,
+  { volume, path, backup: isNeeded }: CommitRequest,
   dataDir: string,
-  isForced: boolean,
-): string | undefined {
+): Change<string | undefined> {
   const { fileSystem } = context
+  const directory = context.path(volume, path)
   const old = `${directory}/${dataDir}`
   if (fileSystem.kindOf(old)?.isDirectory !== true) {
-    if (!isForced) return undefined
+    if (!isNeeded) return undefined
     context.makeDirectories(old)
   }
   const backup = `${old}/${BACKUP}`
@@ -214,10 +214,13 @@ function backUp(
     // A second name for the present file: nothing is written.
     fileSystem.link(`${directory}/${XL_META}`, backup)
   } catch (error) {
-    // Some file systems have no links: without a backup an undo only removes the version.
     const code = systemErrorCode(error)
-    if (code !== 'ENOENT' && code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK')
-      throw error
+    if (code === 'ENOENT') return dataDir
+    // Some file systems have no links.
+    if (code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'EMLINK') throw error
+    if (!isNeeded) return dataDir
+    const bytes = readMetadataFile(context, volume, path, { inline: true })
+    context.moveInto(yield* context.writeStaged(bytes), backup)
   }
   return dataDir
 }

@@ -95,6 +95,19 @@ test('an undone commit brings back the delete marker that it replaced', async ()
   )
 })
 
+test('an undone commit brings back what it replaced where files have one name only', async () => {
+  const { drive, files } = await makeDrive()
+  valueOf(await put(drive, 'a/key', 10n))
+  const before = await stored(drive)
+  files.fault = ({ operation }) => (operation === 'link' ? 'EOPNOTSUPP' : undefined)
+  const newer = version(NULL_VERSION_ID, DATA_DIR, 20n)
+  const { oldDataDir } = valueOf(
+    await drive.commitVersion(request({ version: newer, inline: utf8('world') })),
+  )
+  valueOf(await drive.undoCommit('bucket', 'a/key', NULL_VERSION_ID, oldDataDir))
+  assert.deepEqual((await stored(drive)).encode(), before.encode())
+})
+
 test('an undone commit brings back a version that shares its data', async () => {
   const { drive } = await makeDrive()
   for (const [i, id] of [OTHER_ID, NULL_VERSION_ID].entries()) {
