@@ -36,6 +36,9 @@ const SSE = [
   's3:x-amz-server-side-encryption-customer-algorithm',
   's3:x-amz-server-side-encryption-aws-kms-key-id',
 ]
+/** Amazon's way to ask for conditional writes; MinIO does not know it. */
+const IF_MATCH = ['s3:if-match']
+const IF_NONE_MATCH = ['s3:if-none-match']
 const VERSION = ['s3:versionid']
 const EXISTING_TAG = ['s3:ExistingObjectTag']
 const REQUEST_TAG = ['s3:RequestObjectTag', 's3:RequestObjectTagKeys']
@@ -60,7 +63,7 @@ const ACTIONS: ReadonlyMap<string, ActionTraits> = new Map([
   ...rows(true, 'AbortMultipartUpload GetObjectLegalHold ListMultipartUploadParts'),
   ...rows(true, 'PutObjectFanOut RestoreObject UpdateObjectEncryption'),
   ...rows(true, 'BypassGovernanceRetention', VERSION, DAYS, UNTIL, MODE, HOLD, REQUEST_TAG),
-  ...rows(true, 'DeleteObject DeleteObjectVersion', VERSION),
+  ...rows(true, 'DeleteObject DeleteObjectVersion', VERSION, IF_MATCH),
   ...rows(true, 'DeleteObjectTagging DeleteObjectVersionTagging', VERSION, EXISTING_TAG),
   ...rows(true, 'GetObject', SSE, VERSION, EXISTING_TAG),
   ...rows(true, 'GetObjectAttributes', EXISTING_TAG),
@@ -79,6 +82,8 @@ const ACTIONS: ReadonlyMap<string, ActionTraits> = new Map([
     HOLD,
     REQUEST_TAG,
     ACL,
+    IF_MATCH,
+    IF_NONE_MATCH,
   ),
   ...rows(true, 'GetObjectAcl GetObjectVersionAcl', VERSION, EXISTING_TAG),
   ...rows(true, 'PutObjectAcl PutObjectVersionAcl', VERSION, EXISTING_TAG, ACL),

@@ -92,6 +92,9 @@ function valueOf(key: string, context: ValuesContext): readonly string[] | undef
       return list(headerText(request, 'user-agent'))
     case 'aws:Referer':
       return list(headerText(request, 'referer'))
+    case 's3:if-match':
+    case 's3:if-none-match':
+      return list(headerText(request, key.slice('s3:'.length)))
     case 's3:prefix':
     case 's3:delimiter':
     case 's3:max-keys':

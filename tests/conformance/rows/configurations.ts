@@ -215,6 +215,18 @@ const policies: readonly Rule[] = [
       'AccessDenied',
     )
   }),
+  rule('4.17', 'a policy can ask for conditional writes', async (t) => {
+    const bucket = await t.own()
+    const policy = statement(
+      bucket,
+      '"Action":"s3:PutObject","Condition":{"Null":{"s3:if-none-match":"false"}}',
+    )
+    ;(await put(t, bucket, 'policy', policy)).is(204)
+    const anybody = { auth: 'anonymous' } as const
+    ;(await t.put(bucket, 'k', 'x', {}, anybody)).is(403, 'AccessDenied')
+    ;(await t.put(bucket, 'k', 'x', { 'if-none-match': '*' }, anybody)).is(200)
+    ;(await t.put(bucket, 'k', 'x', { 'if-none-match': '*' }, anybody)).is(412)
+  }),
   rule('4.17', 'a policy for a service is kept and opens nothing', async (t) => {
     const bucket = await t.own()
     ;(await t.put(bucket, 'k', 'x')).is(200)
