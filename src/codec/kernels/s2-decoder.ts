@@ -4,8 +4,8 @@ import { i32, i64, memory, v128 } from '../wasm/instructions.ts'
 import { BULK_COPY_SIZE_MIN, copyVectors, VECTOR_SIZE } from './s2.ts'
 
 /**
- * What the first byte of an element means. The table `s2Steps` has a byte for each value, how many bytes the element takes;
- * `s2Tags` has 8 bytes for each:
+ * What the first byte of an element means. The table `s2Steps` has a byte for each value, how many bytes the element
+ * takes; `s2Tags` has 8 bytes for each:
  *
  *   0 to 3  mask of the offset in the bytes that follow, 0 for literals
  *   4       size
@@ -38,8 +38,8 @@ const c = i32.const
  * s2Decode(source, sourceEnd, target, targetEnd) -> 1 when the elements make exactly the target, else 0.
  *
  * Every element is checked before it writes. Most pass a path without a branch that depends on what they are, as no
- * processor foresees that: a literal is a copy out of the source, a repeat a copy with the last offset, and both move 32
- * bytes even if fewer count. What is rare, long, overlapping, wrong, or near one of the ends, takes the careful path.
+ * processor foresees that: a literal is a copy out of the source, a repeat a copy with the last offset, and both move
+ * 32 bytes even if fewer count. What is rare, long, overlapping, wrong, or near one of the ends takes the careful way.
  */
 export function s2DecodeKernel(): FunctionBuilder {
   const f = new FunctionBuilder('s2Decode', [I32, I32, I32, I32], [I32])

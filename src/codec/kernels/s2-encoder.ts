@@ -19,11 +19,11 @@ const c = i32.const
 
 /**
  * s2Encode(source, size, target, limit, table, tableBits) -> bytes written at `target`; 0 when they would not be under
- * `limit`. The size is from S2_INPUT_SIZE_MIN to 16 MiB. `table` has 2^tableBits entries of 4 bytes, at least 16 of them.
+ * `limit`. The size is from S2_INPUT_SIZE_MIN to 16 MiB. `table` has 2^tableBits entries of 4 bytes, at least 16.
  *
  * A greedy search as Snappy's: the table has the last address of each six bytes seen; the longer nothing is found, the
  * longer are its steps. The last offset is tried as well, as S2 can repeat it in two bytes. Of what a copy passes over
- * the last positions enter the table, too: for little time this finds most of what a second table for longer hashes does.
+ * the last positions enter the table, too: for little time this finds most of what a second table would.
  */
 export function s2EncodeKernel(): FunctionBuilder {
   const f = new FunctionBuilder('s2Encode', [I32, I32, I32, I32, I32, I32], [I32])

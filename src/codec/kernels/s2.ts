@@ -2,8 +2,8 @@ import type { FunctionBuilder, Local, Operand } from '../wasm/emitter.ts'
 import { i32, v128 } from '../wasm/instructions.ts'
 
 /**
- * What the kernels for blocks of S2 share; see s2-decoder.ts and s2-encoder.ts. S2 is a superset of Snappy: literals, and
- * copies of what came before. Source: encryption.md 8.4;
+ * What the kernels for blocks of S2 share; see s2-decoder.ts and s2-encoder.ts. S2 is a superset of Snappy: literals,
+ * and copies of what came before. Source: encryption.md 8.4;
  * https://github.com/google/snappy/blob/main/format_description.txt.
  *
  * Bytes move 16 at a time: both kernels may read and write up to S2_SLACK_SIZE bytes behind their ranges, and never any
