@@ -48,6 +48,7 @@ test('wrong words end with a hint and an exit code', () => {
   for (const [words, hint] of [
     [['serve', '/d'], /Did you mean server/],
     [['server', '--addres', ':1', '/d'], /Did you mean --address/],
+    [['--address', ':1', '/d'], /Usage: cairn server/],
     [['server', '--address', 'nine', '/d'], /Invalid --address="nine": expected HOST:PORT/],
   ] as const) {
     const run = spawnSync(process.execPath, [COMMAND, ...words], { encoding: 'utf8' })

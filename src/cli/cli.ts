@@ -9,6 +9,8 @@ import { StartError, startServer } from '#server/server'
 import { printBanner } from './banner.ts'
 import { VERSION } from './version.ts'
 
+const USAGE = 'Usage: cairn server [flags] /mnt/d{1...4}; all flags: cairn server --help'
+
 /** Without arguments a newcomer gets a server on `./data`. */
 const DEFAULT_ARGUMENTS = ['server', './data']
 
@@ -20,6 +22,7 @@ export async function main(words: readonly string[]): Promise<void> {
     .option('--json', 'log lines as JSON')
     .option('--quiet', 'no start banner, only warnings and errors')
     .option('--anonymous', 'no credentials in the start banner')
+    .showHelpAfterError(USAGE)
     .exitOverride()
   program.addCommand(serverCommand())
   try {
@@ -87,7 +90,7 @@ function serverCommand(): Command {
   for (const flag of ['--log-compress', '--compat', '--no-compat']) {
     command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
   }
-  return command.exitOverride().action(runServer)
+  return command.showHelpAfterError(USAGE).exitOverride().action(runServer)
 }
 
 async function runServer(
