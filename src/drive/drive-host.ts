@@ -186,10 +186,10 @@ function packReply(method: DriveMethod, result: unknown, out: Outbox<WireReply>)
   }
 }
 
-/** Runs in the drive's thread until it is told to stop. */
 /** System calls that fail are ordinary here, and most of their cost is the trace. */
 const TRACE_FRAMES = 4
 
+/** Runs in the drive's thread until it is told to stop. */
 async function runHost(data: DriveHostData, supervisor: MessagePort): Promise<void> {
   Error.stackTraceLimit = TRACE_FRAMES
   const clock = systemClock()

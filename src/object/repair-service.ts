@@ -156,7 +156,7 @@ export class RepairService {
       problems.every((problem) => allowed.includes(problem))
     if (only('offline')) queue.retry(item, AWAY_WAIT_MS)
     else if (only('young')) queue.retry(item, retryAfterMs)
-    else if (only('lost', 'undecided', 'legacy', 'kept', 'young')) {
+    else if (only('lost', 'undecided', 'kept', 'young')) {
       if (item.attempts === 0) {
         context.log.warn(
           'Cannot repair a key with the drives at hand',

@@ -33,8 +33,7 @@ export class UploadLists {
     this.#store = store
   }
 
-  /** Errors: `ReadQuorum`. */
-  /** Errors: `UploadNotFound` for a marker that no upload can have. */
+  /** Errors: `ReadQuorum`, `UploadNotFound` for a marker that no upload can have. */
   async list(bucket: string, request: ListUploadsRequest): Promise<ListUploadsResult> {
     const { startAfter, uploadIdMarker } = request
     if (uploadIdMarker !== '') requireUpload(bucket, startAfter, uploadIdMarker)
