@@ -72,6 +72,7 @@ const STEPS: readonly (Step | readonly Step[])[] = [
   nodeTests('harness', globSync('tests/lib/*.test.ts', { cwd: ROOT }), 3),
   nodeTests('take-over', ['tests/take-over.test.ts'], 8),
   nodeTests('give-back', ['tests/give-back.test.ts'], 8),
+  nodeTests('exchange', ['tests/exchange.test.ts'], 6),
   nodeTests('bucket settings', ['tests/bucket-settings.test.ts'], 2),
   nodeTests('encrypted give-back', ['tests/give-back-encrypted.test.ts'], 8),
   nodeTests('services of keys', ['tests/kms-services.test.ts'], 8),
