@@ -111,6 +111,15 @@ function thanos(): Promise<string> {
   })
 }
 
+/** A module of its own, because it asks for releases and forks of its own of much that others use too. */
+function loki(): Promise<string> {
+  const sources = ['go.mod', 'go.sum', 'main.go'].map((file) => `loki/${file}`)
+  return installed('loki', sources, async (folder) => {
+    const args = ['build', '-o', join(folder, 'loki'), '.']
+    await run('go', args, { cwd: join(HERE, 'loki'), timeoutMs: INSTALL_TIMEOUT_MS })
+  })
+}
+
 function maven(name: string): Promise<string> {
   const code = readdirSync(join(HERE, name, JAVA_SOURCES)).map((file) => join(JAVA_SOURCES, file))
   const sources = ['pom.xml', ...code].map((file) => join(name, file))
@@ -247,6 +256,10 @@ export const CLIENTS: readonly Client[] = [
   script('terraform', terraform, awsCli),
   {
     ...script('litestream', () => goProgram('litestream', LITESTREAM), awsCli),
+    isSlow: true,
+  },
+  {
+    ...simple('loki', async () => ({ program: join(await loki(), 'loki'), args: [] })),
     isSlow: true,
   },
   script('thanos', async () => join(await thanos(), 'store.test'), awsCli),
