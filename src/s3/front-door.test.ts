@@ -186,6 +186,13 @@ test('below /minio/ there is no bucket to find', async () => {
   assert.equal((await send(signed({ path: '/minio' }))).code, 'AllAccessDisabled')
 })
 
+test('a body in a coding that would be stored with it is refused', async () => {
+  const coded = (coding: string): ReturnType<typeof send> =>
+    send(signed({ method: 'PUT', path: '/box/coded', headers: [['transfer-encoding', coding]] }))
+  assert.equal((await coded('gzip, chunked')).code, 'NotImplemented')
+  assert.notEqual((await coded('Chunked')).code, 'NotImplemented')
+})
+
 test('two ways to authenticate at once are refused', async () => {
   const url = presignRequest(
     {

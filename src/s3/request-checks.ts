@@ -8,8 +8,17 @@ const HEADERS_MAX_BYTES = 8 * 1024
 const METADATA_MAX_BYTES = 2 * 1024
 const INTERNAL_PREFIX = 'x-minio-internal-'
 
-/** Sizes of headers and metadata, and headers that only the server may set. */
+/** Sizes of headers and metadata, headers that only the server may set, and codings of the body that nobody takes off. */
 export function checkHeaders(request: HttpRequest): void {
+  const coding = request.header('transfer-encoding')
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw new S3Error('NotImplemented', {
+      elements: [
+        ['Header', 'Transfer-Encoding'],
+        ['AdditionalMessage', coding],
+      ],
+    })
+  }
   let total = 0
   let metadata = 0
   for (const [name, value] of request.rawHeaders) {
