@@ -147,7 +147,7 @@ class Exchange {
       if (id.endsWith('/attributes')) return 'not compared'
       if (by === 'minio' && kind === 'minio') return value
       if (by === 'cairn') return value
-      const isSuspended = this.history.isSuspended && /^versions\/key\/[^#]*#null\//.test(id)
+      const isSuspended = this.history.isSuspended && /^versions\/key\/.*#null\//.test(id)
       const named = isSuspended && /\/(head|get)$/.test(id) ? namedNullVersion(value) : value
       return chosenValue(id, named, CHOICES)
     }
