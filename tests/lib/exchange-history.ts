@@ -100,11 +100,16 @@ export class ExchangeHistory {
   }
 
   /** Sends `count` requests, one after another. Rejects when one is answered 5xx. */
-  async run(client: S3Driver, count: number): Promise<void> {
+  async run(
+    client: S3Driver,
+    count: number,
+    options: { readonly changesMetadata: boolean },
+  ): Promise<void> {
     this.#client = client
     for (let i = 0; i < count; i++) {
       const n = this.#random.below(100)
-      if (n < 40) await this.#put()
+      const isChange = n >= 66 && n < 82
+      if (n < 40 || (isChange && !options.changesMetadata)) await this.#put()
       else if (n < 54) await this.#remove()
       else if (n < 66) await this.#copy()
       else if (n < 76) await this.#tag()
