@@ -72,7 +72,8 @@ const STEPS: readonly (Step | readonly Step[])[] = [
   nodeTests('harness', globSync('tests/lib/*.test.ts', { cwd: ROOT }), 3),
   nodeTests('take-over', ['tests/take-over.test.ts'], 8),
   nodeTests('give-back', ['tests/give-back.test.ts'], 8),
-  nodeTests('exchange', ['tests/exchange.test.ts'], 6),
+  // The same histories each time, so that a failure tells of the change; others are tried by hand.
+  nodeTests('exchange', ['tests/exchange.test.ts'], 6, { CAIRN_EXCHANGE_SEED: '3' }),
   nodeTests('bucket settings', ['tests/bucket-settings.test.ts'], 2),
   nodeTests('encrypted give-back', ['tests/give-back-encrypted.test.ts'], 8),
   nodeTests('services of keys', ['tests/kms-services.test.ts'], 8),
