@@ -24,12 +24,11 @@ import {
 } from './checksums.ts'
 import { contentMetadata } from './compression.ts'
 import { DigestedBody } from './digested-body.ts'
-import { encryptionHeaders, notApplicable, requestedEncryption } from './encryption-headers.ts'
-import { expirationHeader } from './expiration.ts'
+import { notApplicable, requestedEncryption } from './encryption-headers.ts'
 import { requestWithin } from './inner-write.ts'
-import { clientSize, quotedEtag, refuseTransformed, storageClassOf } from './object-headers.ts'
+import { clientSize, refuseTransformed, storageClassOf } from './object-headers.ts'
 import { lockMetadata, refuseProtected } from './object-lock.ts'
-import { putObject, refuseCopySource } from './object-write.ts'
+import { putObject, refuseCopySource, writtenHeaders } from './object-write.ts'
 import { checkBodySize, versionIdOf } from './request-values.ts'
 import { sealFor, unsealFor, type WriteSeal } from './seals.ts'
 
@@ -72,14 +71,7 @@ export async function appendObject(call: S3Call): Promise<S3Reply> {
   }
   return {
     status: 200,
-    headers: [
-      ['ETag', quotedEtag(info.etag)],
-      ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
-      ['x-amz-object-size', String(clientSize(info))],
-      ...expirationHeader(metadata, info),
-      ...encryptionHeaders(call, info.systemMetadata),
-      ...checksumHeaders(storedChecksums(info)),
-    ],
+    headers: [...writtenHeaders(call, info, metadata), ...checksumHeaders(storedChecksums(info))],
   }
 }
 

@@ -10,7 +10,7 @@ import { type BodyChecksum, bodyChecks, bodyChecksumHeaders, storedSingle } from
 import { contentMetadata } from './compression.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
 import { expirationHeader } from './expiration.ts'
-import { clientSize, quotedEtag } from './object-headers.ts'
+import { clientSize, type Header, quotedEtag } from './object-headers.ts'
 import { refuseProtected } from './object-lock.ts'
 import { checkBodySize, versionIdOf } from './request-values.ts'
 import { newSeal } from './seals.ts'
@@ -60,15 +60,23 @@ export async function putObject(call: S3Call, options: PutVariation = {}): Promi
   })
   return {
     status: 200,
-    headers: [
-      ['ETag', quotedEtag(info.etag)],
-      ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
-      ['x-amz-object-size', String(clientSize(info))],
-      ...expirationHeader(metadata, info),
-      ...encryptionHeaders(call, info.systemMetadata),
-      ...bodyChecksumHeaders(checksum),
-    ],
+    headers: [...writtenHeaders(call, info, metadata), ...bodyChecksumHeaders(checksum)],
   }
+}
+
+/** What the reply to a write tells of the version made, but for its checksums. */
+export function writtenHeaders(
+  call: S3Call,
+  info: ObjectInfo,
+  metadata: BucketMetadata,
+): readonly Header[] {
+  return [
+    ['ETag', quotedEtag(info.etag)],
+    ...(info.versionId === 'null' ? [] : [['x-amz-version-id', info.versionId] as const]),
+    ['x-amz-object-size', String(clientSize(info))],
+    ...expirationHeader(metadata, info),
+    ...encryptionHeaders(call, info.systemMetadata),
+  ]
 }
 
 function guardOf(
