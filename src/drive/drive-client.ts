@@ -241,8 +241,9 @@ export class DriveClient implements Drive {
     offset: number,
     target: Uint8Array,
     stream?: number,
+    frameBytes?: number,
   ): DriveReply<void> {
-    return this.#call('readFile', [volume, path, offset, target, stream])
+    return this.#call('readFile', [volume, path, offset, target, stream, frameBytes])
   }
 
   closeStream(stream: number): void {

@@ -254,13 +254,14 @@ export interface Drive {
   commitPart(request: PartCommit): DriveReply<void>
 
   // Reading ------------------------------------------------------------------------------------
-  /** Reads `target.length` bytes at `offset` of a file into `target` (a view of the arena or own memory). Shorter file: `FileCorrupt`. `stream` (unique per reader) keeps the file open between calls until `closeStream`. */
+  /** Reads `target.length` bytes at `offset` of a file into `target` (a view of the arena or own memory). Shorter file: `FileCorrupt`. `stream` (unique per reader) keeps the file open between calls until `closeStream`. `frameBytes`: these are frames of that size (hash and shard; the last may be shorter), and one whose hash differs is `FileCorrupt`. */
   readFile(
     volume: string,
     path: string,
     offset: number,
     target: Uint8Array,
     stream?: number,
+    frameBytes?: number,
   ): DriveReply<void>
   closeStream(stream: number): void
   /** Sizes in bytes of files in one directory, `undefined` for missing ones. */

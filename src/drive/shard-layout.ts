@@ -1,4 +1,6 @@
 import { assert } from '#base/assert'
+import { equalBytes } from '#base/bytes'
+import type { Codec } from '#codec/codec'
 
 /**
  * Sizes and offsets of shard files.
@@ -11,6 +13,9 @@ import { assert } from '#base/assert'
 
 /** HighwayHash-256 in front of each shard of a block. */
 export const HASH_SIZE_BYTES = 32
+
+/** What frames are checked with. */
+export type FrameHash = Pick<Codec, 'highwayHash256'>
 
 /** What decides sizes; `ObjectVersion` has it. */
 export interface BlockShape {
@@ -55,4 +60,15 @@ export function blockShardSize(blockIndex: number, partBytes: number, shape: Blo
 /** Where a block's hash begins in a drive's file; the shard follows it. */
 export function blockOffset(blockIndex: number, shape: BlockShape): number {
   return blockIndex * (shardSize(shape) + HASH_SIZE_BYTES)
+}
+
+/** Whether every frame of `framed` has the hash of its shard; the last one may be shorter. */
+export function areGoodFrames(hashes: FrameHash, framed: Uint8Array, frameBytes: number): boolean {
+  assert(frameBytes > HASH_SIZE_BYTES)
+  for (let start = 0; start < framed.length; start += frameBytes) {
+    const shardAt = start + HASH_SIZE_BYTES
+    const hash = hashes.highwayHash256(framed.subarray(shardAt, start + frameBytes))
+    if (!equalBytes(hash, framed.subarray(start, shardAt))) return false
+  }
+  return true
 }

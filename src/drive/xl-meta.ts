@@ -15,6 +15,7 @@ import { compareBytes, equalBytes } from '#base/bytes'
 import type { Codec } from '#codec/codec'
 import { FormatError, MsgpackReader } from '#codec/msgpack'
 import type { EncodedVersion } from './drive.ts'
+import type { FrameHash } from './shard-layout.ts'
 import { decodeDeleteMarker } from './format/delete-marker.ts'
 import {
   readId,
@@ -47,6 +48,9 @@ export {
 
 /** The hashes that the formats use. */
 export type FormatHashes = Pick<Codec, 'xxh64' | 'xxh3' | 'crc32' | 'sipHash24'>
+
+/** The hashes of metadata and data. */
+export type DriveHashes = FormatHashes & FrameHash
 
 /** `unknown`: a type of a later format; it is kept, but nothing can be said about it. */
 export type VersionKind = 'object' | 'deleteMarker' | 'legacy' | 'unknown'

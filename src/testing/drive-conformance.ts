@@ -15,6 +15,7 @@ import {
   type WalkRequest,
 } from '#drive/drive'
 import { encodeKey } from '#drive/key-path'
+import { HASH_SIZE_BYTES } from '#drive/shard-layout'
 import { dataDirName, NULL_VERSION_ID, XlMeta } from '#drive/xl-meta'
 import {
   codeOf,
@@ -48,6 +49,10 @@ const BAD_PATHS = [
   'a/.',
   '.',
 ]
+
+function frame(shard: string): Uint8Array {
+  return new Uint8Array([...codec.highwayHash256(utf8(shard)), ...utf8(shard)])
+}
 
 /** What every implementation of `Drive` keeps. */
 export function driveConformance(name: string, makeDrive: MakeDrive): void {
@@ -587,6 +592,24 @@ function fileTests(check: Check): void {
     assert.equal(await read(10, 0), '')
     assert.equal(await read(5, 6), 'FileCorrupt')
     assert.equal(await read(50, 1), 'FileCorrupt')
+  })
+
+  check('frames are read with their hashes right, or not at all', async (drive) => {
+    const file = new Uint8Array([...frame('first shard'), ...frame('last')])
+    const frameBytes = HASH_SIZE_BYTES + 'first shard'.length
+    const read = async (offset: number): Promise<string> => {
+      const target = new Uint8Array(file.length - offset)
+      return codeOf(await drive.readFile('bucket', 'f', offset, target, undefined, frameBytes))
+    }
+    valueOf(await drive.writeSmallFile('bucket', 'f', file))
+    assert.equal(await read(0), 'ok')
+    for (const at of [0, HASH_SIZE_BYTES, frameBytes - 1, frameBytes, file.length - 1]) {
+      const rotten = file.slice()
+      rotten[at] = (rotten[at] ?? 0) ^ 1
+      valueOf(await drive.writeSmallFile('bucket', 'f', rotten))
+      assert.equal(await read(0), 'FileCorrupt', `byte ${at}`)
+      assert.equal(await read(frameBytes), at < frameBytes ? 'ok' : 'FileCorrupt', `byte ${at}`)
+    }
   })
 
   check('a stream keeps its file also when the name goes to another', async (drive) => {

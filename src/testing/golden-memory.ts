@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { textOf } from '#base/bytes'
-import type { FormatHashes } from '#drive/xl-meta'
+import type { DriveHashes } from '#drive/xl-meta'
 import type { DistributionAlgorithm, PoolLayout } from '#object/placement'
 import { MemoryDrive } from './memory-drive.ts'
 
@@ -70,7 +70,7 @@ export function goldenSkip(): string | false {
   return existsSync(FOLDER) ? false : `no golden drives at ${FOLDER}`
 }
 
-export function loadGolden(name: string, hashes: FormatHashes): GoldenDrives {
+export function loadGolden(name: string, hashes: DriveHashes): GoldenDrives {
   // The manifests are made for these tests: their shape is not checked again.
   const manifest = JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf8')) as GoldenManifest
   const drives = manifest.drives.map((folder) => new MemoryDrive(folder, hashes))

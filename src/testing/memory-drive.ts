@@ -21,7 +21,8 @@ import {
 } from '#drive/drive'
 import { decodeKey } from '#drive/key-path'
 import { pendingDirectory } from '#drive/part-meta'
-import { dataDirName, headerFrom, XlMeta, type FormatHashes } from '#drive/xl-meta'
+import { areGoodFrames } from '#drive/shard-layout'
+import { dataDirName, headerFrom, XlMeta, type DriveHashes } from '#drive/xl-meta'
 
 /**
  * A drive in memory: files by path, folders implied by them. For tests of the engine above; it keeps the rules of
@@ -37,7 +38,7 @@ export class MemoryDrive implements Drive {
   /** Entries answered by walks with metadata. */
   walkedWithMetadata = 0
   readonly files = new Map<string, Uint8Array>()
-  readonly #hashes: FormatHashes
+  readonly #hashes: DriveHashes
   readonly #volumes = new Map<string, bigint>()
   #isOnline = true
   #backups = 0
@@ -48,7 +49,7 @@ export class MemoryDrive implements Drive {
     | { readonly volume: string; readonly keys: readonly (readonly [string, string])[] }
     | undefined
 
-  constructor(endpoint: string, hashes: FormatHashes) {
+  constructor(endpoint: string, hashes: DriveHashes) {
     this.endpoint = endpoint
     this.#hashes = hashes
     this.#volumes.set('.minio.sys', 0n)
@@ -299,13 +300,22 @@ export class MemoryDrive implements Drive {
     })
   }
 
-  readFile(volume: string, path: string, offset: number, target: Uint8Array): DriveReply<void> {
+  readFile(
+    volume: string,
+    path: string,
+    offset: number,
+    target: Uint8Array,
+    _stream?: number,
+    frameBytes?: number,
+  ): DriveReply<void> {
     return this.#run('readFile', () => {
       const bytes = this.files.get(`${volume}/${path}`)
       if (bytes === undefined) return notFound(path)
       if (bytes.length < offset + target.length) return new DriveError('FileCorrupt', path)
       target.set(bytes.subarray(offset, offset + target.length))
-      return undefined
+      return frameBytes === undefined || areGoodFrames(this.#hashes, target, frameBytes)
+        ? undefined
+        : new DriveError('FileCorrupt', path)
     })
   }
 

@@ -10,13 +10,7 @@ import {
 } from '#drive/drive'
 import { LocalDrive } from '#drive/local/local-drive'
 import type { FileSystem } from '#drive/local/file-system'
-import {
-  dataDirName,
-  FormatError,
-  type FormatHashes,
-  NULL_VERSION_ID,
-  XlMeta,
-} from '#drive/xl-meta'
+import { dataDirName, FormatError, type DriveHashes, NULL_VERSION_ID, XlMeta } from '#drive/xl-meta'
 import {
   encodedMarker,
   encodedObject,
@@ -118,7 +112,7 @@ const V1_JSON = JSON.stringify({
 
 export interface TrialOptions {
   readonly seed: number
-  readonly hashes: FormatHashes
+  readonly hashes: DriveHashes
   readonly durability: Durability
   readonly rounds: number
   /** Puts something between the drive and its file system, to prove that the judge notices. */
@@ -170,7 +164,7 @@ class Workload {
   readonly subjects: Subject[] = []
   readonly #drive: Drive
   readonly #fileSystem: SimFileSystem
-  readonly #hashes: FormatHashes
+  readonly #hashes: DriveHashes
   readonly #random: Random
   readonly #versions = new Map<string, readonly Version[]>()
   #counter = 0
@@ -397,7 +391,7 @@ export async function judgeImage(
   trial: Trial,
   image: SimFileSystem,
   position: number,
-  hashes: FormatHashes,
+  hashes: DriveHashes,
 ): Promise<void> {
   const drive = driveOn(image, { seed: 99, hashes, durability: 'strict' })
   const expectedKeys: string[] = []
@@ -422,7 +416,7 @@ async function judgeUndo(
   drive: Drive,
   subject: Subject,
   position: number,
-  hashes: FormatHashes,
+  hashes: DriveHashes,
 ): Promise<void> {
   const call = subject.calls.findLast(({ begun }) => begun < position)
   const undo = call?.undo
@@ -450,7 +444,7 @@ function allowedStates(subject: Subject, position: number): ReadonlySet<State> {
   return new Set([last])
 }
 
-async function readState(drive: Drive, subject: Subject, hashes: FormatHashes): Promise<State> {
+async function readState(drive: Drive, subject: Subject, hashes: DriveHashes): Promise<State> {
   switch (subject.kind) {
     case 'key':
       return readKey(drive, subject.name, hashes)
@@ -464,7 +458,7 @@ async function readState(drive: Drive, subject: Subject, hashes: FormatHashes): 
   }
 }
 
-async function readKey(drive: Drive, path: string, hashes: FormatHashes): Promise<State> {
+async function readKey(drive: Drive, path: string, hashes: DriveHashes): Promise<State> {
   const bytes = await drive.readMetadata('bucket', path, { inline: true })
   if (bytes instanceof DriveError) {
     const isGone = bytes.code === 'FileNotFound' || bytes.code === 'VolumeNotFound'
@@ -532,7 +526,7 @@ async function judgeWalk(
 }
 
 /** The drive goes on working without repair: each key takes a new version, and is deleted with everything. */
-async function judgeWrites(drive: Drive, hashes: FormatHashes): Promise<void> {
+async function judgeWrites(drive: Drive, hashes: DriveHashes): Promise<void> {
   const made = await drive.makeVolume('bucket')
   if (made instanceof DriveError && made.code !== 'VolumeExists') throw made
   const one = async (path: string): Promise<void> => {

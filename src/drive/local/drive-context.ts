@@ -1,7 +1,7 @@
 import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import { META_VOLUME, TRASH_VOLUME, type Durability } from '../drive.ts'
-import type { FormatHashes } from '../xl-meta.ts'
+import type { DriveHashes } from '../xl-meta.ts'
 import { isMetaVolume, parentOf, pathBelow, pathOfVolume } from './drive-paths.ts'
 import { systemErrorCode, type FileSystem } from './file-system.ts'
 import { fail, StepScheduler, type Change } from './step-scheduler.ts'
@@ -13,7 +13,7 @@ export interface LocalDriveOptions {
   readonly root: string
   readonly clock: Clock
   readonly random: Random
-  readonly hashes: FormatHashes
+  readonly hashes: DriveHashes
   readonly durability: Durability
   /** The drive's format says `CRCMOD`: objects of before 2020 (`xl.json`) may be there. */
   readonly mayHoldV1: boolean
@@ -24,7 +24,7 @@ export class DriveContext {
   readonly root: string
   readonly clock: Clock
   readonly random: Random
-  readonly hashes: FormatHashes
+  readonly hashes: DriveHashes
   readonly mayHoldV1: boolean
   readonly steps: StepScheduler
   readonly #trash: string

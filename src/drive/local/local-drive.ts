@@ -18,6 +18,7 @@ import {
   type WalkReply,
   type WalkRequest,
 } from '../drive.ts'
+import { areGoodFrames } from '../shard-layout.ts'
 import {
   commitVersion,
   deleteVersions,
@@ -229,8 +230,14 @@ export class LocalDrive implements Drive {
     offset: number,
     target: Uint8Array,
     stream?: number,
+    frameBytes?: number,
   ): DriveReply<void> {
-    return this.#read('read a file', () => this.#open.read(volume, path, offset, target, stream))
+    return this.#read('read a file', () => {
+      this.#open.read(volume, path, offset, target, stream)
+      if (frameBytes === undefined || areGoodFrames(this.#context.hashes, target, frameBytes))
+        return
+      fail('FileCorrupt', 'Hash of a block differs')
+    })
   }
 
   closeStream(stream: number): void {

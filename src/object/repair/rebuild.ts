@@ -5,7 +5,7 @@ import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion, type PartHash } from 
 import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
-import { PartFiles, wholeFileHasher } from '../set/part-files.ts'
+import { copyFrames, PartFiles, wholeFileHasher } from '../set/part-files.ts'
 import type { Copy } from '../set/set.ts'
 
 /**
@@ -91,12 +91,14 @@ class Rebuild {
   async run(): Promise<Rebuilt | undefined> {
     const { version, isInline, targets } = this.#plan
     const frameBytes = HASH_SIZE_BYTES + this.#shardSize
-    const slotBytes = this.#set.size * (frameBytes + HASH_SIZE_BYTES)
     if (isInline) {
       const framed = framedFileSize(version.sizeBytes, version)
       for (const position of targets) this.#inline.set(position, new Uint8Array(framed))
     }
-    using slot = await this.#set.context.codec.arena.acquire(slotBytes, this.#plan.signal)
+    using slot = await this.#set.context.codec.arena.acquire(
+      this.#set.size * frameBytes,
+      this.#plan.signal,
+    )
     for (const [partIndex, part] of version.parts.entries()) {
       this.#isBad.fill(false)
       await this.#beginPart(partIndex)
@@ -177,16 +179,7 @@ class Rebuild {
       if (this.#isUnsafe) return false
       for (const position of chosen) {
         if (this.#isBad[position] === true) continue
-        if (this.#hashBytes === 0) {
-          present[this.#sourceShardOf(position)] = true
-          continue
-        }
-        const shard = this.#sourceShardOf(position)
-        const hashAt = this.#set.size * stride + shard * HASH_SIZE_BYTES
-        const dataAt = slot.offset + shard * stride + HASH_SIZE_BYTES
-        codec.hashShards(dataAt, stride, 1, shardBytes, slot.offset + hashAt)
-        if (isSameHash(slot.bytes, shard * stride, hashAt)) present[shard] = true
-        else this.#isBad[position] = true
+        present[this.#sourceShardOf(position)] = true
       }
     }
     const wanted = targets
@@ -225,18 +218,18 @@ class Rebuild {
     const { sources, isInline } = this.#plan
     if (isInline) {
       for (const position of positions) {
-        const target = targetOf(position)
-        const frames = sources[position]?.inline
-        if (frames === undefined || frames.length < offset + target.length)
-          this.#isBad[position] = true
-        else target.set(frames.subarray(offset, offset + target.length))
+        const frames = sources[position]?.inline ?? new Uint8Array(0)
+        const frameBytes = HASH_SIZE_BYTES + this.#shardSize
+        const { codec } = this.#set.context
+        const outcome = copyFrames(codec, frames, offset, targetOf(position), frameBytes)
+        if (outcome !== undefined) this.#isBad[position] = true
       }
       return
     }
     const outcomes = await fanOutTo(
       this.#set.drives,
       (position) => positions.includes(position),
-      (drive, position) => this.#files.read(drive, position, offset, targetOf(position)),
+      (drive, position) => this.#files.readFrames(drive, position, offset, targetOf(position)),
     )
     for (const position of positions) {
       const outcome = outcomes[position]
@@ -288,11 +281,6 @@ class Rebuild {
   #targetShardOf(position: number): number {
     return (this.#plan.version.distribution[position] ?? 1) - 1
   }
-}
-
-function isSameHash(bytes: Uint8Array, a: number, b: number): boolean {
-  for (let i = 0; i < HASH_SIZE_BYTES; i++) if (bytes[a + i] !== bytes[b + i]) return false
-  return true
 }
 
 /** Volume and folder for commits of rebuilt files. */

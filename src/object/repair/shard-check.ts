@@ -1,7 +1,7 @@
-import { equalBytes } from '#base/bytes'
 import { DriveError, type Drive, type DriveResult } from '#drive/drive'
 import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion } from '#drive/xl-meta'
 import {
+  areGoodFrames,
   blockCount,
   blockOffset,
   blockShardSize,
@@ -32,14 +32,7 @@ export function isGoodInline(
 ): boolean {
   const { sizeBytes } = version
   if (framed === undefined || framed.length !== framedFileSize(sizeBytes, version)) return false
-  for (let block = 0; block < blockCount(sizeBytes, version); block++) {
-    const start = blockOffset(block, version)
-    const shardAt = start + HASH_SIZE_BYTES
-    const shard = framed.subarray(shardAt, shardAt + blockShardSize(block, sizeBytes, version))
-    const hash = set.context.codec.highwayHash256(shard)
-    if (!equalBytes(hash, framed.subarray(start, shardAt))) return false
-  }
-  return true
+  return areGoodFrames(set.context.codec, framed, blockOffset(1, version))
 }
 
 /** What the files of a version look like from outside. By position: `good`, `bad` (missing or of another size), `unknown` (no answer). */
@@ -96,12 +89,11 @@ export async function findRottenFiles(
 ): Promise<ReadonlySet<number>> {
   const { bucket, path, version, copies } = shards
   const frameBytes = HASH_SIZE_BYTES + Math.ceil(version.blockSizeBytes / version.dataShards)
-  const slotBytes = set.size * (frameBytes + HASH_SIZE_BYTES)
   const rotten = new Set<number>()
   const left = new Set<number>()
   for (const [position, copy] of copies.entries()) if (copy !== undefined) left.add(position)
   const files = new PartFiles(set, { bucket, path, body: version, copies, keepsOpen: false })
-  using slot = await set.context.codec.arena.acquire(slotBytes, signal)
+  using slot = await set.context.codec.arena.acquire(set.size * frameBytes, signal)
   for (const [partIndex, part] of version.parts.entries()) {
     await files.prepare(
       partIndex,
@@ -122,24 +114,14 @@ export async function findRottenFiles(
         (drive, position) => {
           const start = position * frameBytes
           const target = slot.bytes.subarray(start, start + HASH_SIZE_BYTES + shardBytes)
-          return files.read(drive, position, blockOffset(block, version), target)
+          return files.readFrames(drive, position, blockOffset(block, version), target)
         },
       )
       for (const position of left) {
         const outcome = outcomes[position]
-        const start = position * frameBytes
-        const hashAt = set.size * frameBytes + position * HASH_SIZE_BYTES
-        if (outcome instanceof DriveError) {
-          left.delete(position)
-          if (isDamage(outcome)) rotten.add(position)
-          continue
-        }
-        const dataAt = slot.offset + start + HASH_SIZE_BYTES
-        set.context.codec.hashShards(dataAt, frameBytes, 1, shardBytes, slot.offset + hashAt)
-        const stored = slot.bytes.subarray(start, start + HASH_SIZE_BYTES)
-        if (equalBytes(stored, slot.bytes.subarray(hashAt, hashAt + HASH_SIZE_BYTES))) continue
+        if (!(outcome instanceof DriveError)) continue
         left.delete(position)
-        rotten.add(position)
+        if (isDamage(outcome)) rotten.add(position)
       }
     }
   }

@@ -4,7 +4,7 @@ import type { Checksum } from '#codec/checksum'
 import type { Codec } from '#codec/codec'
 import { DriveError, type Drive, type DriveResult } from '#drive/drive'
 import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion } from '#drive/xl-meta'
-import { HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
+import { areGoodFrames, HASH_SIZE_BYTES, shardSize, shardStreamSize } from '#drive/shard-layout'
 import { Gather } from '../quorum/gather.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import type { Copy, WholeFileHash } from './set.ts'
@@ -44,6 +44,8 @@ export class PartFiles {
   /** Results of whole-file checks, by `<position>/<part number>`. */
   readonly #checks = new Map<string, boolean>()
   #partNumber = 0
+  /** Undefined: the part has no hashes between its blocks. */
+  #frameBytes: number | undefined
 
   constructor(set: ErasureSet, options: PartFilesOptions) {
     this.#set = set
@@ -73,7 +75,11 @@ export class PartFiles {
     const number = this.#options.body.parts[partIndex]?.number ?? 0
     if (number !== this.#partNumber) this.close()
     this.#partNumber = number
-    if (this.#wholeFileHashOf(partIndex) === undefined) return
+    this.#frameBytes = undefined
+    if (this.#wholeFileHashOf(partIndex) === undefined) {
+      this.#frameBytes = HASH_SIZE_BYTES + shardSize(this.#options.body)
+      return
+    }
     for (let position = 0; position < shardAt.length; position++) {
       const name = checkName(position, number)
       if ((shardAt[position] ?? -1) < 0 || this.#checks.has(name)) continue
@@ -81,12 +87,22 @@ export class PartFiles {
     }
   }
 
-  /** Reads from the file of the part prepared. */
-  async read(
+  /** Reads frames of the part prepared, whose hashes are right unless the whole file has one. */
+  readFrames(
     drive: Drive,
     position: number,
     offset: number,
     target: Uint8Array,
+  ): Promise<DriveResult<void>> {
+    return this.#read(drive, position, offset, target, this.#frameBytes)
+  }
+
+  async #read(
+    drive: Drive,
+    position: number,
+    offset: number,
+    target: Uint8Array,
+    frameBytes?: number,
   ): Promise<DriveResult<void>> {
     const copy = this.#copies[position]
     assert(copy !== undefined && this.#partNumber > 0)
@@ -95,20 +111,24 @@ export class PartFiles {
       return new DriveError('FileCorrupt', 'Hash of the whole file differs')
     }
     const stream = this.#streamOf(position)
-    let result = await drive.readFile(bucket, this.#pathOf(copy), offset, target, stream)
+    let result = await drive.readFile(
+      bucket,
+      this.#pathOf(copy),
+      offset,
+      target,
+      stream,
+      frameBytes,
+    )
     if (isMissing(result) && copy.dataDir === LEGACY_DATA_DIR) {
-      result = await drive.readFile(bucket, this.#besidePath(), offset, target, stream)
+      result = await drive.readFile(bucket, this.#besidePath(), offset, target, stream, frameBytes)
     }
     if (result instanceof DriveError && result.settled !== undefined) {
       this.#set.context.codec.arena.keep(target, result.settled)
     }
     if (!isMissing(result)) return result
     // Releases of 2021 kept small data in the metadata without saying so there.
-    if (copy.inline !== undefined && copy.inline.length >= offset + target.length) {
-      target.set(copy.inline.subarray(offset, offset + target.length))
-      return undefined
-    }
-    return result
+    if (copy.inline === undefined) return result
+    return copyFrames(this.#set.context.codec, copy.inline, offset, target, frameBytes)
   }
 
   /** Opens the files that are not in use, so that they can stand in even after the version was replaced. */
@@ -116,7 +136,7 @@ export class PartFiles {
     if (!this.#options.keepsOpen) return
     const probe = new Uint8Array(1)
     const gather = new Gather(this.#set.context.clock, this.#set.drives, (drive, position) =>
-      this.read(drive, position, 0, probe),
+      this.#read(drive, position, 0, probe),
     )
     gather.ask((position) => (shardAt[position] ?? -1) < 0 && this.#copies[position] !== undefined)
     await gather.wait(SPARES_LIMIT_MS)
@@ -171,12 +191,28 @@ export class PartFiles {
     const buffer = new Uint8Array(Math.min(CHECK_BYTES, fileBytes))
     for (let offset = 0; offset < fileBytes; offset += buffer.length) {
       const target = buffer.subarray(0, Math.min(buffer.length, fileBytes - offset))
-      const result = await this.read(drive, position, offset, target)
+      const result = await this.#read(drive, position, offset, target)
       if (result instanceof DriveError) return false
       hasher.update(target)
     }
     return equalBytes(hasher.digest(), expected.hash)
   }
+}
+
+/** Frames that lie in the metadata: `FileCorrupt` if they are too short or a hash differs. */
+export function copyFrames(
+  codec: Codec,
+  frames: Uint8Array,
+  offset: number,
+  target: Uint8Array,
+  frameBytes: number | undefined,
+): DriveResult<void> {
+  if (frames.length < offset + target.length) {
+    return new DriveError('FileCorrupt', 'Inline data is too short')
+  }
+  target.set(frames.subarray(offset, offset + target.length))
+  if (frameBytes === undefined || areGoodFrames(codec, target, frameBytes)) return undefined
+  return new DriveError('FileCorrupt', 'Hash of an inline block differs')
 }
 
 /** Source: disk-format.md 4.1. */

@@ -1,14 +1,14 @@
 import { assert } from '#base/assert'
 import type { Slot } from '#codec/arena'
-import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
+import { DriveError, type Drive, type DriveReply } from '#drive/drive'
 import { decodeKey } from '#drive/key-path'
 import type { ObjectVersion } from '#drive/xl-meta'
-import { HASH_SIZE_BYTES, shardSize } from '#drive/shard-layout'
+import { shardSize } from '#drive/shard-layout'
 import { noReadQuorum } from '../errors.ts'
 import type { DataChunk } from '../object.ts'
 import { Gather } from '../quorum/gather.ts'
 import type { ErasureSet } from './erasure-set.ts'
-import { PartFiles } from './part-files.ts'
+import { copyFrames, PartFiles } from './part-files.ts'
 import type { ChosenVersion, Copy } from './set.ts'
 
 /**
@@ -16,9 +16,9 @@ import type { ChosenVersion, Copy } from './set.ts'
  * before its bytes leave, rebuilds what is missing.
  *
  * Layout of a group's slot: one region for each shard, holding this drive's frames of the group's blocks as they lie in
- * the file, then room for the hashes computed:
+ * the file:
  *
- *   | shard 0: hash block hash block .. | shard 1: hash block hash block .. | .. | hashes |
+ *   | shard 0: hash block hash block .. | shard 1: hash block hash block .. | .. |
  *
  * Shard i of a block lies i regions behind shard 0 of it, which is what the reconstruction wants; a healthy group needs
  * regions for the data shards only. Data leaves as views of the regions, without a copy.
@@ -34,6 +34,7 @@ const GROUP_BYTES_MAX = 2 * 1_048_576
 /** After this long a drive is slow: if another can stand in for it, that one is read. */
 const SLOW_MS = 250
 const SLOW = new DriveError('DriveTimeout', 'Drive is slower than others')
+const NO_FRAMES = new Uint8Array(0)
 const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
 
 interface Piece {
@@ -258,7 +259,7 @@ export class ShardReader {
       try {
         this.#span = span
         this.#slot = slot
-        isGood = (await this.#fetch(span)) && this.#verify(span, slot, isWhole)
+        isGood = await this.#fetch(span)
         if (isGood && !isWhole) this.#rebuild(span, slot)
       } finally {
         if (!isGood) void this.#releaseUnused(slot)
@@ -353,12 +354,12 @@ export class ShardReader {
   async #acquire(span: Span, isWhole: boolean, isAhead: boolean): Promise<Slot | undefined> {
     const { dataShards, parityShards } = this.#body
     const regions = isWhole ? dataShards : dataShards + parityShards
-    const sizeBytes = regions * (span.regionBytes + span.blockCount * HASH_SIZE_BYTES)
+    const sizeBytes = regions * span.regionBytes
     const { arena } = this.#set.context.codec
     return isAhead ? arena.tryAcquire(sizeBytes) : arena.acquire(sizeBytes, this.#options.signal)
   }
 
-  /** Fills the regions chosen; false when a drive failed, which is then left out. */
+  /** Fills the regions chosen with good frames; false when a drive failed or lied, which is then left out. */
   async #fetch(span: Span): Promise<boolean> {
     if (this.#isInline) return this.#copyInline()
     await this.#files.prepare(span.piece.partIndex, this.#shardAt)
@@ -403,7 +404,7 @@ export class ShardReader {
     const shard = this.#shardAt[position] ?? -1
     assert(span !== undefined && slot !== undefined && shard >= 0)
     const start = shard * span.regionBytes
-    return this.#files.read(
+    return this.#files.readFrames(
       drive,
       position,
       span.fileOffset,
@@ -419,57 +420,17 @@ export class ShardReader {
     for (let position = 0; position < this.#shardAt.length; position++) {
       const shard = this.#shardAt[position] ?? -1
       if (shard < 0) continue
-      const frames = this.#copies[position]?.inline
-      const end = span.fileOffset + span.regionBytes
-      if (frames === undefined || frames.length < end) {
-        this.#leaveOut(position, 'corrupt')
-        isGood = false
-      } else {
-        slot.bytes.set(frames.subarray(span.fileOffset, end), shard * span.regionBytes)
-      }
-    }
-    return isGood
-  }
-
-  /** Compares every frame with its hash; false when one differs, whose drive is then left out. */
-  #verify(span: Span, slot: Slot, isWhole: boolean): boolean {
-    if (span.hashBytes === 0) return true // checked as whole files
-    const { codec } = this.#set.context
-    const { dataShards, parityShards } = this.#body
-    const regions = isWhole ? dataShards : dataShards + parityShards
-    const hashesStart = regions * span.regionBytes
-    let isGood = true
-    for (let block = 0; block < span.blockCount; block++) {
-      const shardBytes = this.#shardBytesOf(span, block)
-      const start = this.#shardStart(span, block, 0)
-      const hashes = hashesStart + block * regions * HASH_SIZE_BYTES
-      if (isWhole) {
-        codec.hashShards(
-          slot.offset + start,
-          span.regionBytes,
-          regions,
-          shardBytes,
-          slot.offset + hashes,
-        )
-      }
-      for (let position = 0; position < this.#shardAt.length; position++) {
-        const shard = this.#shardAt[position] ?? -1
-        if (shard < 0 || this.#isOut[position] === true) continue
-        const data = start + shard * span.regionBytes
-        const computed = hashes + shard * HASH_SIZE_BYTES
-        if (!isWhole) {
-          codec.hashShards(
-            slot.offset + data,
-            span.regionBytes,
-            1,
-            shardBytes,
-            slot.offset + computed,
-          )
-        }
-        if (isSameHash(slot.bytes, data - HASH_SIZE_BYTES, computed)) continue
-        this.#leaveOut(position, 'corrupt')
-        isGood = false
-      }
+      const start = shard * span.regionBytes
+      const outcome = copyFrames(
+        this.#set.context.codec,
+        this.#copies[position]?.inline ?? NO_FRAMES,
+        span.fileOffset,
+        slot.bytes.subarray(start, start + span.regionBytes),
+        span.hashBytes + this.#shardSize,
+      )
+      if (outcome === undefined) continue
+      this.#leaveOut(position, outcome)
+      isGood = false
     }
     return isGood
   }
@@ -498,11 +459,11 @@ export class ShardReader {
     return Math.ceil(Math.min(blockSizeBytes, span.partBytes - start) / dataShards)
   }
 
-  #leaveOut(position: number, failure: DriveResult<never> | 'corrupt'): void {
+  #leaveOut(position: number, failure: DriveError): void {
     this.#isOut[position] = true
     this.#penalties[position] = (this.#penalties[position] ?? 0) + 1
     this.#sortOrder()
-    const code = failure === 'corrupt' ? 'FileCorrupt' : failure.code
+    const { code } = failure
     if (code === 'FileCorrupt') this.#report('corrupt')
     else if (code === 'FileNotFound' || code === 'FileVersionNotFound') this.#report('missing')
     const { bucket, path } = this.#options
@@ -554,11 +515,6 @@ class GroupChunk implements DataChunk {
 function releaseGroup(group: Group): void {
   assert(group.uses > 0)
   if (--group.uses === 0) group.slot.release()
-}
-
-function isSameHash(bytes: Uint8Array, a: number, b: number): boolean {
-  for (let i = 0; i < HASH_SIZE_BYTES; i++) if (bytes[a + i] !== bytes[b + i]) return false
-  return true
 }
 
 /** The parts that a range touches. Parts of no bytes are skipped. */
