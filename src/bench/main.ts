@@ -9,7 +9,7 @@ import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandOptions } from '#testing/command-options'
 import { allCells, type BenchOperation, type Cell, cellName } from './cells.ts'
 import type { Job, Outcome } from './load.ts'
 import { isModeName, MODES, modeOf, type ModeName, SETTINGS, type ServerSetting } from './modes.ts'
@@ -25,9 +25,12 @@ import {
 const BUCKET = 'bench'
 const LOAD_TIMEOUT_MS = 300_000
 
+const MODE_NAMES = Object.keys(MODES).join(', ')
+
 const USAGE = `npm run bench -- [options]
 
-  --minio             races a MinIO program (~/go/bin/minio, or --program PATH) on the same file system
+  --minio             races a MinIO program on the same file system: ~/go/bin/minio, installed by Go where it is
+                      missing, or --program PATH
   --against URL,PID   races a server that runs already (http, credentials benchroot/benchroot-secret)
   --cells REGEX       cells by name: OPERATION SIZE cCLIENTS [MODE], e.g. '1MiB c16' or 'sse-c$'
   --mode MODE         runs the cells of no mode in this one
@@ -39,7 +42,7 @@ const USAGE = `npm run bench -- [options]
   --relaxed           Cairn with CAIRN_DURABILITY=relaxed
   --memory            peak memory at 64 uploads of 64 MiB instead of cells
 
-Modes: ${Object.keys(MODES).join(', ')}`
+Modes: ${MODE_NAMES}`
 
 interface Measured {
   readonly perSecond: number
@@ -51,33 +54,26 @@ interface Measured {
   readonly firstFailure: string
 }
 
-const { values: options } = parseArgs({
-  options: {
-    minio: { type: 'boolean', default: false },
-    program: { type: 'string', default: join(homedir(), 'go', 'bin', 'minio') },
-    against: { type: 'string' },
-    cells: { type: 'string', default: '.' },
-    seconds: { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '2' },
-    warm: { type: 'string', default: '3' },
-    drives: { type: 'string', default: '4' },
-    base: { type: 'string', default: join(tmpdir(), 'cairn-bench') },
-    mode: { type: 'string', default: 'plain' },
-    memory: { type: 'boolean', default: false },
-    relaxed: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const options = commandOptions(USAGE, {
+  minio: { type: 'boolean', default: false },
+  program: { type: 'string', default: join(homedir(), 'go', 'bin', 'minio') },
+  against: { type: 'string' },
+  cells: { type: 'string', default: '.' },
+  seconds: { type: 'string', default: '5' },
+  rounds: { type: 'string', default: '2' },
+  warm: { type: 'string', default: '3' },
+  drives: { type: 'string', default: '4' },
+  base: { type: 'string', default: join(tmpdir(), 'cairn-bench') },
+  mode: { type: 'string', default: 'plain' },
+  memory: { type: 'boolean', default: false },
+  relaxed: { type: 'boolean', default: false },
 })
 
 const durationMs = 1000 * Number(options.seconds)
 
 async function main(): Promise<void> {
-  if (options.help) {
-    console.log(USAGE)
-    return
-  }
   const mode = options.mode
-  if (!isModeName(mode)) throw new Error(`Unknown mode "${mode}"`)
+  if (!isModeName(mode)) throw new Error(`Unknown mode "${mode}": use one of ${MODE_NAMES}`)
   mkdirSync(options.base, { recursive: true })
   const wanted = wantedCells(mode)
   for (const setting of SETTINGS) {

@@ -1,10 +1,9 @@
 /**
- * The client matrix: `node tests/clients/run.ts [--server cairn|minio] [--endpoint URL] [--only NAME,...]`.
- * Prints `ok client: step` or `failed client: step`, and a total; exit code 1 when a step failed.
+ * The client matrix. Prints `ok client: step` or `failed client: step`, and a total; exit code 1 when a step failed.
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../src/testing/command-options.ts'
 import { run } from '../lib/programs.ts'
 import { makePart } from '../lib/recipe.ts'
 import { certificateFile, type ServerKind, serverUnderTest, startServer } from '../lib/server.ts'
@@ -16,6 +15,14 @@ const WEBSITE_DOMAIN = 'site.test'
 const PROXY_ADDRESS = '127.0.0.2'
 const PATH_PREFIX = '/s3'
 const KMS_KEY = 'client-key'
+
+const USAGE = `node tests/clients/run.ts [options]
+
+  --only NAME,...     some of them; those that take minutes to install run only so
+  --server KIND       cairn or minio: which server is started; cairn
+  --endpoint URL      a server that runs already (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)
+
+Clients: ${CLIENTS.map(({ name }) => name).join(', ')}`
 
 /** What the steps of some clients need beyond a plain server. */
 const ENVIRONMENT = {
@@ -111,12 +118,10 @@ async function runClient(client: Client, target: Target, folder: string): Promis
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      server: { type: 'string' },
-      endpoint: { type: 'string' },
-      only: { type: 'string' },
-    },
+  const values = commandOptions(USAGE, {
+    server: { type: 'string' },
+    endpoint: { type: 'string' },
+    only: { type: 'string' },
   })
   const only = values.only?.split(',')
   const clients = CLIENTS.filter(({ name, isSlow }) => only?.includes(name) ?? isSlow !== true)

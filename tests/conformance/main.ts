@@ -1,11 +1,9 @@
 /**
- * The conformance suite: `npm run conformance -- [--endpoint URL] [--access-key K --secret-key S] [--only REGEX] [--json]`.
- *
- * Without an endpoint it starts a server of its own on temporary drives; `--minio` starts a real MinIO instead, and its
- * differences must be those of `differences.ts`; with `--write` they are written to `docs/compatibility.md`.
- * Ends with `N passed, N failed`; exit code 1 when a rule failed.
+ * The conformance suite, `npm run conformance`: without an endpoint against a server of its own on temporary drives.
+ * The differences of a real MinIO must be those of `differences.ts`. Ends with `N passed, N failed`; exit code 1 when a
+ * rule failed.
  */
-import { parseArgs } from 'node:util'
+import { commandOptions } from '../../src/testing/command-options.ts'
 import { startServer } from '../lib/server.ts'
 import { TemporaryFolder } from '../lib/temporary.ts'
 import { unexplained, writeCompatibility } from './compatibility.ts'
@@ -18,19 +16,30 @@ const REGION = 'us-east-1'
 /** Used only by servers that the suite starts. */
 const CREDENTIALS = { accessKey: 'conformance', secretKey: 'conformance-secret' }
 
-const { values } = parseArgs({
-  options: {
-    endpoint: { type: 'string' },
-    'access-key': { type: 'string' },
-    'secret-key': { type: 'string' },
-    region: { type: 'string', default: REGION },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    minio: { type: 'boolean', default: false },
-    write: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    parallel: { type: 'string', default: '8' },
-  },
+const USAGE = `npm run conformance -- [options]
+
+  --endpoint URL      a server that runs already; else one is started on temporary drives
+  --access-key KEY    for it, or AWS_ACCESS_KEY_ID
+  --secret-key KEY    for it, or AWS_SECRET_ACCESS_KEY
+  --region REGION     ${REGION}
+  --minio             starts a real MinIO: its differences must be the known ones
+  --write             with --minio: writes them to docs/compatibility.md
+  --only REGEX        rules by title
+  --list              titles of the rules, nothing is run
+  --parallel N        rules at a time; 8
+  --json              a line of JSON for each rule`
+
+const values = commandOptions(USAGE, {
+  endpoint: { type: 'string' },
+  'access-key': { type: 'string' },
+  'secret-key': { type: 'string' },
+  region: { type: 'string', default: REGION },
+  only: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  minio: { type: 'boolean', default: false },
+  write: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
+  parallel: { type: 'string', default: '8' },
 })
 
 async function main(): Promise<number> {
