@@ -1,4 +1,7 @@
-/** `npm test` and `npm run check`: the gates, in the order of CI. */
+/**
+ * `npm test` and `npm run check`: the gates, in the order of CI. `npm test -- src/base/bytes.test.ts` runs the tests of that
+ * file, and options, such as `--test-name-pattern=REGEX`, go to `node --test`.
+ */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,16 +14,20 @@ interface Step {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-const unitTests = globSync('src/**/*.test.ts', { cwd: ROOT }).toSorted()
-const fuzzers = globSync('src/**/*.fuzz.ts', { cwd: ROOT }).toSorted()
+const [planName = 'check', ...words] = process.argv.slice(2)
+const files = words.filter((word) => !word.startsWith('-'))
+const options = words.filter((word) => word.startsWith('-'))
 
-const UNIT: Step = {
-  name: 'unit tests',
-  command: ['node', '--test', '--test-concurrency=2', ...unitTests],
+/** The files that were named, else all of `pattern`. */
+function nodeTest(pattern: string): readonly string[] {
+  const chosen = files.length > 0 ? files : globSync(pattern, { cwd: ROOT }).toSorted()
+  return ['node', '--test', '--test-concurrency=2', ...options, ...chosen]
 }
+
+const UNIT: Step = { name: 'unit tests', command: nodeTest('src/**/*.test.ts') }
 const FUZZ: Step = {
   name: 'fuzz, short',
-  command: ['node', '--test', '--test-concurrency=2', ...fuzzers],
+  command: nodeTest('src/**/*.fuzz.ts'),
   environment: { FUZZ_SECONDS: process.env['FUZZ_SECONDS'] ?? '1' },
 }
 
@@ -36,9 +43,9 @@ const PLANS: Readonly<Record<string, readonly Step[]>> = {
   ],
 }
 
-const plan = PLANS[process.argv[2] ?? 'check']
-if (plan === undefined) {
-  console.error(`Unknown plan: use one of ${Object.keys(PLANS).join(', ')}`)
+const plan = PLANS[planName]
+if (plan === undefined || (words.length > 0 && plan.length > 1)) {
+  console.error('Usage: npm test [-- FILE... OPTION...], npm run check')
   process.exit(2)
 }
 for (const step of plan) {
