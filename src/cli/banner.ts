@@ -19,14 +19,20 @@ export function printBanner(settings: Settings, facts: ServerFacts): void {
     `API:     ${url}`,
     `Drives:  ${facts.drivesOnline} online${facts.drivesOffline === 0 ? '' : `, ${facts.drivesOffline} offline`}`,
   ]
-  if (!settings.anonymous) {
-    lines.push(`User:    ${settings.rootUser}`)
-    lines.push(
-      settings.defaultCredentials
-        ? `Secret:  ${settings.rootPassword}   (the default: set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD)`
-        : 'Secret:  as set in the environment',
-    )
-  }
-  lines.push(`Try:     aws --endpoint-url ${url} s3 ls`)
+  if (!settings.anonymous) lines.push(...credentialLines(settings))
+  lines.push(`Try:     ${credentialVariables(settings)}aws --endpoint-url ${url} s3 ls`)
   process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+function credentialLines({ rootUser, rootPassword, defaultCredentials }: Settings): string[] {
+  const secret = defaultCredentials
+    ? `${rootPassword}   (the default: set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD)`
+    : 'as set in the environment'
+  return [`User:    ${rootUser}`, `Secret:  ${secret}`]
+}
+
+/** Those that everybody knows go with the line to try; who chose others has them. */
+function credentialVariables(settings: Settings): string {
+  if (settings.anonymous || !settings.defaultCredentials) return ''
+  return `AWS_ACCESS_KEY_ID=${settings.rootUser} AWS_SECRET_ACCESS_KEY=${settings.rootPassword} `
 }

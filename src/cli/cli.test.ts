@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -55,4 +56,17 @@ test('wrong words end with a hint and an exit code', () => {
     assert.equal(run.status, 1)
     assert.match(run.stderr, hint)
   }
+})
+
+test('a port that another program uses ends the start with what to do', async (context) => {
+  const other = createServer()
+  other.listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  context.after(() => other.close())
+  const address = other.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  const words = ['server', '--address', `127.0.0.1:${address.port}`, folderOf(context)]
+  const run = spawnSync(process.execPath, [COMMAND, ...words], { encoding: 'utf8' })
+  assert.equal(run.status, 1)
+  assert.match(run.stderr, /Cannot listen on 127\.0\.0\.1:\d+: a program uses this port already/)
 })

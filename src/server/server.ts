@@ -90,13 +90,23 @@ function logOptions(settings: Settings): EngineSeed['log'] {
   return { format: settings.logFormat, level: settings.quiet ? 'warn' : 'info' }
 }
 
+/** By code of the system: what helps. */
+const LISTEN_ADVICE: ReadonlyMap<string | undefined, string> = new Map([
+  ['EADDRINUSE', 'a program uses this port already, stop it or choose another port with --address'],
+  ['EACCES', 'this user may not use this port, choose one above 1023 with --address'],
+  ['EADDRNOTAVAIL', 'this machine does not have the address, choose another with --address'],
+  ['ENOTFOUND', 'nothing is known by that name, choose an address of this machine with --address'],
+])
+
 /** Request threads share the port, so a foreign owner of it would not be noticed by them. */
 async function checkAddress({ address }: Settings): Promise<void> {
   const probe = createServer()
   await new Promise<void>((done, fail) => {
-    probe.once('error', (error) =>
-      fail(new StartError(`Cannot listen on ${address.host}:${address.port}: ${error.message}`)),
-    )
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      const reason = LISTEN_ADVICE.get(error.code) ?? error.message
+      const place = `${address.host}:${address.port}`
+      fail(new StartError(`Cannot listen on ${place}: ${reason}`, { cause: error }))
+    })
     const host = address.host === '' ? undefined : address.host
     probe.listen({ port: address.port, ...(host === undefined ? {} : { host }) }, () =>
       probe.close(() => done()),
