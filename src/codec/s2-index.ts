@@ -56,18 +56,6 @@ export class S2IndexBuilder {
   }
 }
 
-/** The last entry at or before the byte `plain`; undefined for a damaged index. */
-export function seekS2Index(index: Uint8Array, plain: number): S2Entry | undefined {
-  const entries = parseS2Index(index)
-  if (entries === undefined) return undefined
-  let found: S2Entry | undefined
-  for (const entry of entries) {
-    if (entry.plain > plain) break
-    found = entry
-  }
-  return found
-}
-
 /** Entries in strictly ascending order; undefined for a damaged index. */
 export function parseS2Index(index: Uint8Array): readonly S2Entry[] | undefined {
   const reader = new VarintReader(index)

@@ -7,7 +7,7 @@ import { createCodecSeed } from './arena.ts'
 import { Codec } from './codec.ts'
 import { S2_BLOCK_SIZE, S2_OVERHEAD_MAX, type S2DecoderOptions } from './s2.ts'
 import { S2Error } from './s2-block.ts'
-import { parseS2Index, seekS2Index } from './s2-index.ts'
+import { parseS2Index } from './s2-index.ts'
 import { noise, sampleOf, type SampleKind } from './testing/s2-samples.ts'
 
 const MIB = 1_048_576
@@ -100,7 +100,6 @@ test('every entry of an index of the Go library leads to its block', () => {
     for (const entry of entries) {
       const rest = decode(bytes.subarray(entry.encoded), bytes.length, { isEntered: true })
       assert.deepEqual(rest, plain.subarray(entry.plain))
-      assert.deepEqual(seekS2Index(Uint8Array.fromHex(index), entry.plain), entry)
       count++
     }
   }
@@ -162,9 +161,10 @@ test('a range begins at the block that the index names', () => {
   const plain = sampleOf('words', 9 * MIB + 100)
   const { stream, index } = encode(plain)
   assert(index !== undefined)
+  const entries = parseS2Index(index) ?? []
   for (const wanted of [0, 1, MIB - 1, MIB, 5 * MIB + 7, plain.length - 1]) {
-    const entry = seekS2Index(index, wanted)
-    assert(entry !== undefined && entry.plain <= wanted && wanted - entry.plain < MIB)
+    const entry = entries.findLast(({ plain: begin }) => begin <= wanted)
+    assert(entry !== undefined && wanted - entry.plain < MIB)
     const rest = decode(stream.subarray(entry.encoded), 100_000, { isEntered: true })
     assert.deepEqual(rest, plain.subarray(entry.plain))
   }

@@ -51,7 +51,7 @@ function readKmsSecret(merged: Record<string, string | undefined>): void {
 }
 
 /** Lines `NAME=value`, `export NAME="value"`, comments with `#`. */
-export function parseEnvironmentFile(path: string, text: string): Environment {
+function parseEnvironmentFile(path: string, text: string): Environment {
   const values: Record<string, string> = {}
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trim()

@@ -13,7 +13,7 @@ import { ObjectError, type OriginalDocument } from './object.ts'
  * `.metadata.bin` holds: what MinIO wrote since then is newer.
  */
 
-export const EXTRA_DOCUMENTS = [
+const EXTRA_DOCUMENTS = [
   'CorsConfigXML',
   'WebsiteConfigXML',
   'PublicAccessBlockXML',

@@ -108,10 +108,7 @@ export async function openSource(
 }
 
 /** Errors: `PreconditionFailed`. */
-export function checkSourceConditions(
-  conditions: ReadPreconditions | undefined,
-  info: ObjectInfo,
-): void {
+function checkSourceConditions(conditions: ReadPreconditions | undefined, info: ObjectInfo): void {
   try {
     checkReadConditions(conditions, info)
   } catch (error) {

@@ -2,17 +2,7 @@ import type { DriveError } from '#drive/drive'
 import type { Reduced } from './quorum/reduce.ts'
 import { ObjectError, type ObjectErrorDetails } from './object.ts'
 
-/**
- * The border between drive errors and object errors.
- */
-
-/** What a failed reduction means to the caller of a read. */
-export function readErrorOf(
-  reduced: DriveError | 'NoQuorum',
-  details: ObjectErrorDetails,
-): ObjectError {
-  return reduced === 'NoQuorum' ? noReadQuorum(details) : objectErrorOf(reduced, 'read', details)
-}
+/** The border between drive errors and object errors. */
 
 /** What a failed reduction means to the caller of a write. */
 export function writeErrorOf(

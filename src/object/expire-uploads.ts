@@ -5,9 +5,6 @@ import { isKeyFolder, isUpload, uploadCreatedNs } from './multipart/upload-path.
 import { namedIn, type UploadStore } from './multipart/upload-store.ts'
 import { ObjectError } from './object.ts'
 
-/** Uploads older than this are dropped; a background service looks every six hours. */
-export const UPLOAD_LIFE_MS = 24 * 3_600_000
-export const EXPIRY_INTERVAL_MS = 6 * 3_600_000
 const FOLDERS_MAX = 1_000_000
 const NS_PER_MS = 1_000_000n
 
@@ -20,7 +17,7 @@ export interface AgingUpload {
 
 export interface UploadExpiry {
   /** Of uploads that no rule is about. */
-  readonly lifeMs?: number
+  readonly lifeMs: number
   /** When a rule of the bucket ends an upload; undefined: none does. MinIO's uploads do not tell their key: none is about them. */
   readonly dueMs?: (upload: AgingUpload) => Promise<number | undefined>
   readonly signal?: AbortSignal
@@ -31,12 +28,9 @@ export interface UploadExpiry {
  * drives; answers how many. Drives that do not answer keep theirs until the next time. Source: disk-format.md 6.5,
  * ilm-replication-events.md 1.14.
  */
-export async function expireUploads(
-  store: UploadStore,
-  options: UploadExpiry = {},
-): Promise<number> {
+export async function expireUploads(store: UploadStore, options: UploadExpiry): Promise<number> {
   const nowNs = store.context.clock.nowNs()
-  const beforeNs = nowNs - BigInt(options.lifeMs ?? UPLOAD_LIFE_MS) * NS_PER_MS
+  const beforeNs = nowNs - BigInt(options.lifeMs) * NS_PER_MS
   let dropped = 0
   for (const set of store.pools.allSets()) {
     for (const folder of await foldersOnAny(set)) {

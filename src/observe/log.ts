@@ -11,7 +11,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void
 }
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface LogOptions {

@@ -55,7 +55,7 @@ const INODES = 1_048_576
 const EXHAUSTIVE_MAX = 12
 
 /** As node:fs throws it. */
-export class SimError extends Error {
+class SimError extends Error {
   readonly code: string
   constructor(code: string, call: string, path: string) {
     super(`${code}: ${call} "${path}"`)

@@ -17,7 +17,7 @@ export type Operand = Code | Local
 
 export const I32 = 0x7f
 export const I64 = 0x7e
-export const V128 = 0x7b
+const V128 = 0x7b
 export type ValueType = typeof I32 | typeof I64 | typeof V128
 
 const EMPTY_BLOCK_TYPE = 0x40

@@ -2,7 +2,7 @@ import { compareUtf8 } from '#base/bytes'
 import { DriveError, type Drive, type WalkEntry } from '#drive/drive'
 
 /** Most entries of one walk call, the bound on what a list keeps of each drive (distributed.md D7.5): a full reply and the one entry that tells whether there are more. */
-export const PAGE_SIZE_MAX = 1001
+const PAGE_SIZE_MAX = 1001
 const PAGE_SIZE_MIN = 1
 
 export interface PagesRequest {

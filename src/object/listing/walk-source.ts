@@ -32,7 +32,7 @@ export class WalkSource implements NameSource {
 }
 
 /** Several cursors as one. A key that more than one of them has is merged by version. */
-export class MergedNames implements NameCursor {
+class MergedNames implements NameCursor {
   readonly #cursors: readonly NameCursor[]
   /** By cursor; undefined: must be asked. */
   readonly #heads: (ListedName | 'end' | undefined)[]

@@ -32,7 +32,7 @@ import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
  * after success gives the same answer, also when a crash left the upload behind.
  */
 
-export const PART_SIZE_MIN = 5 * 1_048_576
+const PART_SIZE_MIN = 5 * 1_048_576
 const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
 const CHECKSUM_KEY = 'x-minio-multipart-checksum'
 const CHECKSUM_TYPE_KEY = 'x-minio-multipart-checksum-type'

@@ -22,6 +22,7 @@ import { type AgingUpload, expireUploads } from '../expire-uploads.ts'
 
 const codec = testCodec()
 const MIB = 1_048_576
+const DAY_MS = 86_400_000
 const NO_LIST = { prefix: '', delimiter: '', startAfter: '', uploadIdMarker: '', limit: 1000 }
 
 interface Server {
@@ -256,11 +257,11 @@ test('uploads are listed for any prefix, by key and time, from the drives', asyn
   assert.equal((await server.engine.listUploads('other', NO_LIST)).uploads.length, 0)
 })
 
-test('uploads older than a day are dropped', async () => {
+test('uploads older than their life are dropped', async () => {
   const server = newServer()
   await begin(server, 'key')
   const store = server.engine.uploads
-  assert.equal(await expireUploads(store), 0)
+  assert.equal(await expireUploads(store, { lifeMs: DAY_MS }), 0)
   assert.equal(await expireUploads(store, { lifeMs: -1000 }), 1)
   assert.equal((await server.engine.listUploads('bucket', NO_LIST)).uploads.length, 0)
 })
@@ -278,7 +279,7 @@ test('rules of buckets come before the life that all uploads have', async () => 
   }
   const keys = async (): Promise<readonly string[]> =>
     (await server.engine.listUploads('bucket', NO_LIST)).uploads.map(({ key }) => key)
-  assert.equal(await expireUploads(store, { dueMs }), 1)
+  assert.equal(await expireUploads(store, { dueMs, lifeMs: DAY_MS }), 1)
   assert.deepEqual(await keys(), ['kept', 'other'])
   assert.equal(await expireUploads(store, { dueMs, lifeMs: -1000 }), 1)
   assert.deepEqual(await keys(), ['kept'])

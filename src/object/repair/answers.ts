@@ -128,7 +128,7 @@ function hasReplaced(answers: readonly Answer[]): boolean {
 }
 
 /** Name of an object version's data directory; undefined for what has none or cannot be read. */
-export function directoryOf(meta: XlMeta, index: number): string | undefined {
+function directoryOf(meta: XlMeta, index: number): string | undefined {
   try {
     const body = meta.decode(index)
     return 'object' in body || !isObject(body) ? undefined : dataDirName(body.dataDir)

@@ -91,7 +91,7 @@ function offsetOf(zone: string): number {
 }
 
 /** The instant at a date and time of day; undefined where there is none or no form for it. */
-export function timestampOf(
+function timestampOf(
   fields: TimeFields,
   nanoseconds: number,
   offsetMinutes: number,
