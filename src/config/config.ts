@@ -70,6 +70,8 @@ export interface Settings {
   readonly selectsParquet: boolean
   /** Slashes in front of keys are taken away, as MinIO does. */
   readonly cleansKeys: boolean
+  /** What the policy of a bucket denies to everybody it denies to the root key too. */
+  readonly policiesBindOwner: boolean
   readonly staleUploadsExpiryMs: number
   readonly staleUploadsIntervalMs: number
   readonly shutdownTimeoutMs: number

@@ -34,6 +34,8 @@ test('keys are taken as they come, or cleaned', () => {
   assert.equal(settingsOf({}).cleansKeys, false)
   assert.equal(settingsOf({ CAIRN_API_KEYS: 'flat' }).cleansKeys, false)
   assert.equal(settingsOf({ CAIRN_API_KEYS: 'clean' }).cleansKeys, true)
+  assert.equal(settingsOf({}).policiesBindOwner, true)
+  assert.equal(settingsOf({ CAIRN_API_BUCKET_POLICY: 'anonymous' }).policiesBindOwner, false)
 })
 
 test('drives come from the command line, else from MINIO_VOLUMES in words', () => {
@@ -48,6 +50,7 @@ test('drives come from the command line, else from MINIO_VOLUMES in words', () =
 const WRONG: readonly (readonly [string, string])[] = [
   ['MINIO_ADDRESS', 'nine'],
   ['CAIRN_API_KEYS', 'any'],
+  ['CAIRN_API_BUCKET_POLICY', 'off'],
   ['MINIO_ADDRESS', ':70000'],
   ['MINIO_CONSOLE_ADDRESS', ':9000'],
   ['CAIRN_ADDRESS_FILE', '/address'],

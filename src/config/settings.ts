@@ -27,6 +27,7 @@ import {
 const KNOWN_NAMES = [
   'ACCESS_KEY',
   'ADDRESS',
+  'API_BUCKET_POLICY',
   'API_CORS_ALLOW_ORIGIN',
   'API_KEYS',
   'API_REQUESTS_MAX',
@@ -163,6 +164,10 @@ export function loadSettings(
     cleansKeys:
       optional(read('API_KEYS'), (name, value) => parseChoice(name, value, ['flat', 'clean'])) ===
       'clean',
+    policiesBindOwner:
+      optional(read('API_BUCKET_POLICY'), (name, value) =>
+        parseChoice(name, value, ['all', 'anonymous']),
+      ) !== 'anonymous',
     staleUploadsExpiryMs:
       optional(read('API_STALE_UPLOADS_EXPIRY'), parseDuration) ?? 24 * 3_600_000,
     staleUploadsIntervalMs:

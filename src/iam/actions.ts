@@ -39,6 +39,7 @@ const SSE = [
 /** Amazon's way to ask for conditional writes; MinIO does not know it. */
 const IF_MATCH = ['s3:if-match']
 const IF_NONE_MATCH = ['s3:if-none-match']
+const CREATION = ['s3:ObjectCreationOperation']
 const VERSION = ['s3:versionid']
 const EXISTING_TAG = ['s3:ExistingObjectTag']
 const REQUEST_TAG = ['s3:RequestObjectTag', 's3:RequestObjectTagKeys']
@@ -84,6 +85,7 @@ const ACTIONS: ReadonlyMap<string, ActionTraits> = new Map([
     ACL,
     IF_MATCH,
     IF_NONE_MATCH,
+    CREATION,
   ),
   ...rows(true, 'GetObjectAcl GetObjectVersionAcl', VERSION, EXISTING_TAG),
   ...rows(true, 'PutObjectAcl PutObjectVersionAcl', VERSION, EXISTING_TAG, ACL),
@@ -174,7 +176,33 @@ export function normalKey(key: string): string {
   return /^s3:x-amz-/i.test(key) ? key.toLowerCase() : key
 }
 
+const UNKNOWN_TO_MINIO: ReadonlySet<string> = new Set([
+  ...AWS_KEYS,
+  ...ACL,
+  ...IF_MATCH,
+  ...IF_NONE_MATCH,
+  ...CREATION,
+])
+
 /** True for condition keys that MinIO refuses. */
 export function isUnknownToMinio(key: string): boolean {
-  return AWS_KEYS.includes(key) || ACL.includes(key)
+  return UNKNOWN_TO_MINIO.has(key)
+}
+
+/** What only the request says that begins an upload of parts. */
+const BEGINNING: ReadonlySet<string> = new Set([
+  ...SSE,
+  ...ACL,
+  ...MODE,
+  ...UNTIL,
+  ...HOLD,
+  ...DAYS,
+  ...REQUEST_TAG,
+  's3:x-amz-storage-class',
+])
+
+/** True for condition keys that later requests of an upload of parts have no values for: its beginning had them. */
+export function isOfBeginning(key: string): boolean {
+  const [base = ''] = key.split('/', 1)
+  return BEGINNING.has(base)
 }

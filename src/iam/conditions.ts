@@ -274,6 +274,8 @@ function addressCondition(
   }
 }
 
+const BOOLEANS: ReadonlySet<string> = new Set(['aws:SecureTransport', 's3:ObjectCreationOperation'])
+
 function switchCondition(
   name: string,
   key: string,
@@ -285,8 +287,10 @@ function switchCondition(
     throw new PolicyError(`Condition operator '${name}' on '${key}' takes a boolean`)
   }
   if (name === 'Null') return { key, isMet: (values) => (values === undefined) === value }
-  if (key !== 'aws:SecureTransport') {
-    throw new PolicyError(`Condition operator 'Bool' is for aws:SecureTransport, not '${key}'`)
+  if (!BOOLEANS.has(key)) {
+    throw new PolicyError(
+      `Condition operator 'Bool' is for ${[...BOOLEANS].join(' and ')}, not '${key}'`,
+    )
   }
   return {
     key,

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import {
   decide,
   isPublicPolicy,
+  mayDenyBelow,
   mightAllow,
   parseBucketPolicy,
   PolicyError,
@@ -267,6 +268,31 @@ const REFUSED_STATEMENTS: readonly (readonly [string, Record<string, unknown>])[
 for (const [what, over] of REFUSED_STATEMENTS) {
   test(`a statement with ${what} is refused`, () => {
     assert.throws(() => policy(statement(over)), PolicyError)
+  })
+}
+
+/** What is denied, a prefix, whether a key that begins with it may be denied. */
+const BELOW: readonly (readonly [Record<string, unknown>, string, boolean])[] = [
+  [{ Resource: 'arn:aws:s3:::box/a/b/*' }, '', true],
+  [{ Resource: 'arn:aws:s3:::box/a/b/*' }, 'a/', true],
+  [{ Resource: 'arn:aws:s3:::box/a/b/*' }, 'a/b/c', true],
+  [{ Resource: 'arn:aws:s3:::box/a/b/*' }, 'b', false],
+  [{ Resource: 'arn:aws:s3:::box/a/b' }, 'a', true],
+  [{ Resource: 'arn:aws:s3:::box/a/b' }, 'a/b/', false],
+  [{ Resource: 'arn:aws:s3:::box/*.txt' }, 'z', true],
+  [{ Resource: 'arn:aws:s3:::box/${aws:username}/*' }, 'z', true],
+  [{ Resource: undefined, NotResource: 'arn:aws:s3:::box/free/*' }, 'free/', false],
+  [{ Resource: undefined, NotResource: 'arn:aws:s3:::box/free/*' }, 'f', true],
+  [{ Action: 's3:DeleteObject' }, '', false],
+  [{ Effect: 'Allow' }, '', false],
+  [{ Condition: { StringEquals: { 's3:ExistingObjectTag/a': 'b' } } }, '', true],
+  [{ Condition: { StringEquals: { 'aws:Referer': 'x' } } }, '', false],
+]
+
+for (const [over, key, expected] of BELOW) {
+  test(`below "${key}" ${JSON.stringify(over)} ${expected ? 'may deny' : 'denies nothing'}`, () => {
+    const denial = policy(statement({ Effect: 'Deny', ...over }))
+    assert.equal(mayDenyBelow(denial, ask({ key })), expected)
   })
 }
 

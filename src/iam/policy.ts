@@ -71,19 +71,45 @@ export function mightAllow(policy: Policy, question: Question): boolean {
   )
 }
 
+/**
+ * Whether a denial may hold for some key that begins with that of the question, which has one answer for all of them. What
+ * is stored with a key counts as met.
+ */
+export function mayDenyBelow(policy: Policy, question: Question): boolean {
+  const { action, bucket, key, account, values } = question
+  const prefix = `${bucket}/${key}`
+  return policy.statements.some((statement) => {
+    if (statement.effect === 'Allow' || !isAbout(statement, account, action)) return false
+    const isReached = statement.notResources
+      ? !statement.resources.some((p) => p.endsWith('*') && matchesWildcard(p, `${prefix}*`))
+      : statement.resources.some((p) => canStartWith(p.replace(/\$\{.*/s, '*'), prefix))
+    const known = statement.conditions.filter((c) => !c.key.startsWith('s3:ExistingObjectTag/'))
+    return isReached && areMet(known, { values, effect: 'Deny' })
+  })
+}
+
 function applies(statement: Statement, question: Question): boolean {
   const { action, bucket, key, account, values } = question
-  if (!statement.principals.some((pattern) => matchesWildcard(pattern, account))) return false
-  if (statement.actions.some((p) => matchesWildcard(p, action)) === statement.notActions) {
-    return false
-  }
+  if (!isAbout(statement, account, action)) return false
   const resource = key === '' ? bucket : `${bucket}/${key}`
   const matches = statement.resources.some((pattern) =>
     matchesResource(pattern, resource, { values, effect: statement.effect }),
   )
   if (matches === statement.notResources) return false
+  return areMet(statement.conditions, { values, effect: statement.effect })
+}
+
+function isAbout(statement: Statement, account: string, action: string): boolean {
+  if (!statement.principals.some((pattern) => matchesWildcard(pattern, account))) return false
+  return statement.actions.some((p) => matchesWildcard(p, action)) !== statement.notActions
+}
+
+function areMet(
+  conditions: readonly Condition[],
+  { values, effect }: { readonly values: ConditionValues; readonly effect: 'Allow' | 'Deny' },
+): boolean {
   const substitute = (text: string): string | undefined => substituteText(text, values)
-  return statement.conditions.every((c) => c.isMet(values(c.key, statement.effect), substitute))
+  return conditions.every((c) => c.isMet(values(c.key, effect), substitute))
 }
 
 function matchesResource(

@@ -43,6 +43,8 @@ const STRANGE: readonly Record<string, unknown>[] = [
   { StringEquals: { 'aws:SourceVpc': 'x' } },
   { StringEquals: { 's3:X-Amz-Storage-Class': 'STANDARD' } },
   { StringLike: { 's3:x-amz-acl': 'public*' } },
+  { Null: { 's3:if-none-match': 'true' } },
+  { Bool: { 's3:ObjectCreationOperation': 'true' } },
 ]
 
 for (const condition of STRANGE) {

@@ -1,16 +1,19 @@
 /**
- * Who may do what (s3-api.md 2.9, 2.10): the root key everything, anonymous callers what the bucket's policy allows.
+ * Who may do what (s3-api.md 2.9, 2.10, 7.1): the root key everything that the bucket's policy does not deny, anonymous
+ * callers what it allows.
  *
  * Invariant: what a policy asks for comes from `policy-values.ts` and nowhere else.
  */
 import { strictTextOf } from '#base/bytes'
 import type { Clock } from '#base/clock'
 import type { HttpRequest } from '#http/http'
+import { isOfBeginning } from '#iam/actions'
 import {
   type ConditionValues,
   type Decision,
   decide,
   isPublicPolicy,
+  mayDenyBelow,
   mightAllow,
   parseBucketPolicy,
   type Policy,
@@ -32,6 +35,8 @@ import { storedPublicAccessBlock } from './public-access.ts'
 export interface AuthorizeOptions {
   readonly engine: ObjectEngine
   readonly clock: Clock
+  /** False: policies are for anonymous callers only, as with MinIO. */
+  readonly bindsOwner: boolean
 }
 
 /** The request that permission is asked for. */
@@ -43,12 +48,8 @@ export interface AuthorizeContext {
   readonly facts?: RequestFacts | undefined
   /** The version meant when it is not that of the query. */
   readonly versionId?: string | undefined
-}
-
-/** The action that may allow the same. */
-function otherAction(context: AuthorizeContext, action: string): string | undefined {
-  const others = addressedVersion(context) === undefined ? OTHER_ACTIONS : VERSION_ACTIONS
-  return others.get(action)
+  /** Everything that begins with the key is meant. */
+  readonly below?: boolean | undefined
 }
 
 interface Asked {
@@ -69,12 +70,26 @@ const VERSION_ACTIONS: ReadonlyMap<string, string> = new Map([
   ['s3:DeleteObject', 's3:DeleteObjectVersion'],
 ])
 
-/** An action that another one includes. */
+/** An action on the bucket that another one includes. */
 const OTHER_ACTIONS: ReadonlyMap<string, string> = new Map([
   ['s3:DeleteBucketCors', 's3:PutBucketCors'],
-  // To MinIO an access control list is an older form of the policy.
+  ['s3:HeadBucket', 's3:ListBucket'],
+  // To MinIO an access control list is an older form of the policy, and some settings are parts of it.
   ['s3:GetBucketAcl', 's3:GetBucketPolicy'],
   ['s3:PutBucketAcl', 's3:PutBucketPolicy'],
+  ['s3:GetObjectAcl', 's3:GetBucketPolicy'],
+  ['s3:PutObjectAcl', 's3:PutBucketPolicy'],
+  ['s3:GetAccelerateConfiguration', 's3:GetBucketPolicy'],
+  ['s3:GetBucketLogging', 's3:GetBucketPolicy'],
+  ['s3:GetBucketRequestPayment', 's3:GetBucketPolicy'],
+])
+
+/** As with Amazon no policy keeps the owner from these: he can always change one that says too much. */
+const ALWAYS_THE_OWNERS: ReadonlySet<string> = new Set([
+  's3:CreateBucket',
+  's3:GetBucketPolicy',
+  's3:PutBucketPolicy',
+  's3:DeleteBucketPolicy',
 ])
 
 export class Authorizer {
@@ -95,14 +110,21 @@ export class Authorizer {
     key: string,
   ): Promise<boolean> {
     const { identity } = context.authentication
-    if (identity.isOwner) return true
-    // No identity policies yet: a key that is not the root's has no rights of its own.
-    if (identity.accessKey !== '' || bucket === '') return false
-    const policy = await this.#policyOf(bucket)
-    if (policy === undefined) return false
     const asked = { action, bucket, key }
+    if (identity.isOwner) return (await this.#decision(context, asked)) !== 'deny'
+    // No identity policies yet: a key that is not the root's has no rights of its own.
+    if (identity.accessKey !== '') return false
+    return (await this.#decision(context, asked)) === 'allow'
+  }
+
+  async #decision(context: AuthorizeContext, asked: Asked): Promise<Decision> {
+    const { identity } = context.authentication
+    const isFree = identity.isOwner && !this.#options.bindsOwner
+    if (isFree || asked.bucket === '') return 'none'
+    const policy = await this.#policyOf(asked.bucket, identity.isOwner)
+    if (policy === undefined) return 'none'
     const values = await this.#values(context, asked, policy)
-    return isAllowedBy(policy, asked, values, context)
+    return decideAll(policy, asked, values, context)
   }
 
   /** Whether it depends on what is not known yet, such as the request's document. */
@@ -118,9 +140,8 @@ export class Authorizer {
     if (policy === undefined) return false
     const asked = { action, bucket, key }
     const values = await this.#values(context, asked, policy)
-    return [action, otherAction(context, action)].some(
-      (name) =>
-        name !== undefined && mightAllow(policy, { ...asked, action: name, account: '', values }),
+    return [asked, ...others(context, asked)].some((each) =>
+      mightAllow(policy, { ...each, account: '', values }),
     )
   }
 
@@ -135,11 +156,12 @@ export class Authorizer {
     return decide(policy, { ...asked, account: '', values: withPrefix }) === 'allow'
   }
 
-  /** The policy that counts: none where what it opens to the public is restricted. */
-  async #policyOf(bucket: string): Promise<Policy | undefined> {
+  /** The policy that counts: none where what it opens to the public is restricted. What it denies to the owner it denies. */
+  async #policyOf(bucket: string, forOwner = false): Promise<Policy | undefined> {
     try {
       const metadata = await this.#options.engine.bucketMetadata(bucket)
       const policy = this.#policies.of(metadata) ?? undefined
+      if (forOwner) return policy
       const isRestricted = this.#blocks.of(metadata)?.restrictPublicBuckets === true
       return isRestricted && policy !== undefined && isPublicPolicy(policy) ? undefined : policy
     } catch (error) {
@@ -197,21 +219,51 @@ function parse(document: Uint8Array, bucket: string): Policy | null {
   }
 }
 
-function isAllowedBy(
+/** The answer to a question and to those whose answers count for it: a denial of any is one. */
+function decideAll(
   policy: Policy,
   asked: Asked,
   values: ConditionValues,
   context: AuthorizeContext,
-): boolean {
-  const say = (action: string): Decision =>
-    decide(policy, { ...asked, action, account: '', values })
-  const plain = say(asked.action)
-  if (plain === 'deny') return false
-  if (asked.action === 's3:ListBucketVersions' && plain === 'none') {
-    return say('s3:ListBucket') === 'allow'
+): Decision {
+  const { accessKey, isOwner } = context.authentication.identity
+  const counting = isOfUpload(context, asked) ? withoutBeginning(policy) : policy
+  const say = (question: Asked): Decision => {
+    if (isOwner && ALWAYS_THE_OWNERS.has(question.action)) return 'none'
+    const full = { ...question, account: accessKey, values }
+    if (context.below !== true) return decide(counting, full)
+    return mayDenyBelow(counting, full)
+      ? 'deny'
+      : decide(counting, { ...full, key: `${asked.key}*` })
   }
-  const other = otherAction(context, asked.action)
-  if (other === undefined) return plain === 'allow'
-  const second = say(other)
-  return second !== 'deny' && (plain === 'allow' || second === 'allow')
+  const plain = say(asked)
+  if (asked.action === 's3:ListBucketVersions' && plain === 'none') {
+    return say({ ...asked, action: 's3:ListBucket' }) === 'allow' ? 'allow' : 'none'
+  }
+  const answers = [plain, ...others(context, asked).map(say)]
+  if (answers.includes('deny')) return 'deny'
+  return answers.includes('allow') ? 'allow' : 'none'
+}
+
+/** What may allow or deny the same. */
+function others(context: AuthorizeContext, asked: Asked): readonly Asked[] {
+  const ofBucket = OTHER_ACTIONS.get(asked.action)
+  const ofVersion =
+    addressedVersion(context) === undefined ? undefined : VERSION_ACTIONS.get(asked.action)
+  return [
+    ...(ofBucket === undefined ? [] : [{ ...asked, action: ofBucket, key: '' }]),
+    ...(ofVersion === undefined ? [] : [{ ...asked, action: ofVersion }]),
+  ]
+}
+
+function isOfUpload({ query }: AuthorizeContext, { action }: Asked): boolean {
+  return action === 's3:PutObject' && query.has('uploadId')
+}
+
+/** As with Amazon: how an object is to be stored was judged when its upload began, and its parts say nothing of it. */
+function withoutBeginning(policy: Policy): Policy {
+  const statements = policy.statements.filter(
+    ({ effect, conditions }) => effect === 'Allow' || !conditions.some((c) => isOfBeginning(c.key)),
+  )
+  return { statements }
 }

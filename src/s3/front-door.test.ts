@@ -328,8 +328,29 @@ test('a policy that cannot be read allows nothing, and the owner can still do ev
     assert.equal((await send(anonymous({}), fixture)).code, 'AccessDenied')
     assert.equal((await send(signed({}), fixture)).status, 200)
   }
+})
+
+test('what a policy denies to everybody it denies to the owner, if that is wished', async () => {
   const denying = withPolicy(OPEN({ Effect: 'Deny' }))
-  assert.equal((await send(signed({}), denying)).status, 200)
+  assert.equal((await send(signed({}), denying)).code, 'AccessDenied')
+  const unbound = frontDoorFixture({ policiesBindOwner: false })
+  unbound.policies.set('box', OPEN({ Effect: 'Deny' }))
+  assert.equal((await send(signed({}), unbound)).status, 200)
+  assert.equal((await send(anonymous({}), unbound)).code, 'AccessDenied')
+})
+
+test('a denial that asks for a safe connection binds the owner on others', async () => {
+  const condition = { Bool: { 'aws:SecureTransport': 'false' } }
+  const fixture = withPolicy(OPEN({ Effect: 'Deny', Condition: condition }))
+  assert.equal((await send(signed({ isSecure: true }), fixture)).status, 200)
+  assert.equal((await send(signed({ isSecure: false }), fixture)).code, 'AccessDenied')
+})
+
+test('a denial may name the owner by his key', async () => {
+  const named = (key: string): FrontDoorFixture =>
+    withPolicy(OPEN({ Effect: 'Deny', Principal: { AWS: key } }))
+  assert.equal((await send(signed({}), named(ACCESS_KEY))).code, 'AccessDenied')
+  assert.equal((await send(signed({}), named('somebody'))).status, 200)
 })
 
 test('who may list may learn that a key is absent', async () => {

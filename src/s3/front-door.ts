@@ -54,6 +54,8 @@ export interface FrontDoorOptions {
   readonly operations: readonly Operation[]
   readonly credentials: CredentialSource
   readonly log: Log
+  /** Whether what the policy of a bucket denies is denied to the owner too; default: yes. */
+  readonly policiesBindOwner?: boolean | undefined
   /** Base domains of virtual hosts, lower case. */
   readonly domains: readonly string[]
   /** Origins that browsers may come from, with `*`, to buckets without CORS rules of their own; default: any. */
@@ -118,7 +120,11 @@ class FrontDoor {
       clock: services.clock,
       region: services.region,
     })
-    this.#authorizer = new Authorizer(services)
+    this.#authorizer = new Authorizer({
+      engine: services.engine,
+      clock: services.clock,
+      bindsOwner: options.policiesBindOwner ?? true,
+    })
     this.#proxies = new TrustedProxies(options.trustedProxies ?? [], options.pathPrefix)
     this.#crossOrigin = new CrossOrigin(services.engine, options.corsOrigins ?? ['*'])
     const replyOptions = {
@@ -352,7 +358,6 @@ class FrontDoor {
 
   async #authorize(context: AuthorizeContext, { address, operation }: Target): Promise<void> {
     const { identity } = context.authentication
-    if (identity.isOwner) return
     if (identity.accessKey === '' && operation.anonymous === false)
       throw new S3Error('AccessDenied')
     const { action } = operation

@@ -249,19 +249,19 @@ const SETTING_ROWS: readonly Operation[] = [
     'accelerate',
     ['GetBucketAccelerateConfiguration', 'PutBucketAccelerateConfiguration'],
     [settings.getBucketAccelerate, settings.putBucketAccelerate],
-    ['s3:GetBucketPolicy', 's3:PutAccelerateConfiguration'],
+    ['s3:GetAccelerateConfiguration', 's3:PutAccelerateConfiguration'],
   ),
   ...settingRows(
     'requestPayment',
     ['GetBucketRequestPayment', 'PutBucketRequestPayment'],
     [settings.getBucketRequestPayment, settings.putBucketRequestPayment],
-    ['s3:GetBucketPolicy', 's3:PutBucketRequestPayment'],
+    ['s3:GetBucketRequestPayment', 's3:PutBucketRequestPayment'],
   ),
   ...settingRows(
     'logging',
     ['GetBucketLogging', 'PutBucketLogging'],
     [settings.getBucketLogging, settings.putBucketLogging],
-    ['s3:GetBucketPolicy', 's3:PutBucketLogging'],
+    ['s3:GetBucketLogging', 's3:PutBucketLogging'],
   ),
   ...settingRows(
     'website',

@@ -193,7 +193,11 @@ for (const { source, bucket, key, action, policy } of ACCESS) {
       fixture.objects.set(`pc-data/${name}`, new Uint8Array(1))
       fixture.tags.set(`pc-data/${name}`, tags)
     }
-    const authorizer = new Authorizer({ engine: fixture.engine, clock: systemClock() })
+    const authorizer = new Authorizer({
+      engine: fixture.engine,
+      clock: systemClock(),
+      bindsOwner: true,
+    })
     const context = {
       request: memoryRequest({
         method: request.method,

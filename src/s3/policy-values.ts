@@ -108,6 +108,8 @@ function valueOf(key: string, context: ValuesContext): readonly string[] | undef
       return list(headerText(request, 'x-amz-object-lock-retain-until-date'))
     case 's3:object-lock-remaining-retention-days':
       return remainingDays(headerText(request, 'x-amz-object-lock-retain-until-date'), nowMs)
+    case 's3:ObjectCreationOperation':
+      return [String(createsObject(context))]
     case REQUEST_TAG_KEYS: {
       const keys = [...requestTags(context).keys()]
       return keys.length === 0 ? undefined : keys
@@ -115,6 +117,11 @@ function valueOf(key: string, context: ValuesContext): readonly string[] | undef
     default:
       return callerValue(key, context.authentication)
   }
+}
+
+/** Whether a write ends with an object: the beginning and the parts of an upload do not. */
+function createsObject({ request, query }: ValuesContext): boolean {
+  return !query.has('uploads') && (!query.has('uploadId') || request.method === 'POST')
 }
 
 /** What the signature says about the caller. */

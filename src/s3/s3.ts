@@ -56,7 +56,7 @@ export type Handler = (call: S3Call) => Promise<S3Reply>
 export interface Identity {
   /** Empty for anonymous. */
   readonly accessKey: string
-  /** The root key (or what acts for it): bypasses policies. */
+  /** The root key (or what acts for it): may do what no policy of a bucket denies. */
   readonly isOwner: boolean
 }
 
@@ -112,7 +112,7 @@ export interface S3Call {
   readonly announcedTrailers: readonly string[]
   /** Whole verified body for `document` rows. */
   readonly document: Uint8Array
-  /** Whether the caller may do `action` on `bucket/key` (for several keys, copy sources). Owner: always. */
+  /** Whether the caller may do `action` on `bucket/key` (for several keys, copy sources). Owner: unless it is denied. */
   isAllowed(action: string, bucket: string, key: string, about?: AskedAbout): Promise<boolean>
   /** Who signed the policy of a form, by its fields (lower-case names). Throws what a wrong signature gets. */
   signerOfForm(
@@ -124,6 +124,8 @@ export interface S3Call {
 export interface AskedAbout {
   /** The version meant; empty: the latest one. */
   readonly versionId?: string
+  /** Everything that begins with the key is meant. */
+  readonly below?: boolean
   /** What is written, where the request only contains it: conditions ask for its headers. */
   readonly request?: HttpRequest
   readonly query?: Query

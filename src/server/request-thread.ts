@@ -92,6 +92,7 @@ class RequestThread {
               : undefined,
         },
         log: this.#log,
+        policiesBindOwner: settings.policiesBindOwner,
         domains: settings.domains,
         websiteDomains: settings.websiteDomains,
         trustedProxies: settings.trustedProxies,

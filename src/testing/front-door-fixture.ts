@@ -243,6 +243,7 @@ export interface FixtureOptions {
   readonly domains?: readonly string[]
   readonly trustedProxies?: readonly string[]
   readonly pathPrefix?: string
+  readonly policiesBindOwner?: boolean
   readonly log?: Log
   readonly credentials?: CredentialSource
   /** Size of the pieces that GET is made of. */
@@ -315,6 +316,7 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
   const handler = createFrontDoor({
     trustedProxies: options.trustedProxies,
     pathPrefix: options.pathPrefix,
+    policiesBindOwner: options.policiesBindOwner,
     services: {
       engine,
       clock: options.clock ?? systemClock(),

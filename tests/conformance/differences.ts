@@ -178,6 +178,12 @@ export const DIFFERENCES: readonly Difference[] = [
     rules: [/^4\.17 /, /^2\.(9|10) /],
   },
   {
+    title: 'Denials to the owner',
+    reason:
+      'What the policy of a bucket denies to everybody it denies to the root key too, but for the policy itself; to MinIO bucket policies are for anonymous callers. `CAIRN_API_BUCKET_POLICY=anonymous` does the same.',
+    rules: [/^7\.1 /],
+  },
+  {
     title: 'Access block, ownership, CORS, websites',
     reason: 'MinIO has none of them for a bucket.',
     rules: [/^4\.(14|15|16) /],

@@ -11,6 +11,7 @@ import { listing } from './rows/listing.ts'
 import { locks } from './rows/locks.ts'
 import { multipart } from './rows/multipart.ts'
 import { objects } from './rows/objects.ts'
+import { policies } from './rows/policies.ts'
 import { posts } from './rows/posts.ts'
 import { tagRules } from './rows/tagging.ts'
 import type { Rule } from './rule.ts'
@@ -28,6 +29,7 @@ export const RULES: readonly Rule[] = [
   ...tagRules,
   ...locks,
   ...configurations,
+  ...policies,
   ...posts,
   ...extensions,
 ]

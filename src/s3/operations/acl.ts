@@ -33,7 +33,7 @@ export async function getBucketAcl(call: S3Call): Promise<S3Reply> {
 
 /** `GET key?acl`. */
 export async function getObjectAcl(call: S3Call): Promise<S3Reply> {
-  await requireObject(call, ['s3:GetObjectAcl', 's3:GetBucketPolicy'])
+  await requireObject(call, 's3:GetObjectAcl')
   return { status: 200, body: ownerPolicy() }
 }
 
@@ -45,20 +45,13 @@ export async function putBucketAcl(call: S3Call): Promise<S3Reply> {
 
 /** `PUT key?acl`. */
 export async function putObjectAcl(call: S3Call): Promise<S3Reply> {
-  await requireObject(call, ['s3:PutObjectAcl', 's3:PutBucketPolicy'])
+  await requireObject(call, 's3:PutObjectAcl')
   await checkAcl(call)
   return { status: 200 }
 }
 
-/** Needs the right to the object's list, or that to the bucket's policy, which is what MinIO asks for. */
-async function requireObject(
-  call: S3Call,
-  [own, ofBucket]: readonly [string, string],
-): Promise<void> {
-  const { bucket, key } = call
-  const isAllowed =
-    (await call.isAllowed(own, bucket, key)) || (await call.isAllowed(ofBucket, bucket, ''))
-  if (!isAllowed) throw new S3Error('AccessDenied')
+async function requireObject(call: S3Call, action: string): Promise<void> {
+  if (!(await call.isAllowed(action, call.bucket, call.key))) throw new S3Error('AccessDenied')
   await call.services.engine.headObject(call.bucket, call.key, {
     versionId: versionIdOf(call),
     range: { kind: 'all' },

@@ -6,6 +6,7 @@ import { type Tag, tagsIn } from '#s3-protocol/tagging'
 import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { ownershipOfNewBucket } from './bucket-settings.ts'
+import { mayDeleteBelow } from './delete-object.ts'
 import { ownerField } from './listing.ts'
 import { type Header, isoDate } from './object-headers.ts'
 import { booleanHeader } from './request-values.ts'
@@ -134,9 +135,7 @@ function readConfiguration(call: S3Call): readonly Tag[] {
 
 /** `HEAD` of a bucket: `s3:HeadBucket` or `s3:ListBucket`. */
 export async function headBucket(call: S3Call): Promise<S3Reply> {
-  const isAllowed =
-    (await call.isAllowed('s3:ListBucket', call.bucket, '')) ||
-    (await call.isAllowed('s3:HeadBucket', call.bucket, ''))
+  const isAllowed = await call.isAllowed('s3:HeadBucket', call.bucket, '')
   // That there is no such bucket anybody may know.
   await call.services.engine.getBucket(call.bucket)
   if (!isAllowed) throw new S3Error('AccessDenied')
@@ -164,6 +163,10 @@ export async function deleteBucket(call: S3Call): Promise<S3Reply> {
   }
   const metadata = await engine.bucketMetadata(call.bucket)
   const force = forced === true
+  // Everything goes with it: the rights to the bucket must not open what is denied in it.
+  if (force && !(await mayDeleteBelow(call, ''))) {
+    throw new S3Error('AccessDenied')
+  }
   if (force && (metadata.objectLock || metadata.document('ReplicationConfigXML') !== undefined)) {
     throw new S3Error('MethodNotAllowed')
   }

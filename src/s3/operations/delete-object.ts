@@ -48,13 +48,16 @@ export function deletionStateFor(metadata: BucketMetadata, key: string): Version
   return state === 'suspended' && metadata.versioning === 'enabled' ? 'unversioned' : state
 }
 
-async function deletePrefix(call: S3Call): Promise<S3Reply> {
-  // The right to delete one key is not the right to delete everything that begins like it.
+/** The right to delete one key is not the right to delete everything that begins like it. */
+export async function mayDeleteBelow(call: S3Call, key: string): Promise<boolean> {
   for (const action of ['s3:DeleteObject', 's3:DeleteObjectVersion']) {
-    if (!(await call.isAllowed(action, call.bucket, `${call.key}*`))) {
-      throw new S3Error('AccessDenied')
-    }
+    if (!(await call.isAllowed(action, call.bucket, key, { below: true }))) return false
   }
+  return true
+}
+
+async function deletePrefix(call: S3Call): Promise<S3Reply> {
+  if (!(await mayDeleteBelow(call, call.key))) throw new S3Error('AccessDenied')
   await call.services.engine.deletePrefix(call.bucket, call.key)
   return { status: 204 }
 }
