@@ -10,10 +10,7 @@ import {
 import { CodingTables, ErasureCoder, SHARDS_MAX } from './erasure.ts'
 import { highwayHash256, HighwayHasher, highwayHashShards, sipHash24, xxh3, xxh64 } from './hash.ts'
 import { Md5Lanes, type Md5Stream } from './md5-lanes.ts'
-import { S2_SLACK_SIZE } from './kernels/s2.ts'
-import { S2_BLOCK_SIZE_MAX } from './layout.ts'
 import { S2Decoder, S2Encoder, type S2DecoderOptions } from './s2.ts'
-import { decodeElements, decodeS2Block, readLength } from './s2-block.ts'
 import { Workspace } from './workspace.ts'
 
 /**
@@ -118,22 +115,6 @@ export class Codec {
   /** A new reader of such a stream, or of framed Snappy. */
   s2Decoder(options?: S2DecoderOptions): S2Decoder {
     return new S2Decoder(this.#workspace, options)
-  }
-
-  /** Decompresses one block of Snappy or S2 that is not part of a stream, to at most `sizeMax` bytes owned by the caller.
-   *  Takes a slot of the arena for more than 4 MiB. Errors: `S2Error`, the signal's reason. */
-  async decodeBlock(
-    block: Uint8Array,
-    options: { readonly sizeMax: number; readonly signal?: AbortSignal | undefined },
-  ): Promise<Uint8Array> {
-    const { size, headSize } = readLength(block, options.sizeMax)
-    if (size <= S2_BLOCK_SIZE_MAX) return decodeS2Block(this.#workspace, block, size).slice()
-    const encodedSize = block.length - headSize
-    const target = encodedSize + S2_SLACK_SIZE
-    using slot = await this.arena.acquire(target + size + S2_SLACK_SIZE, options.signal)
-    slot.bytes.set(block.subarray(headSize))
-    decodeElements(this.#workspace, slot.offset, encodedSize, slot.offset + target, size)
-    return slot.bytes.slice(target, target + size)
   }
 
   /** A new running MD5, which shares SIMD lanes with the others of this thread. */

@@ -57,7 +57,6 @@ export const WORKSPACE_LAYOUT = {
   md5LaneStates: 1600,
   md5LaneAddresses: 1856,
   md5Message: 2048,
-  md5LastBlocks: 3072,
   codingTables: 4096,
   copyWindow: 4096 + CODING_TABLES_SIZE,
   crcTail: 4096 + CODING_TABLES_SIZE + COPY_WINDOW_SIZE,

@@ -121,13 +121,6 @@ export class MsgpackReader {
     return decodeText(this.bytes, at, at + size)
   }
 
-  /** The bytes of a text, as a view. */
-  readTextBytes(): Uint8Array {
-    const size = this.#textSize()
-    const at = this.#take(size)
-    return this.bytes.subarray(at, at + size)
-  }
-
   /** A byte string, as a view; a text is refused. */
   readBytes(): Uint8Array {
     const size = this.readBytesSize()

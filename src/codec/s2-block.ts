@@ -94,7 +94,7 @@ export function decodeElements(
 }
 
 /** The size in front of a block, and how many bytes it takes. */
-export function readLength(
+function readLength(
   block: Uint8Array,
   sizeMax: number,
 ): { readonly size: number; readonly headSize: number } {

@@ -75,7 +75,6 @@ export const i32 = {
   const: i32Const,
   load: load(0x28),
   load8: load(0x2d),
-  load16: load(0x2f),
   store: store(0x36),
   store8: store(0x3a),
   store16: store(0x3b),

@@ -30,10 +30,6 @@ export class Gather<T> {
     this.#isPending = drives.map(() => false)
   }
 
-  get pendingCount(): number {
-    return this.#pending
-  }
-
   isPending(position: number): boolean {
     return this.#isPending[position] === true
   }
