@@ -64,6 +64,7 @@ function serverCommand(): Command {
     )
     .option('--idle-timeout <duration>', 'how long an idle connection stays open')
     .option('--read-header-timeout <duration>', 'how long request headers may take')
+    .option('--shutdown-timeout <duration>', 'how long running requests may take at a stop')
     .option('--json', 'log lines as JSON')
     .option('--quiet', 'no start banner, only warnings and errors')
     .option('--anonymous', 'no credentials in the start banner')
@@ -82,7 +83,6 @@ function serverCommand(): Command {
     '--log-dir <folder>',
     '--log-size <size>',
     '--log-prefix <text>',
-    '--shutdown-timeout <duration>',
     '--crossdomain-xml <file>',
   ]) {
     command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
@@ -120,6 +120,7 @@ function parseFlags(input: Readonly<Record<string, unknown>>): Omit<ServerFlags,
     certsDir: text('certsDir') ?? certsBelow(text('configDir')),
     idleTimeout: text('idleTimeout'),
     readHeaderTimeout: text('readHeaderTimeout'),
+    shutdownTimeout: text('shutdownTimeout'),
     json: input['json'] === true,
     quiet: input['quiet'] === true,
     anonymous: input['anonymous'] === true,

@@ -1,5 +1,5 @@
 import { ConfigError } from './config.ts'
-import { parseSwitch } from './values.ts'
+import { isSwitchedOn, type NamedValue, optional } from './values.ts'
 
 /** Which contents are compressed before they are stored. Source: encryption.md 8.1. */
 export interface CompressionSettings {
@@ -24,42 +24,33 @@ export const COMPRESSION_NAMES = [
   'COMPRESS_MIMETYPES',
   'COMPRESS_MIME_TYPES',
 ] as const
-export type CompressionName = (typeof COMPRESSION_NAMES)[number]
+type CompressionName = (typeof COMPRESSION_NAMES)[number]
 
-const DEFAULT_EXTENSIONS = '.txt,.log,.csv,.json,.tar,.xml,.bin'
-const DEFAULT_MIME_TYPES = 'text/*,application/json,application/xml,binary/octet-stream'
-
-interface NamedValue {
-  readonly name: string
-  readonly value: string
-}
+const DEFAULT_EXTENSIONS = ['.txt', '.log', '.csv', '.json', '.tar', '.xml', '.bin']
+const DEFAULT_MIME_TYPES = ['text/*', 'application/json', 'application/xml', 'binary/octet-stream']
 
 /** The names that begin with `COMPRESS_` are those of old releases. Errors: `ConfigError`. */
 export function compressionSettingsOf(
   read: (name: CompressionName) => NamedValue | undefined,
 ): CompressionSettings {
-  const isOn = (named: NamedValue | undefined): boolean =>
-    named !== undefined && parseSwitch(named.name, named.value.trim())
   return {
-    isEnabled: isOn(read('COMPRESSION_ENABLE') ?? read('COMPRESS_ENABLE') ?? read('COMPRESS')),
-    allowsEncryption: isOn(
+    isEnabled: isSwitchedOn(
+      read('COMPRESSION_ENABLE') ?? read('COMPRESS_ENABLE') ?? read('COMPRESS'),
+    ),
+    allowsEncryption: isSwitchedOn(
       read('COMPRESSION_ALLOW_ENCRYPTION') ?? read('COMPRESS_ALLOW_ENCRYPTION'),
     ),
-    extensions: listOr(
-      read('COMPRESSION_EXTENSIONS') ?? read('COMPRESS_EXTENSIONS'),
-      DEFAULT_EXTENSIONS,
-    ),
-    mimeTypes: listOr(
-      read('COMPRESSION_MIME_TYPES') ?? read('COMPRESS_MIME_TYPES') ?? read('COMPRESS_MIMETYPES'),
-      DEFAULT_MIME_TYPES,
-    ),
+    extensions:
+      optional(
+        read('COMPRESSION_EXTENSIONS') ?? read('COMPRESS_EXTENSIONS'),
+        parseCompressionList,
+      ) ?? DEFAULT_EXTENSIONS,
+    mimeTypes:
+      optional(
+        read('COMPRESSION_MIME_TYPES') ?? read('COMPRESS_MIME_TYPES') ?? read('COMPRESS_MIMETYPES'),
+        parseCompressionList,
+      ) ?? DEFAULT_MIME_TYPES,
   }
-}
-
-function listOr(named: NamedValue | undefined, fallback: string): readonly string[] {
-  return named === undefined
-    ? fallback.split(',')
-    : parseCompressionList(named.name, named.value.trim())
 }
 
 /** Items separated by commas. */

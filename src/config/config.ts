@@ -92,6 +92,7 @@ export interface ServerFlags {
   readonly certsDir?: string | undefined
   readonly idleTimeout?: string | undefined
   readonly readHeaderTimeout?: string | undefined
+  readonly shutdownTimeout?: string | undefined
   readonly json?: boolean | undefined
   readonly quiet?: boolean | undefined
   readonly anonymous?: boolean | undefined

@@ -1,6 +1,6 @@
 import { ConfigError } from './config.ts'
 import { expandEllipses } from './topology.ts'
-import { parseSwitch } from './values.ts'
+import { isSwitchedOn, type NamedValue, optional, parseSwitch } from './values.ts'
 
 /**
  * Which key management service a node uses: from the environment only, since what the drives keep is sealed with it.
@@ -33,7 +33,7 @@ export const KMS_NAMES = [
   'KMS_VAULT_TOKEN',
   'SSE_C_OVER_HTTP',
 ] as const
-export type KmsName = (typeof KMS_NAMES)[number]
+type KmsName = (typeof KMS_NAMES)[number]
 
 export interface KesSettings {
   readonly family: 'kes'
@@ -95,27 +95,18 @@ export interface EncryptionSettings {
   readonly allowsClientKeysOverHttp: boolean
 }
 
-export interface NamedValue {
-  readonly name: string
-  readonly value: string
-}
+type Read = (name: KmsName) => NamedValue | undefined
 
 /** Errors: `ConfigError`. */
-export function encryptionSettingsOf(
-  read: (name: KmsName) => NamedValue | undefined,
-): EncryptionSettings {
-  const isOn = (name: KmsName, fallback: boolean): boolean => {
-    const named = read(name)
-    return named === undefined ? fallback : parseSwitch(named.name, named.value.trim())
-  }
-  const service = serviceOf(read, isOn)
+export function encryptionSettingsOf(read: Read): EncryptionSettings {
+  const service = serviceOf(read)
   const oldSecret = read('KMS_OLD_SECRET_KEY')?.value
   if (oldSecret !== undefined && (service === undefined || service.family === 'static')) {
     throw new ConfigError(
       'Invalid CAIRN_KMS_OLD_SECRET_KEY: it goes with Vault or AWS KMS, which took over from that key',
     )
   }
-  const encryptsAll = isOn('KMS_AUTO_ENCRYPTION', false)
+  const encryptsAll = isSwitchedOn(read('KMS_AUTO_ENCRYPTION'))
   if (encryptsAll && service === undefined) {
     throw new ConfigError(
       'Invalid MINIO_KMS_AUTO_ENCRYPTION: it needs a KMS, and none is configured',
@@ -125,16 +116,13 @@ export function encryptionSettingsOf(
     kms:
       service === undefined
         ? undefined
-        : { service, oldSecret, cachesDataKeys: isOn('KMS_CACHE', true) },
+        : { service, oldSecret, cachesDataKeys: optional(read('KMS_CACHE'), parseSwitch) ?? true },
     encryptsAll,
-    allowsClientKeysOverHttp: isOn('SSE_C_OVER_HTTP', false),
+    allowsClientKeysOverHttp: isSwitchedOn(read('SSE_C_OVER_HTTP')),
   }
 }
 
-function serviceOf(
-  read: (name: KmsName) => NamedValue | undefined,
-  isOn: (name: KmsName, fallback: boolean) => boolean,
-): ServiceSettings | undefined {
+function serviceOf(read: Read): ServiceSettings | undefined {
   const families = new Map<string, NamedValue>()
   for (const name of KMS_NAMES) {
     const family = name === 'KMS_SECRET_KEY' ? 'static' : /^KMS_(KES|VAULT|AWS)_/.exec(name)?.[1]
@@ -160,12 +148,12 @@ function serviceOf(
         keyId: needed(read, 'KMS_AWS_KEY_ID').value,
         region: needed(read, 'KMS_AWS_REGION').value,
         endpoint: urlOf(read('KMS_AWS_ENDPOINT')),
-        hidesContext: isOn('KMS_AWS_HIDE_CONTEXT', false),
+        hidesContext: isSwitchedOn(read('KMS_AWS_HIDE_CONTEXT')),
       }
   }
 }
 
-function kesOf(read: (name: KmsName) => NamedValue | undefined): KesSettings {
+function kesOf(read: Read): KesSettings {
   const endpoint = needed(read, 'KMS_KES_ENDPOINT')
   const endpoints = endpoint.value
     .split(',')
@@ -196,7 +184,7 @@ function kesOf(read: (name: KmsName) => NamedValue | undefined): KesSettings {
   }
 }
 
-function vaultOf(read: (name: KmsName) => NamedValue | undefined): VaultSettings {
+function vaultOf(read: Read): VaultSettings {
   const token = read('KMS_VAULT_TOKEN')
   return {
     family: 'vault',
@@ -216,7 +204,7 @@ function vaultOf(read: (name: KmsName) => NamedValue | undefined): VaultSettings
   }
 }
 
-function needed(read: (name: KmsName) => NamedValue | undefined, name: KmsName): NamedValue {
+function needed(read: Read, name: KmsName): NamedValue {
   const named = read(name)
   if (named === undefined) throw new ConfigError(`MINIO_${name} is missing: the KMS needs it`)
   return named

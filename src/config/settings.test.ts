@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError, type Environment, type ServerFlags } from './config.ts'
 import { loadEnvironment } from './environment.ts'
-import { loadSettings } from './settings.ts'
+import { loadSettings, SETTING_NAMES } from './settings.ts'
 
 const NO_FLAGS: ServerFlags = { volumes: ['/d'] }
 const MACHINE = { coreCount: 2 }
@@ -114,11 +114,13 @@ test('the console steps aside for an S3 API on its port', () => {
   assert.notEqual(settings.consoleAddress.port, settings.address.port)
 })
 
-test('deadlines for clients are flags or variables', () => {
+test('deadlines are flags or variables', () => {
   const environment = { MINIO_IDLE_TIMEOUT: '5s', MINIO_READ_HEADER_TIMEOUT: '7s' }
   const settings = settingsOf(environment, { ...NO_FLAGS, idleTimeout: '6s' })
   assert.equal(settings.idleTimeoutMs, 6000)
   assert.equal(settings.readHeaderTimeoutMs, 7000)
+  assert.equal(settingsOf({ MINIO_SHUTDOWN_TIMEOUT: '8s' }).shutdownTimeoutMs, 8000)
+  assert.equal(settingsOf({}, { ...NO_FLAGS, shutdownTimeout: '9s' }).shutdownTimeoutMs, 9000)
 })
 
 test('every thread has memory for the largest blocks and their parity', () => {
@@ -134,6 +136,23 @@ test('short credentials are refused', () => {
 test('an unknown MINIO name is reported and ignored', () => {
   const { warnings } = loadSettings(NO_FLAGS, { MINIO_PROMETHEUS_URL: 'x' }, MACHINE)
   assert.ok(warnings.some((warning) => warning.includes('MINIO_PROMETHEUS_URL')))
+})
+
+test('a slip in a name is told with the name that was meant', () => {
+  const { warnings } = loadSettings(NO_FLAGS, { MINIO_ROOT_USR: 'x' }, MACHINE)
+  assert.ok(warnings.some((warning) => warning.includes('did you mean MINIO_ROOT_USER?')))
+  assert.throws(() => settingsOf({ CAIRN_DURABLITY: 'x' }), /did you mean CAIRN_DURABILITY\?/)
+  assert.throws(() => settingsOf({ CAIRN_NOTHING_NEAR: 'x' }), /CAIRN_NOTHING_NEAR: docs\/settings/)
+})
+
+test('a folder of certificates that was chosen and has none is reported', () => {
+  const { warnings } = loadSettings({ ...NO_FLAGS, certsDir: '/no/such' }, {}, MACHINE)
+  assert.ok(warnings.some((warning) => warning.includes('without TLS: "/no/such"')))
+})
+
+test('docs/settings.md names every setting', () => {
+  const text = readFileSync(new URL('../../docs/settings.md', import.meta.url), 'utf8')
+  for (const name of SETTING_NAMES) assert.match(text, new RegExp(`\\b${name}\\b`))
 })
 
 test('secrets may come from files and settings from an environment file', () => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -10,21 +11,26 @@ import {
 import { COMPRESSION_NAMES, compressionSettingsOf } from './compression-settings.ts'
 import { FILE_NAMES } from './environment.ts'
 import { encryptionSettingsOf, KMS_NAMES } from './kms-settings.ts'
+import { nearestName } from './nearest-name.ts'
 import {
+  isSwitchedOn,
+  type NamedValue,
+  optional,
   parseAddress,
   parseAddressBlocks,
   parseChoice,
+  parseDomains,
   parseDuration,
   parseInteger,
+  parseOrigins,
   parseParity,
   parsePathPrefix,
   parseRegion,
   parseSize,
-  parseSwitch,
 } from './values.ts'
 
 /** Every name that this release reads, without its prefix. */
-const KNOWN_NAMES = [
+export const SETTING_NAMES = [
   'ACCESS_KEY',
   'ADDRESS',
   'API_BUCKET_POLICY',
@@ -64,14 +70,13 @@ const KNOWN_NAMES = [
   'STORAGE_CLASS_OPTIMIZE',
   'STORAGE_CLASS_RRS',
   'STORAGE_CLASS_STANDARD',
-  'TEST',
   'TRUSTED_PROXIES',
   'VOLUMES',
   'WEBSITE_DOMAIN',
   ...COMPRESSION_NAMES,
   ...KMS_NAMES,
 ] as const
-type KnownName = (typeof KNOWN_NAMES)[number]
+type SettingName = (typeof SETTING_NAMES)[number]
 
 const DEFAULT_CREDENTIAL = 'minioadmin'
 const DEFAULT_INLINE_BLOCK_BYTES = 128 * 1024
@@ -79,6 +84,7 @@ const DEFAULT_PORT = 9000
 const DEFAULT_CONSOLE_PORT = 9001
 const DEFAULT_CLIENT_TIMEOUT_MS = 30_000
 const DEFAULT_ARENA_BYTES = 256 * 1024 * 1024
+export const REQUESTS_BOUNDS = { min: 0, max: 1_000_000 }
 const ARENA_BOUNDS = { min: '32MiB', max: '3GiB' }
 /** A block of 10 MiB, as old releases wrote them, with as much parity again. */
 const THREAD_ARENA_BYTES_MIN = 24 * 1024 * 1024
@@ -100,44 +106,80 @@ export function loadSettings(
   environment: Environment,
   machine: MachineFacts,
 ): LoadedSettings {
-  const read = (name: KnownName): Named | undefined => lookUp(environment, name)
-  const warnings = checkNames(environment)
-  const unused = unusedVolumes(flags, read)
-  if (unused !== undefined) {
-    warnings.push(`The drives of ${unused} are not used: the command line names others`)
-  }
+  const read = (name: SettingName): NamedValue | undefined => lookUp(environment, name)
+  const nameWarnings = checkNames(environment)
   const credentials = rootCredentials(read)
-  if (credentials.isDefault) {
-    warnings.push(
-      'The default root credentials are in use: set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD',
-    )
-  }
-  const address = optional(flag('--address', flags.address) ?? read('ADDRESS'), parseAddress)
-  const chosenConsole = flag('--console-address', flags.consoleAddress) ?? read('CONSOLE_ADDRESS')
-  const requestThreads =
-    optional(read('REQUEST_THREADS'), (name, value) =>
-      parseInteger(name, value, { min: 1, max: 64 }),
-    ) ?? Math.min(16, Math.max(1, machine.coreCount))
   const settings: Settings = {
     volumes: volumesOf(flags, read),
+    rootUser: credentials.user,
+    rootPassword: credentials.password,
+    defaultCredentials: credentials.isDefault,
+    ...listenersOf(flags, read),
+    ...driveSettingsOf(read),
+    allowRootDrive: isSwitchedOn(read('CI_CD')) || environment['CI'] !== undefined,
+    ...limitsOf(flags, read, machine),
+    ...apiSettingsOf(read),
+    encryption: encryptionSettingsOf(read),
+    compression: compressionSettingsOf(read),
+    logFormat: flags.json === true ? 'json' : 'text',
+    quiet: flags.quiet === true,
+    anonymous: flags.anonymous === true,
+  }
+  checkTogether(settings, consoleOf(flags, read))
+  return { settings, warnings: [...nameWarnings, ...warningsOf(settings, flags, read)] }
+}
+
+type Read = (name: SettingName) => NamedValue | undefined
+
+function listenersOf(
+  flags: ServerFlags,
+  read: Read,
+): Pick<
+  Settings,
+  | 'address'
+  | 'consoleAddress'
+  | 'certsDir'
+  | 'certsPassphrase'
+  | 'trustedProxies'
+  | 'pathPrefix'
+  | 'idleTimeoutMs'
+  | 'readHeaderTimeoutMs'
+> {
+  const address = optional(flag('--address', flags.address) ?? read('ADDRESS'), parseAddress)
+  const idleTimeout = flag('--idle-timeout', flags.idleTimeout) ?? read('IDLE_TIMEOUT')
+  const headerTimeout =
+    flag('--read-header-timeout', flags.readHeaderTimeout) ?? read('READ_HEADER_TIMEOUT')
+  return {
     address: address ?? { host: '', port: DEFAULT_PORT },
-    consoleAddress: optional(chosenConsole, parseAddress) ?? {
+    consoleAddress: optional(consoleOf(flags, read), parseAddress) ?? {
       host: '',
       port:
         address?.port === DEFAULT_CONSOLE_PORT ? DEFAULT_CONSOLE_PORT + 1 : DEFAULT_CONSOLE_PORT,
     },
-    rootUser: credentials.user,
-    rootPassword: credentials.password,
-    defaultCredentials: credentials.isDefault,
-    domains: domainsOf(read('DOMAIN')),
-    websiteDomains: domainsOf(read('WEBSITE_DOMAIN')),
+    certsDir: chosenCertsDir(flags, read) ?? join(homedir(), '.minio', 'certs'),
+    certsPassphrase: read('CERT_PASSWD')?.value,
     trustedProxies: optional(read('TRUSTED_PROXIES'), parseAddressBlocks) ?? [],
     pathPrefix: optional(read('PATH_PREFIX'), parsePathPrefix) ?? '',
-    corsOrigins: originsOf(read('API_CORS_ALLOW_ORIGIN')),
-    region:
-      optional(read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'), parseRegion) ?? '',
-    certsDir: flags.certsDir ?? read('CERTS_DIR')?.value ?? join(homedir(), '.minio', 'certs'),
-    certsPassphrase: read('CERT_PASSWD')?.value,
+    idleTimeoutMs: optional(idleTimeout, parseDuration) ?? DEFAULT_CLIENT_TIMEOUT_MS,
+    readHeaderTimeoutMs: optional(headerTimeout, parseDuration) ?? DEFAULT_CLIENT_TIMEOUT_MS,
+  }
+}
+
+function consoleOf(flags: ServerFlags, read: Read): NamedValue | undefined {
+  return flag('--console-address', flags.consoleAddress) ?? read('CONSOLE_ADDRESS')
+}
+
+function chosenCertsDir(flags: ServerFlags, read: Read): string | undefined {
+  return flags.certsDir ?? read('CERTS_DIR')?.value
+}
+
+function driveSettingsOf(
+  read: Read,
+): Pick<
+  Settings,
+  'storageClass' | 'setDriveCount' | 'durability' | 'driveTimeoutMs' | 'rootDriveThresholdBytes'
+> {
+  return {
     storageClass: storageClassOf(read),
     setDriveCount: optional(read('ERASURE_SET_DRIVE_COUNT'), (name, value) =>
       parseInteger(name, value, { min: 0, max: 16 }),
@@ -147,46 +189,80 @@ export function loadSettings(
       optional(read('DRIVE_MAX_TIMEOUT'), (name, value) =>
         Math.max(1000, parseDuration(name, value)),
       ) ?? 30_000,
-    allowRootDrive: isSwitchedOn(read('CI_CD')) || environment['CI'] !== undefined,
     rootDriveThresholdBytes:
       optional(read('ROOTDRIVE_THRESHOLD_SIZE') ?? read('ROOTDISK_THRESHOLD_SIZE'), parseSize) ?? 0,
+  }
+}
+
+function limitsOf(
+  flags: ServerFlags,
+  read: Read,
+  machine: MachineFacts,
+): Pick<
+  Settings,
+  | 'requestThreads'
+  | 'requestsMax'
+  | 'arenaBytes'
+  | 'staleUploadsExpiryMs'
+  | 'staleUploadsIntervalMs'
+  | 'shutdownTimeoutMs'
+> {
+  const requestThreads =
+    optional(read('REQUEST_THREADS'), (name, value) =>
+      parseInteger(name, value, { min: 1, max: 64 }),
+    ) ?? Math.min(16, Math.max(1, machine.coreCount))
+  const arenaBytes =
+    optional(read('ARENA_SIZE'), (name, value) => parseSize(name, value, ARENA_BOUNDS)) ??
+    DEFAULT_ARENA_BYTES
+  const shutdownTimeout = flag('--shutdown-timeout', flags.shutdownTimeout)
+  return {
     requestThreads,
     requestsMax:
       optional(read('API_REQUESTS_MAX'), (name, value) =>
-        parseInteger(name, value, { min: 0, max: 1_000_000 }),
+        parseInteger(name, value, REQUESTS_BOUNDS),
       ) ?? 0,
-    arenaBytes: Math.max(
-      optional(read('ARENA_SIZE'), (name, value) => parseSize(name, value, ARENA_BOUNDS)) ??
-        DEFAULT_ARENA_BYTES,
-      requestThreads * THREAD_ARENA_BYTES_MIN,
-    ),
-    selectsParquet: isSwitchedOn(read('API_SELECT_PARQUET')),
-    cleansKeys:
-      optional(read('API_KEYS'), (name, value) => parseChoice(name, value, ['flat', 'clean'])) ===
-      'clean',
-    policiesBindOwner:
-      optional(read('API_BUCKET_POLICY'), (name, value) =>
-        parseChoice(name, value, ['all', 'anonymous']),
-      ) !== 'anonymous',
+    arenaBytes: Math.max(arenaBytes, requestThreads * THREAD_ARENA_BYTES_MIN),
     staleUploadsExpiryMs:
       optional(read('API_STALE_UPLOADS_EXPIRY'), parseDuration) ?? 24 * 3_600_000,
     staleUploadsIntervalMs:
       optional(read('API_STALE_UPLOADS_CLEANUP_INTERVAL'), parseDuration) ?? 6 * 3_600_000,
-    shutdownTimeoutMs: optional(read('SHUTDOWN_TIMEOUT'), parseDuration) ?? 30_000,
-    idleTimeoutMs:
-      optional(flag('--idle-timeout', flags.idleTimeout) ?? read('IDLE_TIMEOUT'), parseDuration) ??
-      DEFAULT_CLIENT_TIMEOUT_MS,
-    readHeaderTimeoutMs:
-      optional(
-        flag('--read-header-timeout', flags.readHeaderTimeout) ?? read('READ_HEADER_TIMEOUT'),
-        parseDuration,
-      ) ?? DEFAULT_CLIENT_TIMEOUT_MS,
-    encryption: encryptionSettingsOf(read),
-    compression: compressionSettingsOf(read),
-    logFormat: flags.json === true ? 'json' : 'text',
-    quiet: flags.quiet === true,
-    anonymous: flags.anonymous === true,
+    shutdownTimeoutMs:
+      optional(shutdownTimeout ?? read('SHUTDOWN_TIMEOUT'), parseDuration) ?? 30_000,
   }
+}
+
+function apiSettingsOf(
+  read: Read,
+): Pick<
+  Settings,
+  | 'domains'
+  | 'websiteDomains'
+  | 'corsOrigins'
+  | 'region'
+  | 'selectsParquet'
+  | 'cleansKeys'
+  | 'policiesBindOwner'
+> {
+  const keys = optional(read('API_KEYS'), (name, value) =>
+    parseChoice(name, value, ['flat', 'clean']),
+  )
+  const policies = optional(read('API_BUCKET_POLICY'), (name, value) =>
+    parseChoice(name, value, ['all', 'anonymous']),
+  )
+  return {
+    domains: optional(read('DOMAIN'), parseDomains) ?? [],
+    websiteDomains: optional(read('WEBSITE_DOMAIN'), parseDomains) ?? [],
+    corsOrigins: optional(read('API_CORS_ALLOW_ORIGIN'), parseOrigins) ?? ['*'],
+    region:
+      optional(read('SITE_REGION') ?? read('REGION_NAME') ?? read('REGION'), parseRegion) ?? '',
+    selectsParquet: isSwitchedOn(read('API_SELECT_PARQUET')),
+    cleansKeys: keys === 'clean',
+    policiesBindOwner: policies !== 'anonymous',
+  }
+}
+
+/** What each setting allows and all of them together do not. */
+function checkTogether(settings: Settings, chosenConsole: NamedValue | undefined): void {
   if (settings.address.port !== 0 && settings.address.port === settings.consoleAddress.port) {
     throw new ConfigError(
       `Invalid ${chosenConsole?.name ?? '--console-address'}: its port must differ from that of the S3 API`,
@@ -203,20 +279,32 @@ export function loadSettings(
       `Invalid CAIRN_WEBSITE_DOMAIN: "${shared}" is also the domain of the S3 API`,
     )
   }
-  return { settings, warnings }
 }
 
-interface Named {
-  readonly name: string
-  readonly value: string
+function warningsOf(settings: Settings, flags: ServerFlags, read: Read): readonly string[] {
+  const warnings: string[] = []
+  const unused = unusedVolumes(flags, read)
+  if (unused !== undefined) {
+    warnings.push(`The drives of ${unused} are not used: the command line names others`)
+  }
+  if (settings.defaultCredentials) {
+    warnings.push(
+      'The default root credentials are in use: set MINIO_ROOT_USER and MINIO_ROOT_PASSWORD',
+    )
+  }
+  const certsDir = chosenCertsDir(flags, read)
+  if (certsDir !== undefined && !existsSync(join(certsDir, 'public.crt'))) {
+    warnings.push(`Clients are served without TLS: "${certsDir}" has no public.crt`)
+  }
+  return warnings
 }
 
-function flag(name: string, value: string | undefined): Named | undefined {
+function flag(name: string, value: string | undefined): NamedValue | undefined {
   return value === undefined ? undefined : { name, value }
 }
 
 /** `CAIRN_X` wins over `MINIO_X`; empty counts as absent. */
-function lookUp(environment: Environment, name: KnownName): Named | undefined {
+function lookUp(environment: Environment, name: SettingName): NamedValue | undefined {
   for (const prefix of ['CAIRN', 'MINIO']) {
     const value = environment[`${prefix}_${name}`]
     if (value !== undefined && value !== '') return { name: `${prefix}_${name}`, value }
@@ -224,33 +312,23 @@ function lookUp(environment: Environment, name: KnownName): Named | undefined {
   return undefined
 }
 
-type Read = (name: KnownName) => Named | undefined
-
-function optional<T>(
-  named: Named | undefined,
-  parse: (name: string, value: string) => T,
-): T | undefined {
-  return named === undefined ? undefined : parse(named.name, named.value.trim())
-}
-
-function isSwitchedOn(named: Named | undefined): boolean {
-  return optional(named, parseSwitch) ?? false
-}
-
 function checkNames(environment: Environment): string[] {
-  const known = new Set<string>([...KNOWN_NAMES, ...FILE_NAMES.map((name) => `${name}_FILE`)])
+  const known = new Set<string>([...SETTING_NAMES, ...FILE_NAMES.map((name) => `${name}_FILE`)])
   const warnings: string[] = []
   for (const name of Object.keys(environment).toSorted()) {
     const match = /^(CAIRN|MINIO)_(.+)$/.exec(name)
     const bare = match?.[2]
     if (match === null || bare === undefined) continue
     if (known.has(bare)) continue
+    const near = nearestName(bare, SETTING_NAMES)
     if (match[1] === 'CAIRN' && !bare.startsWith('TEST_')) {
-      throw new ConfigError(
-        `Unknown setting ${name}: known are ${KNOWN_NAMES.map((one) => `CAIRN_${one}`).join(', ')}`,
-      )
+      const hint = near === undefined ? '' : `did you mean CAIRN_${near}? `
+      throw new ConfigError(`Unknown setting ${name}: ${hint}docs/settings.md has all names`)
     }
-    if (match[1] === 'MINIO') warnings.push(`${name} is not used by this release`)
+    if (match[1] === 'MINIO') {
+      const hint = near === undefined ? '' : `: did you mean MINIO_${near}?`
+      warnings.push(`${name} is not used by this release${hint}`)
+    }
   }
   return warnings
 }
@@ -270,7 +348,7 @@ function unusedVolumes(flags: ServerFlags, read: Read): string | undefined {
   return wordsOf(named).join(' ') === flags.volumes.join(' ') ? undefined : named.name
 }
 
-function wordsOf(named: Named): readonly string[] {
+function wordsOf(named: NamedValue): readonly string[] {
   return named.value.trim().split(/\s+/)
 }
 
@@ -296,29 +374,6 @@ function rootCredentials(read: Read): { user: string; password: string; isDefaul
   }
   const isDefault = user.value === DEFAULT_CREDENTIAL && password.value === DEFAULT_CREDENTIAL
   return { user: user.value, password: password.value, isDefault }
-}
-
-function domainsOf(named: Named | undefined): readonly string[] {
-  if (named === undefined) return []
-  const domains = named.value.split(',').map((domain) => domain.trim().toLowerCase())
-  for (const domain of domains) {
-    if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain)) {
-      throw new ConfigError(
-        `Invalid ${named.name}="${named.value}": expected domain names separated by commas`,
-      )
-    }
-    const clash = domains.find((other) => other !== domain && other.endsWith(`.${domain}`))
-    if (clash !== undefined) {
-      throw new ConfigError(`Invalid ${named.name}: "${clash}" lies inside "${domain}"`)
-    }
-  }
-  return domains
-}
-
-/** Origins separated by commas. Errors: `ConfigError`. */
-export function originsOf(named: Named | undefined): readonly string[] {
-  const origins = (named?.value ?? '*').split(',').map((origin) => origin.trim())
-  return origins.filter((origin) => origin !== '')
 }
 
 function storageClassOf(read: Read): StorageClassSettings {

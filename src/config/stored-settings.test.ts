@@ -78,6 +78,9 @@ test('a stored value that cannot be used is named and left out', () => {
   assert.deepEqual(settings, DEFAULTS)
   assert.equal(warnings.length, 1)
   assert.match(warnings[0] ?? '', /stored storage_class standard/)
+  const region = effective(configOf('site', { region: 'eu west' }), {})
+  assert.deepEqual(region.settings, DEFAULTS)
+  assert.match(region.warnings[0] ?? '', /stored site region/)
 })
 
 test('the flat form of before 2019 is read, other content is not', () => {

@@ -1,12 +1,14 @@
 import { strictTextOf } from '#base/bytes'
 import { type CompressionSettings, parseCompressionList } from './compression-settings.ts'
 import { ConfigError, type Environment, type Settings } from './config.ts'
-import { originsOf } from './settings.ts'
+import { REQUESTS_BOUNDS } from './settings.ts'
 import {
   parseChoice,
   parseDuration,
   parseInteger,
+  parseOrigins,
   parseParity,
+  parseRegion,
   parseSize,
   parseSwitch,
 } from './values.ts'
@@ -80,13 +82,11 @@ interface StoredSetting {
   readonly apply: (settings: Settings, name: string, value: string) => Settings
 }
 
-const INTEGER_BOUNDS = { min: 0, max: 1_000_000 }
-
 const STORED_SETTINGS: readonly StoredSetting[] = [
   {
     stored: ['site region', 'region name'],
     environment: ['SITE_REGION', 'REGION_NAME', 'REGION'],
-    apply: (settings, _, region) => ({ ...settings, region }),
+    apply: (settings, name, value) => ({ ...settings, region: parseRegion(name, value) }),
   },
   {
     stored: ['storage_class standard'],
@@ -117,13 +117,13 @@ const STORED_SETTINGS: readonly StoredSetting[] = [
     environment: ['API_REQUESTS_MAX'],
     apply: (settings, name, value) => ({
       ...settings,
-      requestsMax: parseInteger(name, value, INTEGER_BOUNDS),
+      requestsMax: parseInteger(name, value, REQUESTS_BOUNDS),
     }),
   },
   {
     stored: ['api cors_allow_origin'],
     environment: ['API_CORS_ALLOW_ORIGIN'],
-    apply: (settings, name, value) => ({ ...settings, corsOrigins: originsOf({ name, value }) }),
+    apply: (settings, name, value) => ({ ...settings, corsOrigins: parseOrigins(name, value) }),
   },
   {
     stored: ['api stale_uploads_expiry'],

@@ -1,6 +1,25 @@
 import { isIP } from 'node:net'
 import { type Address, ConfigError } from './config.ts'
 
+/** A setting that was given: what it is called in messages, and its text. */
+export interface NamedValue {
+  readonly name: string
+  readonly value: string
+}
+
+/** The value of a setting, undefined where it was not given. */
+export function optional<T>(
+  named: NamedValue | undefined,
+  parse: (name: string, value: string) => T,
+): T | undefined {
+  return named === undefined ? undefined : parse(named.name, named.value.trim())
+}
+
+/** Off where it was not given. */
+export function isSwitchedOn(named: NamedValue | undefined): boolean {
+  return optional(named, parseSwitch) ?? false
+}
+
 const DURATION_UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,
@@ -59,6 +78,27 @@ export function parsePathPrefix(name: string, text: string): string {
 export function parseRegion(name: string, text: string): string {
   if (/^[a-z][\w-]*$/i.test(text)) return text
   return refuse(name, text, 'a name such as us-east-1, of letters, digits, - and _')
+}
+
+/** Domain names, separated by commas, none inside another; in lower case. */
+export function parseDomains(name: string, text: string): readonly string[] {
+  const domains = text.split(',').map((domain) => domain.trim().toLowerCase())
+  for (const domain of domains) {
+    if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain)) {
+      return refuse(name, text, 'domain names separated by commas')
+    }
+    const clash = domains.find((other) => other !== domain && other.endsWith(`.${domain}`))
+    if (clash !== undefined) {
+      throw new ConfigError(`Invalid ${name}: "${clash}" lies inside "${domain}"`)
+    }
+  }
+  return domains
+}
+
+/** Origins of browsers, separated by commas. */
+export function parseOrigins(_name: string, text: string): readonly string[] {
+  const origins = text.split(',').map((origin) => origin.trim())
+  return origins.filter((origin) => origin !== '')
 }
 
 /** Go form: `30s`, `1m30s`, `24h`, also days. Milliseconds. */
