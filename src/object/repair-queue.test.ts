@@ -259,3 +259,35 @@ test('what was removed of a key is remembered with it, newest times only', async
   await restarted.load()
   assert.deepEqual((await restarted.take(0, never))?.removed, expected)
 })
+
+test('a journal of items that wait is written anew before it grows without end', async () => {
+  const drives = drivesOf(codec, 2)
+  const queue = queueOver(drives)
+  await queue.load()
+  const versionId = 'a'.repeat(32)
+  for (let i = 1; i <= 4500; i++) {
+    await queue.report(itemOf('k', { removed: [{ versionId, untilNs: String(i) }] }))
+  }
+  assert.ok(journalOf(drives[0]).length < 2500, `${journalOf(drives[0]).length} lines`)
+  const next = queueOver(drives)
+  await next.load()
+  assert.deepEqual((await next.take(0, never))?.removed, [{ versionId, untilNs: '4500' }])
+})
+
+test('what is remembered of removed versions never makes the journal too large to be read', async () => {
+  const drives = drivesOf(codec, 2)
+  const queue = queueOver(drives)
+  const removed = Array.from({ length: 100 }, (_, i) => ({
+    versionId: i.toString(16).padStart(32, '0'),
+    untilNs: '1'.repeat(19),
+  }))
+  const paths = Array.from({ length: 2000 }, (_, i) => `k${i}`)
+  await Promise.all(paths.map((path) => queue.report(itemOf(path))))
+  await Promise.all(paths.map((path) => queue.report(itemOf(path, { removed }))))
+  assert.equal(queue.size, 2000)
+  const bytes = drives[0]?.files.get(JOURNAL)?.length ?? Infinity
+  assert.ok(bytes < 16 * 1_048_576, `${bytes} bytes`)
+  const next = queueOver(drives)
+  await next.load()
+  assert.deepEqual(await taken(next), paths)
+})

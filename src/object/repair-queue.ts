@@ -22,10 +22,11 @@ import type { RepairItem, RepairSink } from './repair-sink.ts'
 const JOURNAL_PATH = 'repair/queue.jsonl'
 const JOURNAL_COPIES = 2
 const ITEMS_MAX = 100_000
-/** Small files are read up to 16 MiB. */
+/** Of all items as lines. */
 const BYTES_MAX = 12 * 1_048_576
-/** A journal with this many lines more than items is written anew. */
+/** A journal with this many lines more than items, or with so many bytes, is written anew. Small files are read up to 16 MiB. */
 const DONE_LINES_MAX = 2000
+const JOURNAL_BYTES_MAX = 14 * 1_048_576
 /** A drive that takes longer keeps no journal until it has answered: writers wait for this. */
 const JOURNAL_MS_MAX = 1000
 const SLOW = new DriveError('DriveTimeout', 'Drive did not answer in time')
@@ -79,6 +80,7 @@ export class RepairQueue implements RepairSink {
   #unwritten: string[] = []
   #writing: Promise<void> | undefined
   #journalLines = 0
+  #journalBytes = 0
   #entryBytes = 0
   #dueCheckedMs = -Infinity
   readonly #wakers = new Set<() => void>()
@@ -188,9 +190,14 @@ export class RepairQueue implements RepairSink {
     this.#entries.delete(name)
     this.#ready.delete(name)
     this.#entryBytes -= entry.lineBytes
-    if (this.#journalLines > this.#entries.size + DONE_LINES_MAX || this.#entries.size === 0) {
-      await this.#rewrite()
-    }
+    if (this.#isJournalLong || this.#entries.size === 0) await this.#rewrite()
+  }
+
+  get #isJournalLong(): boolean {
+    return (
+      this.#journalLines > this.#entries.size + DONE_LINES_MAX ||
+      this.#journalBytes > JOURNAL_BYTES_MAX
+    )
   }
 
   /** Puts an item back, later each time, but not before `delayMs`. */
@@ -239,7 +246,7 @@ export class RepairQueue implements RepairSink {
       const line = JSON.stringify(item)
       const entry: Entry = {
         item,
-        lineBytes: 2 * line.length,
+        lineBytes: utf8(line).length,
         attempts: 0,
         dueMs: 0,
         state: 'ready',
@@ -252,11 +259,17 @@ export class RepairQueue implements RepairSink {
       return true
     }
     known.isAgain = true
-    const merged = mergeItems(known.item, item)
+    // Without its removed versions it is still repaired, only later in part.
+    const isLarge = this.#entryBytes >= BYTES_MAX
+    const merged = mergeItems(known.item, isLarge ? { ...item, removed: undefined } : item)
     if (merged === known.item) return false
     if (isAnswered(known.item, item) && known.state === 'waiting') this.#makeReady(name, known)
+    const line = JSON.stringify(merged)
+    const lineBytes = utf8(line).length
+    this.#entryBytes += lineBytes - known.lineBytes
     known.item = merged
-    this.#unwritten.push(JSON.stringify(merged))
+    known.lineBytes = lineBytes
+    this.#unwritten.push(line)
     return true
   }
 
@@ -279,7 +292,7 @@ export class RepairQueue implements RepairSink {
       const lines = this.#unwritten
       this.#unwritten = []
       this.#journalLines += lines.length
-      this.#writing = this.#append(lines)
+      this.#writing = this.#append(bytesOf(lines))
       await this.#writing
       this.#writing = undefined
     }
@@ -290,25 +303,30 @@ export class RepairQueue implements RepairSink {
     while (this.#writing !== undefined) await this.#writing
     this.#unwritten = []
     this.#journals.clear()
-    this.#journalLines = this.#entries.size + this.#dirty.size
-    this.#writing = this.#append([])
+    this.#writing = this.#append(new Uint8Array())
     await this.#writing
     this.#writing = undefined
   }
 
   /** Appends to journals that are complete; gives other drives the whole list. */
-  async #append(lines: readonly string[]): Promise<void> {
+  async #append(bytes: Uint8Array): Promise<void> {
     const written: Drive[] = []
     const late: DriveReply<void>[] = []
-    // As it is now: what is added while this waits follows in the next append.
-    const isCovered = this.#journals.size === JOURNAL_COPIES
-    const whole = isCovered ? undefined : bytesOf(this.#allLines())
+    this.#journalBytes += bytes.length
+    // Also while nothing is done: items that wait for a drive may grow again and again.
+    if (this.#isJournalLong) this.#journals.clear()
+    if (this.#journals.size === 0) {
+      this.#journalLines = this.#entries.size + this.#dirty.size
+      this.#journalBytes = this.#entryBytes
+    }
+    // What is added while this waits follows in the next append.
+    let whole: Uint8Array | undefined
     for (const drive of this.#drives) {
       if (written.length === JOURNAL_COPIES) break
       if (!drive.isOnline() || this.#slow.has(drive)) continue
       const reply = this.#journals.has(drive)
-        ? drive.appendSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytesOf(lines))
-        : drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, whole ?? bytesOf(this.#allLines()))
+        ? drive.appendSmallFile(CAIRN_VOLUME, JOURNAL_PATH, bytes)
+        : drive.writeSmallFile(CAIRN_VOLUME, JOURNAL_PATH, (whole ??= bytesOf(this.#allLines())))
       const result = await this.#inTime(drive, reply)
       if (result === SLOW) late.push(reply)
       if (result instanceof DriveError)
