@@ -182,8 +182,8 @@ test('every method of the drive works through its thread', async (context) => {
   // Staged data from the arena and from own memory, committed with a backup of what it replaces.
   slot.bytes.fill(7)
   const chunks = [slot.bytes.subarray(0, 1000), new Uint8Array(5000).fill(8).subarray(100, 600)]
-  valueOf(await client.appendStaged(`up/${DATA_DIR_TEXT}/part.1`, chunks, { last: false }))
-  valueOf(await client.appendStaged(`up/${DATA_DIR_TEXT}/part.1`, [utf8('end')], { last: true }))
+  valueOf(await client.appendStaged('up/part.1', chunks, { last: false }))
+  valueOf(await client.appendStaged('up/part.1', [utf8('end')], { last: true }))
   valueOf(
     await client.commitVersion({
       volume: 'bucket',

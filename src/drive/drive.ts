@@ -105,7 +105,7 @@ export interface CommitRequest {
   readonly inline?: Uint8Array | undefined
   /** Instead of `inline`: the new version shares the inline value (and data directory) of this version id (32 hex digits, zeros for null). */
   readonly inlineFrom?: string | undefined
-  /** Where the data is: `{volume: TMP_VOLUME, path: <uuid>}` holding `<dataDir>/part.N`, which moves; or an upload's directory in MULTIPART_VOLUME, which stays whole: the version's parts get second names. */
+  /** Where the data is: `{volume: TMP_VOLUME, path: <uuid>}` holding `part.N`, which becomes the data directory; or an upload's directory in MULTIPART_VOLUME, which stays whole: the version's parts get second names. */
   readonly source?: { readonly volume: string; readonly path: string } | undefined
   /** With a version of type legacy, in mode `heal`: the `xl.json` that holds it on a drive without an `xl.meta` of the key; its parts then go beside that instead of into `legacy`. */
   readonly v1File?: Uint8Array | undefined
@@ -243,7 +243,7 @@ export interface Drive {
   purgeDataDir(volume: string, path: string, dataDir: string): DriveReply<void>
 
   // Staged files -------------------------------------------------------------------------------
-  /** Appends to a staged file below TMP_VOLUME (`<uuid>/<dataDir>/part.1` or `<uuid>/part.N`), creating it with the first call. Calls of one file are made in order, one at a time. `chunks` may be views of the arena: they must stay untouched until the reply. `last`: flush (strict) and close. */
+  /** Appends to a staged file below TMP_VOLUME (`<uuid>/part.N`), creating it with the first call. Calls of one file are made in order, one at a time. `chunks` may be views of the arena: they must stay untouched until the reply. `last`: flush (strict) and close. */
   appendStaged(
     path: string,
     chunks: readonly Uint8Array[],

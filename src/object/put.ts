@@ -1,7 +1,7 @@
 import { assert } from '#base/assert'
 import { utf8 } from '#base/bytes'
 import { encodeKey } from '#drive/key-path'
-import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
+import type { ObjectVersion } from '#drive/xl-meta'
 import { checkWriteConditions } from './conditions.ts'
 import { BLOCK_SIZE_BYTES, OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, noWriteQuorum } from './errors.ts'
@@ -18,7 +18,7 @@ import { checkKey, parityOf, type ParityChoice } from './placement.ts'
 import type { Pools } from './pools.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import { NULL_VERSION, type CommitPlan, type Shape } from './set/set.ts'
-import { sourceOf } from './set/stage.ts'
+import { stagedSource } from './set/stage.ts'
 import { comparableInfo, sealedMetadata, shownInfo } from './shown-etag.ts'
 import type { Seal } from './transform.ts'
 import { stageContent, type StagedContent } from './transform/stage-content.ts'
@@ -33,6 +33,8 @@ const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
 const STORAGE_CLASS_KEY = 'x-amz-storage-class'
 const ETAG_KEY = 'etag'
 const TRUE = utf8('true')
+/** The year 2261, one before a signed number of 64 bits ends. */
+const WISHED_NS_MAX = 9_200_000_000_000_000_000n
 
 export interface PutRequest extends PutOptions {
   readonly versioning: VersioningState
@@ -60,12 +62,12 @@ export async function putObject(
   }
   const dataDir = newId(context)
   const folder = context.random.uuid()
-  const stagedPath = `${folder}/${dataDirName(dataDir)}/part.1`
   const content = await stageContent(
     set,
     {
       shape,
-      path: stagedPath,
+      folder,
+      partNumber: 1,
       inlineLimitBytes: inlineLimitOf(context, options.versioning),
       digests: options.digests,
       bucket,
@@ -87,9 +89,9 @@ export async function putObject(
       version,
       mode: 'write',
       inline: staged.inline,
-      source: staged.inline === undefined ? sourceOf(stagedPath) : undefined,
+      source: staged.inline === undefined ? stagedSource(folder) : undefined,
       isComplete: staged.isComplete,
-      wishedNs: options.modifiedNs,
+      wishedNs: storableTime(options.modifiedNs),
     }
     const committed = await commitUnderLock(context, pools, { set, key, plan }, options)
     isWhole = committed.isWhole
@@ -99,6 +101,11 @@ export async function putObject(
     // Drives that took the commit have nothing left there.
     if (staged.isStaged && !isWhole) void set.discardStaged(folder)
   }
+}
+
+/** A time that the client wishes, unless the drives cannot hold it, or a later one for the next write. */
+function storableTime(wishedNs: bigint | undefined): bigint | undefined {
+  return wishedNs !== undefined && wishedNs < WISHED_NS_MAX ? wishedNs : undefined
 }
 
 export interface CommitOptions {

@@ -10,7 +10,6 @@ import {
   TMP_VOLUME,
 } from '#drive/drive'
 import {
-  dataDirName,
   encodeDeleteMarker,
   encodeObjectVersion,
   type FormatHashes,
@@ -107,7 +106,7 @@ export async function putStaged(
   hashes: FormatHashes,
   sample: PutSample & { readonly dataDir: string; readonly stage: string },
 ): DriveReply<CommitReply> {
-  const file = `${sample.stage}/${dataDirName(sample.dataDir)}/part.1`
+  const file = `${sample.stage}/part.1`
   const content = utf8(sample.text)
   const half = Math.floor(content.length / 2)
   const first = await drive.appendStaged(file, [content.subarray(0, half)], { last: false })

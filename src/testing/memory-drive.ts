@@ -155,13 +155,14 @@ export class MemoryDrive implements Drive {
       const oldDataDir = displaced?.dataDirectory ?? (isKept ? this.#newBackup() : undefined)
       const dataDir = dataDirOf(meta, added.versionId)
       if (source !== undefined && dataDir !== undefined) {
-        const from = `${source.volume}/${source.path}/${dataDir}/`
+        const folder = `${source.volume}/${source.path}/`
+        const from = source.volume === TMP_VOLUME ? folder : `${folder}${dataDir}/`
         const staged = this.#below(from)
         if (staged.length === 0) return notFound(from)
         for (const file of staged) {
           this.#move(file, `${volume}/${path}/${dataDir}/${file.slice(from.length)}`)
         }
-        for (const file of this.#below(`${source.volume}/${source.path}/`)) this.#remove(file)
+        for (const file of this.#below(folder)) this.#remove(file)
       }
       if (oldDataDir !== undefined && old !== undefined) {
         const folder = `${volume}/${path}/${oldDataDir}/`

@@ -8,7 +8,6 @@ import {
   type DriveResult,
   type EncodedVersion,
   MULTIPART_VOLUME,
-  TMP_VOLUME,
 } from '../drive.ts'
 import { dataDirName, type Displaced, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
 import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
@@ -51,6 +50,7 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
     // Second names, durable with the flush of the staged metadata: a failed commit leaves the upload whole.
     if (data?.isUpload === true) linkParts(context, data)
     staged = yield* context.writeStaged(bytes)
+    if (!current.hasDirectory && data?.isUpload !== true) context.makeDirectories(directory)
     if (data?.isUpload === false) moveData(context, data, mode)
     if (meta.isV1File) renameV1Metadata(context, directory)
     if (replaced !== undefined) oldDataDir = yield* backUp(context, request, replaced)
@@ -58,14 +58,10 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
       // The way back must be durable before the way forward: see D4.3.
       yield [{ directory: `${directory}/${oldDataDir}` }]
     }
-    if (!current.hasDirectory && data === undefined) context.makeDirectories(directory)
     context.moveInto(staged, `${directory}/${XL_META}`)
   } catch (error) {
     takeBack(context, request, { staged, data, isNew: current.meta === undefined })
     throw error
-  }
-  if (request.source?.volume === TMP_VOLUME) {
-    context.removeEmptyDirectory(context.path(TMP_VOLUME, request.source.path))
   }
   yield [{ directory }]
   return { oldDataDir, versionsHash: meta.versionsHash() }
@@ -82,7 +78,7 @@ function* commitV1File(
   request: CommitRequest,
   v1File: Uint8Array,
 ): Change<CommitReply> {
-  const { volume, path, source } = request
+  const { volume, path } = request
   const directory = context.path(volume, path)
   const meta = parseNew(context, v1File)
   const data = dataOf(context, request, meta)
@@ -96,10 +92,7 @@ function* commitV1File(
     context.removeFile(staged)
     throw error
   }
-  if (source !== undefined && data !== undefined) {
-    context.removeEmptyDirectory(data.from)
-    context.removeEmptyDirectory(context.path(source.volume, source.path))
-  }
+  if (data !== undefined) context.removeEmptyDirectory(data.from)
   yield [{ directory }]
   return { versionsHash: meta.versionsHash() }
 }
@@ -159,9 +152,10 @@ function dataOf(
   const parts = isLegacy ? stored.object.parts : 'parts' in stored ? stored.parts : undefined
   if (parts === undefined) return undefined
   const name = isLegacy || !('parts' in stored) ? LEGACY_DATA_DIR : dataDirName(stored.dataDir)
+  const isUpload = source.volume === MULTIPART_VOLUME
   return {
-    isUpload: source.volume === MULTIPART_VOLUME,
-    from: context.path(source.volume, `${source.path}/${name}`),
+    isUpload,
+    from: context.path(source.volume, isUpload ? `${source.path}/${name}` : source.path),
     to: context.path(volume, `${path}/${name}`),
     partNumbers: parts.map(({ number }) => number),
   }
@@ -345,10 +339,14 @@ export function* deleteVersions(
   if (isChanged) {
     if (meta.isV1File) renameV1Metadata(context, directory)
     yield* writeOrRemove(context, volume, directory, meta)
-    for (const dataDir of unused) context.trash(`${directory}/${dataDir}`)
-    if (meta.versions.length === 0) removeLeftovers(context, directory)
     // Not flushed: losing this in a crash leaves files that nothing refers to.
-    context.removeEmptyUpward(volume, directory)
+    if (context.fileSystem.kindOf(directory) !== undefined) {
+      for (const dataDir of unused) context.trash(`${directory}/${dataDir}`)
+      if (meta.versions.length === 0 && !context.removeEmptyDirectory(directory)) {
+        removeLeftovers(context, directory)
+      }
+      context.removeEmptyUpward(volume, directory)
+    }
   }
   return outcomes.map((outcome) =>
     outcome instanceof DriveError
@@ -406,7 +404,6 @@ function* writeOrRemove(
  * a crash left behind. They would keep the bucket from being deleted.
  */
 function removeLeftovers(context: DriveContext, directory: string): void {
-  if (context.fileSystem.kindOf(directory) === undefined) return
   for (const { name, isFile, isDirectory } of context.fileSystem.list(directory)) {
     const path = `${directory}/${name}`
     const isV1Part = context.mayHoldV1 && isFile && PART_PATTERN.test(name)

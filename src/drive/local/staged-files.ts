@@ -1,7 +1,6 @@
 import { TMP_VOLUME } from '../drive.ts'
 import type { DriveContext } from './drive-context.ts'
 import { parentOf } from './drive-paths.ts'
-import { systemErrorCode } from './file-system.ts'
 import { fail, type Change } from './step-scheduler.ts'
 
 /** Staged files open at a time on one drive. */
@@ -51,14 +50,8 @@ export class StagedFiles {
     if (this.#open.size >= OPEN_MAX) fail('TooManyOpenFiles', 'Too many staged files are open')
     const { fileSystem } = this.#context
     const mode = firstSize < BULK_SIZE_MIN ? 'create' : 'createBulk'
-    let file: number
-    try {
-      file = fileSystem.open(full, mode)
-    } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') throw error
-      this.#context.makeDirectories(parentOf(full))
-      file = fileSystem.open(full, mode)
-    }
+    this.#context.makeDirectories(parentOf(full))
+    const file = fileSystem.open(full, mode)
     this.#open.set(path, file)
     return file
   }

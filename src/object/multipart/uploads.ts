@@ -170,13 +170,13 @@ async function stagePart(
   const { clock, random } = store.context
   const { partNumber, seal, uploadId } = request
   const { bucket, key } = upload
-  const stagedFolder = `${random.uuid()}x${clock.nowNs()}`
-  const stagedPath = `${stagedFolder}/part.${partNumber}`
+  const folder = `${random.uuid()}x${clock.nowNs()}`
   const content = await stageContent(
     upload.set,
     {
       shape: upload.version,
-      path: stagedPath,
+      folder,
+      partNumber,
       inlineLimitBytes: undefined,
       digests: options.digests,
       bucket,
@@ -190,14 +190,14 @@ async function stagePart(
     const checksums = (await options.verify?.(content.digests, content.plainSizeBytes)) ?? {}
     return await placePart(store, upload, uploadId, {
       partNumber,
-      stagedPath,
+      stagedPath: `${folder}/part.${partNumber}`,
       content,
       etag: etagOf(content.digests, seal),
       checksums,
     })
   } finally {
     // Drives that took the part have nothing left to discard; the others must not keep it until the next start.
-    await upload.set.discardStaged(stagedFolder)
+    await upload.set.discardStaged(folder)
   }
 }
 

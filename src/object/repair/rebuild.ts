@@ -1,7 +1,7 @@
 import { assert } from '#base/assert'
-import { DriveError, TMP_VOLUME } from '#drive/drive'
+import { DriveError } from '#drive/drive'
 import { framedFileSize, shardSize } from '#drive/shard-layout'
-import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion, type PartHash } from '#drive/xl-meta'
+import type { ObjectVersion, PartHash } from '#drive/xl-meta'
 import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
@@ -9,10 +9,10 @@ import { copyFrames, PartFiles, wholeFileHasher } from '../set/part-files.ts'
 import type { Copy } from '../set/set.ts'
 
 /**
- * Rebuilds the shards of one version that some drives lack: reads d good shards of each block, verifies them, computes
- * the wanted ones, and stages them on the drives that lack them, or returns them for the metadata.
+ * Rebuilds the shards of one version that some drives lack: reads d good shards of each block, computes the wanted
+ * ones, and stages them on the drives that lack them, or returns them for the metadata.
  *
- * Layout of the slot of one block, for N shards of S bytes:   | N frames: hash, shard | N hashes computed |
+ * Layout of the slot of one block, for N shards of S bytes:   | N frames: hash, shard |
  *
  * Files of objects of before 2020 may have one hash for the whole instead: then the place of the hash stays empty, files
  * are verified before they are used, and the hashes of the new files are computed while they are written.
@@ -26,8 +26,6 @@ export interface RebuildPlan {
   /** By position: what the drive has of the version; undefined: no shard to give. */
   readonly sources: readonly (Copy | undefined)[]
   readonly isInline: boolean
-  /** An object of before 2020. */
-  readonly isLegacy: boolean
   /** Positions to write. */
   readonly targets: readonly number[]
   /** Folder below TMP_VOLUME for files. */
@@ -259,9 +257,7 @@ class Rebuild {
       return
     }
     for (const position of targets) this.#hashers.get(position)?.update(frameOf(position))
-    const { isLegacy, version } = this.#plan
-    const dataDir = isLegacy ? LEGACY_DATA_DIR : dataDirName(version.dataDir)
-    const file = `${folder}/${dataDir}/part.${partNumber}`
+    const file = `${folder}/part.${partNumber}`
     const outcomes = await fanOutTo(
       this.#set.drives,
       (position) => targets.includes(position) && this.#isLost[position] !== true,
@@ -281,9 +277,4 @@ class Rebuild {
   #targetShardOf(position: number): number {
     return (this.#plan.version.distribution[position] ?? 1) - 1
   }
-}
-
-/** Volume and folder for commits of rebuilt files. */
-export function rebuiltSource(folder: string): { readonly volume: string; readonly path: string } {
-  return { volume: TMP_VOLUME, path: folder }
 }

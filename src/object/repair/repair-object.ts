@@ -178,7 +178,7 @@ class KeyRepair {
     return staged
   }
 
-  async #rebuild({ kept, data }: VersionWork, folder: string): ReturnType<typeof rebuildShards> {
+  async #rebuild({ data }: VersionWork, folder: string): ReturnType<typeof rebuildShards> {
     if (data === undefined) return undefined
     const { version, isInline, targets, sources, goodSources } = data
     const { signal } = this.#options
@@ -187,7 +187,6 @@ class KeyRepair {
       path: this.#path,
       version,
       isInline,
-      isLegacy: kept.chosen.isLegacy,
       targets,
       folder,
       signal,

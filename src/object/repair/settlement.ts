@@ -1,4 +1,4 @@
-import { type CommitRequest, DriveError, TMP_VOLUME } from '#drive/drive'
+import { type CommitRequest, DriveError } from '#drive/drive'
 import { XlMeta } from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
@@ -11,6 +11,7 @@ import {
   type KeptVersion,
   type RefusedVersion,
 } from './decide.ts'
+import { stagedSource } from '../set/stage.ts'
 import type { Rebuilt } from './rebuild.ts'
 import { removeRefused, type RemovalOptions } from './refused.ts'
 
@@ -67,7 +68,7 @@ export class Settlement {
           volume: this.#bucket,
           path: this.#path,
           ...this.#newVersion(kept, position, staged),
-          source: { volume: TMP_VOLUME, path: staged.folder },
+          source: stagedSource(staged.folder),
           mode: 'heal',
           backup: false,
         }),

@@ -27,8 +27,9 @@ export interface Shape {
 
 export interface StageRequest {
   readonly shape: Shape
-  /** Below TMP_VOLUME: `<uuid>/<dataDir>/part.1` or `<uuid>/part.N`. Nothing is created while the body fits inline. */
-  readonly path: string
+  /** Below TMP_VOLUME, of this body alone; its file is `part.<partNumber>`. Nothing is created while the body fits inline. */
+  readonly folder: string
+  readonly partNumber: number
   /** Largest shard file that stays in memory, for the metadata; undefined: a multipart part, always a file. A body of unknown size goes to files unless it turns out empty. */
   readonly inlineLimitBytes: number | undefined
   /** Beside MD5; undefined: none at all, as these bytes are not the plain content. */

@@ -64,6 +64,7 @@ type Hasher = ReturnType<Codec['checksum']>
 class Stager {
   readonly #set: ErasureSet
   readonly #request: StageRequest
+  readonly #path: string
   readonly #body: BodySource
   readonly #codec: Codec
   readonly #shardCount: number
@@ -93,6 +94,7 @@ class Stager {
     const { shape } = request
     this.#set = set
     this.#request = request
+    this.#path = `${request.folder}/part.${request.partNumber}`
     this.#body = body
     this.#codec = set.context.codec
     this.#shardCount = shape.dataShards + shape.parityShards
@@ -172,7 +174,7 @@ class Stager {
     this.#filling = undefined
     this.#sending?.release()
     this.#sending = undefined
-    if (this.#isStaged) await discardStaged(this.#set, folderOf(this.#request.path))
+    if (this.#isStaged) await discardStaged(this.#set, this.#request.folder)
   }
 
   /** Reads one block behind the hashes; at the body's end checks that it is the declared one. */
@@ -270,7 +272,7 @@ class Stager {
   }
 
   readonly #append = (drive: Drive, position: number): DriveReply<void> =>
-    drive.appendStaged(this.#request.path, this.#chunks[position] ?? [], { last: this.#isLast })
+    drive.appendStaged(this.#path, this.#chunks[position] ?? [], { last: this.#isLast })
 
   /** Waits for the block in flight, drops drives that failed or hang. */
   async #settle(): Promise<void> {
@@ -369,12 +371,7 @@ class Stager {
   }
 }
 
-function folderOf(path: string): string {
-  const slash = path.indexOf('/')
-  return slash < 0 ? path : path.slice(0, slash)
-}
-
-/** Volume and folder of what was staged at `path`, as a commit's source. */
-export function sourceOf(path: string): { readonly volume: string; readonly path: string } {
-  return { volume: TMP_VOLUME, path: folderOf(path) }
+/** A folder below TMP_VOLUME as a commit's source. */
+export function stagedSource(folder: string): { readonly volume: string; readonly path: string } {
+  return { volume: TMP_VOLUME, path: folder }
 }
