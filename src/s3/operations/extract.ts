@@ -8,6 +8,7 @@ import type { ReplyStream, S3Call, S3Reply } from '../s3.ts'
 import {
   clientSize,
   type Header,
+  headerText,
   httpDate,
   responseOverrides,
   versionHeader,
@@ -62,8 +63,10 @@ export async function readMember(call: S3Call): Promise<S3Reply> {
   ]
   const overrides = responseOverrides(call)
   const type = contentTypeOf(member.name) ?? 'application/octet-stream'
-  headers.push(['Content-Type', overrides.get('Content-Type') ?? type])
-  for (const [name, value] of overrides) if (name !== 'Content-Type') headers.push([name, value])
+  headers.push(['Content-Type', headerText(overrides.get('Content-Type') ?? type)])
+  for (const [name, value] of overrides) {
+    if (name !== 'Content-Type') headers.push([name, headerText(value)])
+  }
   if (isHead) {
     return { status: 200, headers: [...headers, ['Content-Length', String(member.sizeBytes)]] }
   }

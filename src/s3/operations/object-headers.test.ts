@@ -7,6 +7,7 @@ import {
   httpDate,
   isMultipart,
   isoDate,
+  metadataHeaders,
   refuseTransformed,
   versionHeader,
 } from './object-headers.ts'
@@ -32,6 +33,19 @@ test('long metadata beyond ASCII is split into words of at most 75 characters', 
   for (const text of ['ü'.repeat(100), `${'ü'.repeat(100)}.`]) {
     for (const word of headerText(text).split(' ')) assert.ok(word.length <= 75, word)
   }
+})
+
+test('metadata whose name no header can have is counted', () => {
+  const userMetadata = new Map([
+    ['X-Amz-Meta-Good', 'a'],
+    ['x-amz-meta-two words', 'b'],
+    ['x-amz-meta-\u00fc', 'c'],
+    ['content-type', 'd'],
+  ])
+  assert.deepEqual(metadataHeaders({ userMetadata }), [
+    ['x-amz-meta-good', 'a'],
+    ['x-amz-missing-meta', '2'],
+  ])
 })
 
 test('times are shown in whole seconds in headers and in milliseconds in documents', () => {

@@ -111,13 +111,7 @@ export async function readHeaders(
     if (value !== undefined && value !== '') headers.push([name, headerText(value)])
     else if (stored === 'content-type') headers.push([name, DEFAULT_CONTENT_TYPE])
   }
-  for (const [key, value] of info.userMetadata) {
-    const name = key.toLowerCase()
-    if (name.startsWith('x-amz-meta-') || name.startsWith('x-minio-meta-')) {
-      headers.push([name, headerText(value)])
-    }
-  }
-  headers.push(...versionHeader(info.versionId, metadata))
+  headers.push(...metadataHeaders(info), ...versionHeader(info.versionId, metadata))
   const storageClass = storageClassOf(info.userMetadata)
   if (storageClass !== 'STANDARD') headers.push(['x-amz-storage-class', storageClass])
   const restore = info.userMetadata.get('x-amz-restore')
@@ -136,6 +130,23 @@ export async function readHeaders(
   const replication = replicationStatus(info)
   if (replication !== undefined) headers.push(['x-amz-replication-status', replication])
   headers.push(...(await lockHeaders(call, info)), ...compressionHeaders(info))
+  return headers
+}
+
+/** What HTTP takes for the name of a header. Those of forms and archives may be anything. */
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+
+/** The client's metadata; of what no header can hold only the count. */
+export function metadataHeaders({ userMetadata }: Pick<ObjectInfo, 'userMetadata'>): Header[] {
+  const headers: Header[] = []
+  let missing = 0
+  for (const [key, value] of userMetadata) {
+    const name = key.toLowerCase()
+    if (!name.startsWith('x-amz-meta-') && !name.startsWith('x-minio-meta-')) continue
+    if (HEADER_NAME.test(name)) headers.push([name, headerText(value)])
+    else missing++
+  }
+  if (missing > 0) headers.push(['x-amz-missing-meta', String(missing)])
   return headers
 }
 

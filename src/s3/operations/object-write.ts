@@ -16,6 +16,9 @@ import { checkBodySize, versionIdOf } from './request-values.ts'
 import { newSeal } from './seals.ts'
 import { writeMetadata } from './write-metadata.ts'
 
+/** In 2261: a signed number of 64 bits holds little more. */
+const TIME_MAX_NS = 9_200_000_000_000_000_000n
+
 export interface PutVariation {
   /** The time it shall have. */
   readonly modifiedNs?: bigint | undefined
@@ -46,7 +49,7 @@ export async function putObject(call: S3Call, options: PutVariation = {}): Promi
     versioning,
     preconditions: writePreconditions(call.request),
     etag: replicated.etag,
-    modifiedNs: options.modifiedNs ?? replicated.modifiedNs,
+    modifiedNs: storableTime(options.modifiedNs ?? replicated.modifiedNs),
     digests: checks.digests,
     verify: async (digests) => {
       checksum = checks.verify(digests)
@@ -62,6 +65,11 @@ export async function putObject(call: S3Call, options: PutVariation = {}): Promi
     status: 200,
     headers: [...writtenHeaders(call, info, metadata), ...bodyChecksumHeaders(checksum)],
   }
+}
+
+/** A time that was asked for; undefined where the drives cannot hold it, or no later one for the next write. */
+function storableTime(modifiedNs: bigint | undefined): bigint | undefined {
+  return modifiedNs !== undefined && modifiedNs < TIME_MAX_NS ? modifiedNs : undefined
 }
 
 /** What the reply to a write tells of the version made, but for its checksums. */

@@ -103,7 +103,7 @@ function keyOf({ fields, file }: PostForm): string {
   const key = fields.get('key')
   if (key === undefined || key === '')
     throw malformedForm('The name of the uploaded key is missing')
-  return key.replaceAll('${filename}', file.name)
+  return key.replaceAll('${filename}', () => file.name)
 }
 
 function redirectOf(fields: ReadonlyMap<string, string>): URL | undefined {

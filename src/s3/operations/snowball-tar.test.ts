@@ -177,3 +177,21 @@ for (const [what, archive] of [
     await assert.rejects(read(archive), TarError)
   })
 }
+
+test('global records are bounded together', async () => {
+  const file = (name: string, data: string, type = '0'): Buffer =>
+    tarOf([{ name, data, type }]).subarray(0, -1024)
+  const record = (key: string, size: number): string => {
+    const rest = ` ${key}=${'x'.repeat(size)}\n`
+    return `${rest.length + 5}${rest}`
+  }
+  const globals = (count: number, isSame: boolean): Buffer => {
+    const records = Array.from({ length: count }, (_, i) =>
+      file('g', record(isSame ? 'key' : `key${i}`, 12_000), 'g'),
+    )
+    return Buffer.concat([...records, file('a', '1')])
+  }
+  assert.deepEqual(await read(globals(5, false)), ['file a 1'])
+  assert.deepEqual(await read(globals(15, true)), ['file a 1'])
+  await assert.rejects(read(globals(6, false)), TarError)
+})

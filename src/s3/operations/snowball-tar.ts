@@ -18,7 +18,7 @@ import {
 } from './tar-values.ts'
 
 const BLOCK_BYTES = 512
-/** Of a long name, or of all pax records of one entry. */
+/** Of a long name, of the pax records before one entry, or of all global ones. */
 const EXTENSION_MAX_BYTES = 64 * 1024
 const EXTENSIONS_MAX = 16
 
@@ -59,6 +59,7 @@ export class TarReader {
   #left = 0
   #padding = 0
   readonly #globals = new Map<string, string>()
+  #globalsSize = 0
   readonly #onHole: (size: number) => void
 
   /** `onHole` is told of zeros that the archive does not hold, before they are made; may throw. */
@@ -81,10 +82,9 @@ export class TarReader {
           break
         case 'g':
           for (const [key, value] of await this.#records(header)) {
-            this.#globals.set(key, value)
+            this.#setGlobal(key, value)
             records.set(key, value)
           }
-          if (this.#globals.size > 1000) throw new TarError('Archive has too many records')
           break
         case 'L':
           longName = strictTextOf(fieldAt(await this.#extension(header), 0, header.size)) ?? ''
@@ -189,6 +189,13 @@ export class TarReader {
 
   async #records(header: Header): Promise<ReadonlyMap<string, string>> {
     return parseRecords(await this.#extension(header))
+  }
+
+  #setGlobal(key: string, value: string): void {
+    this.#globalsSize += value.length - (this.#globals.get(key)?.length ?? -key.length)
+    this.#globals.set(key, value)
+    const isTooMuch = this.#globalsSize > EXTENSION_MAX_BYTES || this.#globals.size > 1000
+    if (isTooMuch) throw new TarError('Archive has too many records')
   }
 
   async #skip(count: number): Promise<void> {

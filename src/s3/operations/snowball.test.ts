@@ -90,6 +90,29 @@ test('of entries with the same name the last one stays', async () => {
   assert.equal((await get('same/same', 'versions')).text, '19')
 })
 
+test('a time that no drive can hold is not kept, and the object is read and listed', async () => {
+  for (const mtime of ['9223372037', '99999999999.5']) {
+    const archive = tarOf([{ name: `late-${mtime}`, data: '1', pax: { mtime } }])
+    assert.equal((await extract('times', archive)).status, 200)
+    assert.equal((await get(`times/late-${mtime}`)).text, '1')
+  }
+  assert.equal((await keysBelow('times')).length, 2)
+})
+
+test('an object is read whatever the names of its metadata are', async () => {
+  const pax = {
+    'minio.metadata.x-amz-meta-good': 'a\r\nb',
+    'minio.metadata.x-amz-meta-two words': 'c',
+    'minio.metadata.x-amz-meta-\u00fc': 'd',
+  }
+  assert.equal((await extract('names', tarOf([{ name: 'x', data: '1', pax }]))).status, 200)
+  const { status, headers } = await get('names/x')
+  assert.deepEqual(
+    [status, headers['x-amz-meta-good'], headers['x-amz-missing-meta']],
+    [200, 'a  b', '2'],
+  )
+})
+
 describe('faults of entries', () => {
   const climbing = { name: 'x/../../evil', data: 'evil' }
   const latin = { name: 'x', data: 'latin' }

@@ -51,10 +51,10 @@ const good: readonly Rule[] = [
   rule('6.1', '${filename} in the key is the name of the file', async (t) => {
     const { bucket, reply } = await posted(t, {
       key: `${t.key}/\${filename}`,
-      fileName: 'photo.jpg',
+      fileName: 'photo$&.jpg',
     })
     reply.is(204)
-    ;(await t.get(bucket, `${t.key}/photo.jpg`))
+    ;(await t.get(bucket, `${t.key}/photo$&.jpg`))
       .is(200)
       .contains('data')
       .has('content-type', 'image/jpeg')
