@@ -34,7 +34,7 @@ import * as notification from './operations/notification.ts'
 import { methodNotAllowed, notImplemented } from './operations/not-implemented.ts'
 import { getObject, headObject } from './operations/object-read.ts'
 import { putObject } from './operations/object-write.ts'
-import { OWNER_ID } from './operations/owner.ts'
+import { isOwnerName } from './operations/owner.ts'
 import { postPolicyUpload } from './operations/post-policy.ts'
 import { renameObject } from './operations/rename.ts'
 import * as replication from './operations/replication.ts'
@@ -95,7 +95,7 @@ function rowsOf(scope: OperationScope) {
 function forOwner(handler: Handler): Handler {
   return async (call) => {
     const expected = call.request.header('x-amz-expected-bucket-owner')
-    if (expected !== undefined && expected !== OWNER_ID) throw new S3Error('AccessDenied')
+    if (expected !== undefined && !isOwnerName(call, expected)) throw new S3Error('AccessDenied')
     return handler(call)
   }
 }

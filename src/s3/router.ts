@@ -119,7 +119,7 @@ export class Router {
     }
   }
 
-  /** The first row that matches. 405 when the resource exists with another method, else 400 `BadRequest`. */
+  /** The first row that matches. 412 for a form that is none, 405 when the resource exists with another method, else 400 `BadRequest`. */
   match(request: HttpRequest, address: Address, query: Query): Operation {
     const scope = scopeOf(address)
     refuseMisplaced(request, scope, query)
@@ -127,6 +127,11 @@ export class Router {
     const candidates = query.entries.length === 0 ? rows?.plain : rows?.all
     for (const row of candidates ?? []) {
       if (matchesQuery(row, query) && row.operation.when?.(request) !== false) return row.operation
+    }
+    if (request.method === 'POST' && scope === 'bucket' && query.entries.length === 0) {
+      throw new S3Error('PreconditionFailed', {
+        elements: [['Condition', 'Bucket POST must be of the enclosure-type multipart/form-data']],
+      })
     }
     if ((this.#methods.get(scope) ?? []).some((row) => matchesQuery(row, query))) {
       throw methodNotAllowed(request, scope)
@@ -182,7 +187,7 @@ function refuseMisplaced(request: HttpRequest, scope: OperationScope, query: Que
 }
 
 function methodNotAllowed({ method }: HttpRequest, scope: OperationScope | 'upload'): S3Error {
-  // A form belongs to a bucket: to Amazon any other POST is one to the service.
+  // To Amazon a POST that nothing is made for is one to the service.
   const resource = method === 'POST' ? 'service' : scope
   return new S3Error('MethodNotAllowed', {
     elements: [

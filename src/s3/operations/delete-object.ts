@@ -6,12 +6,14 @@ import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import type { Header } from './object-headers.ts'
 import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
-import { booleanHeader, versionIdOf } from './request-values.ts'
+import { booleanHeader, isForeignVersionId, versionIdOf } from './request-values.ts'
 
 /** DELETE of a key or of one version of it. */
 export async function deleteObject(call: S3Call): Promise<S3Reply> {
   const { engine, clock } = call.services
-  const versionId = versionIdOf(call)
+  const named = call.query.get('versionId') ?? ''
+  const isForeign = isForeignVersionId(named)
+  const versionId = isForeign ? undefined : versionIdOf(call)
   const metadata = await engine.bucketMetadata(call.bucket)
   if (booleanHeader(call, 'x-minio-force-delete') === true) {
     if (metadata.objectLock) {
@@ -21,6 +23,7 @@ export async function deleteObject(call: S3Call): Promise<S3Reply> {
     }
     return deletePrefix(call)
   }
+  if (isForeign) return { status: 204, headers: [['x-amz-version-id', named]] }
   const versioning = deletionStateFor(metadata, call.key)
   // A marker on top of a version takes nothing away; everything else must pass the lock.
   const removes = versionId !== undefined || versioning !== 'enabled'
@@ -36,9 +39,9 @@ export async function deleteObject(call: S3Call): Promise<S3Reply> {
   })
   const headers: Header[] = []
   if (outcome.deleteMarker) headers.push(['x-amz-delete-marker', 'true'])
-  if (outcome.versionId !== undefined && (outcome.versionId !== 'null' || outcome.deleteMarker)) {
-    headers.push(['x-amz-version-id', outcome.versionId])
-  }
+  // A version that is named is gone, whether it was there or not.
+  const told = versionId ?? (outcome.deleteMarker ? outcome.versionId : undefined)
+  if (told !== undefined) headers.push(['x-amz-version-id', told])
   return { status: 204, headers }
 }
 

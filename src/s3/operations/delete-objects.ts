@@ -12,7 +12,7 @@ import { errorOf } from '../errors.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { conditionsOf, deletionStateFor } from './delete-object.ts'
 import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
-import { parseVersionId, requireIntegrity } from './request-values.ts'
+import { isForeignVersionId, parseVersionId, requireIntegrity } from './request-values.ts'
 
 import { type XmlFields, xmlDocument } from './xml-document.ts'
 
@@ -85,7 +85,7 @@ async function execute(call: S3Call, entries: readonly Entry[]): Promise<readonl
       requests.push({ key: entry.key, ...options })
       positions.push(i)
     } catch (error) {
-      outcomes[i] = entryError(error)
+      outcomes[i] = error instanceof ObjectError ? entryOutcome(error) : entryError(error)
     }
   }
   if (requests.length === 0) return outcomes
@@ -105,6 +105,9 @@ async function deleteOptions(
 ): Promise<DeleteOptions> {
   if (!(await isAuthorized(call, entry))) throw new S3Error('AccessDenied')
   const versionId = entry.versionText === '' ? undefined : parseVersionId(entry.versionText)
+  if (isForeignVersionId(entry.versionText)) {
+    throw new ObjectError('VersionNotFound', 'The version id is of another server')
+  }
   if (entry.versionText !== '' && versionId === undefined) throw new S3Error('NoSuchVersion')
   const versioning = deletionStateFor(metadata, entry.key)
   const guarded = versionId !== undefined || (metadata.objectLock && versioning !== 'enabled')
@@ -139,7 +142,7 @@ function entryOutcome(error: ObjectError): Outcome {
 
 /** Only errors of the entry itself are its own; anything else is a failure of the whole request. */
 function entryError(error: unknown): S3Error {
-  if (error instanceof S3Error || error instanceof ObjectError) return errorOf(error)
+  if (error instanceof S3Error) return errorOf(error)
   throw error
 }
 

@@ -19,7 +19,7 @@ import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
 export async function listObjectVersions(call: S3Call): Promise<S3Reply> {
   await authorize(call)
   const encoding = listEncoding(call)
-  const limit = maxKeysOf(call)
+  const limit = maxKeysOf(call, 'max-keys cannot be negative')
   const prefix = call.query.get('prefix') ?? ''
   const delimiter = call.query.get('delimiter') ?? ''
   const keyMarker = withoutHint(call.query.get('key-marker') ?? '')

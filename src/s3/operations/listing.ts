@@ -15,8 +15,8 @@ import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
 const KEYS_MAX = 1000
 
 /** `max-keys` as it is used and echoed. */
-export function maxKeysOf(call: S3Call): number {
-  return Math.min(countParameter(call, 'max-keys', KEYS_MAX), KEYS_MAX)
+export function maxKeysOf(call: S3Call, negative?: string): number {
+  return Math.min(countParameter(call, 'max-keys', KEYS_MAX, negative), KEYS_MAX)
 }
 
 /** A position without the cache hint that MinIO appends; clients may bring one from before a take-over. */

@@ -85,13 +85,13 @@ export function refuseTransformed(info: ObjectInfo): void {
   }
 }
 
-/** `x-amz-version-id` of a reply about `versionId`; the null version is named only where versions are suspended. */
+/** `x-amz-version-id` of a reply about `versionId`; the null version is named only where there are or were others. */
 export function versionHeader(
   versionId: string | undefined,
   metadata: Pick<BucketMetadata, 'versioning'>,
 ): readonly Header[] {
   if (versionId === undefined) return []
-  if (versionId === 'null' && metadata.versioning !== 'suspended') return []
+  if (versionId === 'null' && metadata.versioning === 'unversioned') return []
   return [['x-amz-version-id', versionId]]
 }
 

@@ -385,9 +385,15 @@ const COPIES: readonly (readonly [
   ['a missing source bucket', { 'x-amz-copy-source': 'no-bucket/none' }, 404, 'NoSuchBucket'],
   [
     'an unknown version',
-    { 'x-amz-copy-source': 'objects/source?versionId=nonsense' },
+    { 'x-amz-copy-source': 'objects/source?versionId=8f3f1d7e-6a55-4c3c-9d0b-0a1f3c5b7e90' },
     404,
     'NoSuchVersion',
+  ],
+  [
+    'a version id that is none',
+    { 'x-amz-copy-source': 'objects/source?versionId=nonsense' },
+    400,
+    'InvalidArgument',
   ],
 ]
 

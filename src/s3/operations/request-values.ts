@@ -13,10 +13,23 @@ export function versionIdOf(call: S3Call): VersionId | undefined {
   const text = call.query.get('versionId')
   if (text === undefined || text === '') return undefined
   const versionId = parseVersionId(text)
-  if (versionId === undefined) {
-    throw new S3Error('InvalidArgument', { message: 'Invalid version id specified' })
-  }
+  if (versionId === undefined) throw unknownVersionId(text)
   return versionId
+}
+
+/** Ids that Amazon, Ceph or VersityGW gave: who moved here from there may still ask for them. */
+const FOREIGN_VERSION_ID = /^[A-Za-z0-9._-]{20,1024}$/
+
+/** True for a version id as another server gives them: well formed, but of nothing that is here. */
+export function isForeignVersionId(text: string): boolean {
+  return parseVersionId(text) === undefined && FOREIGN_VERSION_ID.test(text)
+}
+
+/** What asking for a version by an id gets that no version here can have: ids are opaque, but not any text is one. */
+export function unknownVersionId(text: string): S3Error {
+  return isForeignVersionId(text)
+    ? new S3Error('NoSuchVersion')
+    : invalidArgument('versionId', text, 'Invalid version id specified')
 }
 
 /** `null` or a UUID in lower case; undefined for anything else. */
@@ -25,8 +38,13 @@ export function parseVersionId(text: string): VersionId | undefined {
   return isUuid(text) ? text.toLowerCase() : undefined
 }
 
-/** A query number of 0 to 2147483647; `fallback` when absent or empty. Others are 400 `InvalidArgument`. */
-export function countParameter(call: S3Call, name: string, fallback: number): number {
+/** A query number of 0 to 2147483647; `fallback` when absent or empty. Others are 400 `InvalidArgument`; `negative` is what those below 0 are told. */
+export function countParameter(
+  call: S3Call,
+  name: string,
+  fallback: number,
+  negative?: string,
+): number {
   const text = call.query.get(name)
   if (text === undefined || text === '') return fallback
   const value = /^\+?\d{1,10}$/.test(text) ? Number(text) : Number.NaN
@@ -35,7 +53,7 @@ export function countParameter(call: S3Call, name: string, fallback: number): nu
     name,
     text,
     /^-\d{1,10}$/.test(text)
-      ? `Argument ${text} must be an integer between 0 and ${MAX_INTEGER}`
+      ? (negative ?? `Argument ${text} must be an integer between 0 and ${MAX_INTEGER}`)
       : `Provided ${text} not an integer or within integer range`,
   )
 }

@@ -179,6 +179,15 @@ for (const [name, body, headers, code] of BULK) {
   })
 }
 
+test('DeleteObjects counts versions of other servers as deleted, and names what is no id', async () => {
+  const foreign = '01G65Z755AFWAKHE12NY0CQ9FH'
+  const reply = await deleteMany(
+    `<Delete>${entry('absent', `<VersionId>${foreign}</VersionId>`)}${entry('absent', '<VersionId>nonsense</VersionId>')}</Delete>`,
+  )
+  assert.deepEqual(s3.texts(reply, 'VersionId'), [foreign, 'nonsense'])
+  assert.deepEqual(s3.texts(reply, 'Code'), ['NoSuchVersion'])
+})
+
 test('DeleteObjects makes and removes markers and judges every entry by itself', async () => {
   const put = await s3.put(BUCKET, 'one', 'data')
   const version = put.headers['x-amz-version-id'] ?? ''

@@ -205,7 +205,13 @@ const routing: readonly Rule[] = [
   ]),
   rule('1.1', 'a method that an existing resource does not have is 405', async (t) => {
     const bucket = await t.shared()
-    ;(await t.sub('POST', bucket, {})).is(405, 'MethodNotAllowed')
+    ;(await t.sub('POST', bucket, { acl: '' })).is(405, 'MethodNotAllowed')
+  }),
+  rule('1.1', 'a POST to a bucket that is no form is told so', async (t) => {
+    const bucket = await t.shared()
+    ;(await t.sub('POST', bucket, {}))
+      .is(412, 'PreconditionFailed')
+      .mentions('Bucket POST must be of the enclosure-type multipart/form-data')
   }),
   ...rules('1.4', REFUSED, (key) => [
     `?${key} is not implemented and touches nothing`,

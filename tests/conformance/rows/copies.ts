@@ -196,7 +196,7 @@ const copying: readonly Rule[] = [
       ['a bucket that does not exist', () => 'conf-absent-bucket/key', 404, 'NoSuchBucket'],
       ['a bucket alone', (b: string) => `${b}/`, 400, 'InvalidArgument'],
       ['a slash alone', () => '/', 400, 'InvalidArgument'],
-      ['a version that is no id', (b: string) => `${b}/x?versionId=abc`, 404, 'NoSuchVersion'],
+      ['a version that is no id', (b: string) => `${b}/x?versionId=abc`, 400, 'InvalidArgument'],
     ] as const,
     ([what, name, status, code]) => [
       `a copy from ${what} is ${status}`,

@@ -121,6 +121,16 @@ const basics: readonly Rule[] = [
     const owner = (await t.send({ method: 'GET', path: '/' })).first('Owner.ID')
     ;(await t.put(bucket, t.key, 'x', { 'x-amz-expected-bucket-owner': owner })).is(200)
   }),
+  rule('4.1', 'x-amz-expected-bucket-owner is good with the access key of the owner', async (t) => {
+    const bucket = await t.shared()
+    const { accessKey } = t.wire.credentials
+    ;(await t.put(bucket, t.key, 'x', { 'x-amz-expected-bucket-owner': accessKey })).is(200)
+    ;(
+      await t.copy(bucket, `${t.key}-2`, `${bucket}/${t.key}`, {
+        'x-amz-source-expected-bucket-owner': accessKey,
+      })
+    ).is(200)
+  }),
   ...rules('4.2.3', ['200', ''], (expect) => [
     `an expectation of "${expect}" is passed over`,
     async (t) => {
@@ -733,13 +743,43 @@ const versions: readonly Rule[] = [
     ;(await t.put(bucket, t.key, 'old')).is(200)
     await t.versioning(bucket, 'Enabled')
     const id = await t.putVersion(bucket, t.key, 'new')
-    ;(await t.get(bucket, t.key, {}, { versionId: 'null' })).is(200).contains('old')
+    ;(await t.get(bucket, t.key, {}, { versionId: 'null' }))
+      .is(200)
+      .contains('old')
+      .has('x-amz-version-id', 'null')
     ;(await t.listVersions(bucket))
       .shows('Version.VersionId', id, 'null')
       .shows('Version.IsLatest', 'true', 'false')
-    ;(await t.delete(bucket, t.key, {}, { versionId: 'null' })).is(204)
+    ;(await t.delete(bucket, t.key, {}, { versionId: 'null' }))
+      .is(204)
+      .has('x-amz-version-id', 'null')
     ;(await t.get(bucket, t.key)).contains('new')
   }),
+  ...rules(
+    '3.11',
+    [
+      ['Amazon', 'L4kqtJlcpXroDTDmpUMLUo.fJ3xHrHY_'],
+      ['Ceph', '3pZ-6bQx.pJ0rJx7mAAXzHk.7qYxMfN'],
+      ['VersityGW', '01G65Z755AFWAKHE12NY0CQ9FH'],
+    ] as const,
+    ([server, versionId]) => [
+      `a version id that ${server} gave names no version here`,
+      async (t) => {
+        const bucket = await t.shared('versioned')
+        ;(await t.put(bucket, t.key)).is(200)
+        ;(await t.get(bucket, t.key, {}, { versionId })).is(404, 'NoSuchVersion')
+        ;(await t.head(bucket, t.key, {}, { versionId })).is(404)
+        ;(await t.copy(bucket, `${t.key}-2`, `${bucket}/${t.key}?versionId=${versionId}`)).is(
+          404,
+          'NoSuchVersion',
+        )
+        ;(await t.delete(bucket, t.key, {}, { versionId }))
+          .is(204)
+          .has('x-amz-version-id', versionId)
+        ;(await t.get(bucket, t.key)).is(200)
+      },
+    ],
+  ),
   rule('3.11', 'suspending keeps versions and overwrites only the null one', async (t) => {
     const bucket = await t.own('versioned')
     const id = await t.putVersion(bucket, t.key, 'kept')
