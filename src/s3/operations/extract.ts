@@ -16,7 +16,7 @@ import {
 import { refuseEncryptionHeaders } from './object-read.ts'
 import { versionIdOf } from './request-values.ts'
 import { unsealFor } from './seals.ts'
-import type { ZipArchive, ZipMember, ZipSource } from './zip-archive.ts'
+import type { ZipArchive, ZipContent, ZipMember, ZipSource } from './zip-archive.ts'
 
 const MARK = '.zip/'
 
@@ -145,21 +145,23 @@ function sourceOf(call: S3Call, info: ObjectInfo): ZipSource {
 }
 
 async function memberStream(archive: ZipArchive, member: ZipMember): Promise<ReplyStream> {
-  let stream: Awaited<ReturnType<ZipArchive['content']>>
+  let content: ZipContent
   try {
-    stream = await archive.content(member)
+    content = await archive.content(member)
   } catch (error) {
     throw archiveError(error)
   }
   return {
     sizeBytes: member.sizeBytes,
-    chunks: () => chunksOf(stream),
-    close: () => {
-      stream.destroy()
-    },
+    chunks: () => chunksOf(content),
+    close: () => content.destroy(),
   }
 }
 
-async function* chunksOf(stream: AsyncIterable<Uint8Array>): AsyncIterable<DataChunk> {
-  for await (const bytes of stream) yield { bytes, release: () => undefined }
+async function* chunksOf(content: ZipContent): AsyncIterable<DataChunk> {
+  try {
+    for await (const bytes of content) yield { bytes, release: () => undefined }
+  } catch (error) {
+    throw archiveError(error)
+  }
 }

@@ -51,13 +51,14 @@ export class ZipArchive {
     }
   }
 
-  /** Files in the order of the directory. Folders, and names that climb or begin at the root, are left out. Once. */
+  /** Files in the order of the directory. Folders, names that climb or begin at the root, and what is of impossible size are left out. Once. */
   async *members(): AsyncIterable<ZipMember> {
     try {
       for await (const entry of this.#file.eachEntry()) {
         const { generalPurposeBitFlag, fileNameRaw, extraFields } = entry
         const name = getFileNameLowLevel(generalPurposeBitFlag, fileNameRaw, extraFields, false)
         if (name === '' || name.endsWith('/') || isUnsafe(name)) continue
+        if (!Number.isSafeInteger(entry.uncompressedSize)) continue
         const modifiedMs = entry.getLastModDate({ timezone: 'UTC' }).getTime()
         yield { name, sizeBytes: entry.uncompressedSize, modifiedMs, entry }
       }
@@ -67,7 +68,7 @@ export class ZipArchive {
   }
 
   /** The content of a member; fails when it is not as long as the directory says. */
-  async content(member: ZipMember): Promise<AsyncIterable<Uint8Array> & { destroy(): unknown }> {
+  async content(member: ZipMember): Promise<ZipContent> {
     const { entry } = member
     const { compressionMethod } = entry
     if (entry.isEncrypted()) throw new ZipError('Member is encrypted')
@@ -75,10 +76,31 @@ export class ZipArchive {
       throw new ZipError('Member is compressed in an unknown way')
     }
     try {
-      return await this.#file.openReadStreamPromise(entry)
+      return new ZipContent(await this.#file.openReadStreamPromise(entry))
     } catch (error) {
       throw zipError(error, undefined)
     }
+  }
+}
+
+/** The bytes of a member. */
+export class ZipContent implements AsyncIterable<Uint8Array> {
+  readonly #stream: Readable
+
+  constructor(stream: Readable) {
+    this.#stream = stream
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    try {
+      yield* this.#stream
+    } catch (error) {
+      throw zipError(error, undefined)
+    }
+  }
+
+  destroy(): void {
+    this.#stream.destroy()
   }
 }
 
