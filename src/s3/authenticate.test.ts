@@ -512,6 +512,16 @@ test('a streaming literal on another operation than an upload is refused', async
   assert.equal(store.size, 0)
 })
 
+test('signed chunks of nobody are refused with a word about what to send instead', async () => {
+  const signed = headerV4(draft(), 'signed')
+  const { handler, store } = frontDoorFixture()
+  const headers = signed.headers.filter(([name]) => name.toLowerCase() !== 'authorization')
+  const reply = await exchange(handler, { ...signed, headers })
+  assert.equal(reply.code, 'InvalidRequest')
+  assert.match(reply.text, /Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER/)
+  assert.equal(store.size, 0)
+})
+
 test('a key that is not the root key has no rights yet', async () => {
   const { handler } = frontDoorFixture()
   const sent = made('headerV4', 'sha256', (d) => {

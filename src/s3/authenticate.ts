@@ -214,7 +214,9 @@ export class Authenticator {
     const streaming = declared === undefined ? undefined : STREAMING.get(declared)
     // Without a key there is nothing that chunks could be signed with.
     if (streaming?.signed === true) {
-      throw new S3Error('InvalidRequest', { message: UNSUPPORTED_SCHEME })
+      throw new S3Error('InvalidRequest', {
+        message: `Anonymous requests don't support this x-amz-content-sha256 value. Please use ${UNSIGNED_PAYLOAD} or ${STREAMING_UNSIGNED_TRAILER}.`,
+      })
     }
     return {
       identity: { accessKey: '', isOwner: false },
