@@ -4,6 +4,7 @@ import { openSource } from './copy.ts'
 import type {
   BodySource,
   ObjectInfo,
+  ObjectName,
   PutOptions,
   Unseal,
   VersioningState,
@@ -37,7 +38,7 @@ export interface AppendWrite {
 export async function appendObject(
   context: EngineContext,
   pools: Pools,
-  target: { readonly bucket: string; readonly key: string },
+  target: ObjectName,
   options: AppendOptions,
 ): Promise<ObjectInfo> {
   const { unseal, preconditions, signal } = options

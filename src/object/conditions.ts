@@ -1,5 +1,11 @@
-import { ObjectError, type ObjectInfo } from './object.ts'
-import type { DeletePreconditions, ReadPreconditions, WritePreconditions } from './object.ts'
+import {
+  type DeletePreconditions,
+  ObjectError,
+  type ObjectInfo,
+  type ObjectName,
+  type ReadPreconditions,
+  type WritePreconditions,
+} from './object.ts'
 
 /**
  * Conditional requests. Source: s3-api.md 3.5, the Cairn columns.
@@ -30,7 +36,7 @@ export function checkReadConditions(
 export function checkWriteConditions(
   conditions: WritePreconditions | undefined,
   current: ObjectInfo | undefined,
-  name: { readonly bucket: string; readonly key: string },
+  name: ObjectName,
 ): void {
   if (conditions === undefined) return
   const existing = current?.isDeleteMarker === true ? undefined : current

@@ -3,12 +3,20 @@ import type { ObjectVersion } from '#drive/xl-meta'
 import { bodyOfReader } from './body.ts'
 import { checkReadConditions, checkWriteConditions } from './conditions.ts'
 import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
+import {
+  ACTUAL_SIZE_KEY,
+  COMPRESSION_KEY,
+  ETAG_KEY,
+  INLINE_DATA_KEY,
+  STORAGE_CLASS_KEY,
+} from './metadata-keys.ts'
 import { infoOf, objectInfoOf, storedVersionId } from './object-info.ts'
 import {
   ObjectError,
   type CopyOptions,
   type CopySource,
   type ObjectInfo,
+  type ObjectName,
   type ObjectReader,
   type RangeRequest,
   type ReadPreconditions,
@@ -34,16 +42,10 @@ export interface CopyResult {
   readonly source: ObjectInfo
 }
 
-const ETAG_KEY = 'etag'
-const STORAGE_CLASS_KEY = 'x-amz-storage-class'
-const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
-const COMPRESSION_KEY = 'X-Minio-Internal-compression'
-const INLINE_KEY = 'x-minio-internal-inline-data'
-
 export async function copyObject(
   context: EngineContext,
   pools: Pools,
-  target: { readonly bucket: string; readonly key: string },
+  target: ObjectName,
   source: CopySource,
   options: CopyOptions,
 ): Promise<CopyResult> {
@@ -58,7 +60,7 @@ export async function copyObject(
 async function copyData(
   context: EngineContext,
   pools: Pools,
-  target: { readonly bucket: string; readonly key: string },
+  target: ObjectName,
   source: CopySource,
   options: CopyOptions,
 ): Promise<CopyResult> {
@@ -121,7 +123,7 @@ function checkSourceConditions(conditions: ReadPreconditions | undefined, info: 
 async function copyInPlace(
   context: EngineContext,
   pools: Pools,
-  target: { readonly bucket: string; readonly key: string },
+  target: ObjectName,
   source: CopySource,
   options: CopyOptions,
 ): Promise<CopyResult | undefined> {
@@ -157,7 +159,7 @@ async function copyInPlace(
 async function checkCurrent(
   context: EngineContext,
   pools: Pools,
-  target: { readonly bucket: string; readonly key: string; readonly path: string },
+  target: ObjectName & { readonly path: string },
   readable: Readable,
   options: CopyOptions,
 ): Promise<void> {
@@ -216,7 +218,7 @@ function withMetadata(
   userMetadata.set(ETAG_KEY, options.etag ?? body.userMetadata.get(ETAG_KEY) ?? '')
   const systemMetadata = new Map(decided.systemMetadata)
   // What describes the data stays with it.
-  for (const name of [INLINE_KEY, ACTUAL_SIZE_KEY, COMPRESSION_KEY]) {
+  for (const name of [INLINE_DATA_KEY, ACTUAL_SIZE_KEY, COMPRESSION_KEY]) {
     const value = body.systemMetadata.get(name)
     if (value !== undefined) systemMetadata.set(name, value)
     else systemMetadata.delete(name)
@@ -227,7 +229,7 @@ function withMetadata(
 /** The new metadata as a version that shares the data: under a new id, or in place of the old one, which is kept until enough drives have the new one. */
 async function commitInPlace(
   context: EngineContext,
-  target: { readonly bucket: string; readonly key: string },
+  target: ObjectName,
   plan: { readonly path: string; readonly isComplete: readonly boolean[] },
   readable: Readable,
   changed: ObjectVersion,

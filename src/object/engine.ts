@@ -30,6 +30,7 @@ import type {
   ListUploadsResult,
   ListVersionsRequest,
   ListVersionsResult,
+  MetadataChange,
   ObjectEngine,
   ObjectInfo,
   ObjectReader,
@@ -50,7 +51,14 @@ import { headObject, openObject } from './read.ts'
 import { removeObject, removeObjects, removePrefix } from './remove.ts'
 import { SystemObjects } from './system-objects.ts'
 import { shownInfos } from './shown-etag.ts'
-import { updateMetadata, type MetadataChange } from './update.ts'
+import { updateMetadata } from './update.ts'
+
+export interface EngineOptions {
+  readonly context: EngineContext
+  readonly layouts: readonly PoolLayout[]
+  /** Of `createGenerationMemory`, shared by all engines of the process. */
+  readonly bucketGeneration: SharedArrayBuffer
+}
 
 /**
  * The object engine of one thread.
@@ -70,13 +78,6 @@ import { updateMetadata, type MetadataChange } from './update.ts'
  * No call holds locks of two keys at once. The other kinds of locks (bucket, upload, part) come before an object's, in the
  * order of `LOCK_KINDS`.
  */
-export interface EngineOptions {
-  readonly context: EngineContext
-  readonly layouts: readonly PoolLayout[]
-  /** Of `createGenerationMemory`, shared by all engines of the process. */
-  readonly bucketGeneration: SharedArrayBuffer
-}
-
 export class Engine implements ObjectEngine {
   readonly deploymentId: string
   /** For background services of the engine: healing, expiry of uploads. */

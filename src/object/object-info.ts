@@ -1,5 +1,6 @@
+import { ACTUAL_SIZE_KEY, COMPRESSION_KEY, ETAG_KEY, OLD_ETAG_KEY } from './metadata-keys.ts'
 import { textOf } from '#base/bytes'
-import { formatUuid } from '#base/uuid'
+import { formatUuid, isUuid } from '#base/uuid'
 import { plainSize as plainStreamSize, tampered } from '#encryption/dare'
 import { encryptionKindOf, hasMultipartMark } from '#encryption/key-metadata'
 import type { DeleteMarker, ObjectVersion } from '#drive/xl-meta'
@@ -10,10 +11,9 @@ import { NULL_VERSION, type ChosenVersion } from './set/set.ts'
  * What the drives hold, as the engine's callers see it.
  */
 
-const ETAG_KEY = 'etag'
-const OLD_ETAG_KEY = 'md5Sum'
-const ACTUAL_SIZE_KEY = 'x-minio-internal-actual-size'
-const COMPRESSION_KEY = 'x-minio-internal-compression'
+// Releases spelled these in various cases.
+const ACTUAL_SIZE_NAME = ACTUAL_SIZE_KEY.toLowerCase()
+const COMPRESSION_NAME = COMPRESSION_KEY.toLowerCase()
 
 /** Hex digits of an MD5. */
 const SIMPLE_ETAG_LENGTH = 32
@@ -34,10 +34,8 @@ export function storedVersionId(versionId: VersionId): string {
 
 /** True for `null` and UUID texts. */
 export function isVersionId(text: string): boolean {
-  return text === 'null' || VERSION_ID_PATTERN.test(text)
+  return text === 'null' || isUuid(text)
 }
-
-const VERSION_ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 export function infoOf(bucket: string, key: string, version: ChosenVersion): ObjectInfo {
   const options = {
@@ -145,7 +143,7 @@ export function isSealedInParts(info: ObjectInfo): boolean {
 /** Name of the scheme by which the data is compressed. */
 export function compressionOf(systemMetadata: ReadonlyMap<string, Uint8Array>): string | undefined {
   for (const [name, value] of systemMetadata) {
-    if (name.toLowerCase() === COMPRESSION_KEY) return textOf(value)
+    if (name.toLowerCase() === COMPRESSION_NAME) return textOf(value)
   }
   return undefined
 }
@@ -169,7 +167,7 @@ function isSealedOnly({ systemMetadata }: ObjectVersion): boolean {
 /** The size that the client sent: noted for compressed and multipart objects, else the sum over the parts. */
 function actualSizeOf(version: ObjectVersion): number {
   for (const [name, value] of version.systemMetadata) {
-    if (name.toLowerCase() !== ACTUAL_SIZE_KEY) continue
+    if (name.toLowerCase() !== ACTUAL_SIZE_NAME) continue
     const noted = Number(textOf(value))
     if (Number.isSafeInteger(noted) && noted >= 0) return noted
   }

@@ -69,6 +69,12 @@ export class ObjectError extends Error {
   }
 }
 
+/** Which object: all versions of one key. */
+export interface ObjectName {
+  readonly bucket: string
+  readonly key: string
+}
+
 export interface ObjectErrorDetails {
   readonly bucket?: string
   readonly key?: string
@@ -128,7 +134,7 @@ export interface ObjectInfo {
   readonly parts: readonly PartInfo[]
   readonly dataShards: number
   readonly parityShards: number
-  /** Count of versions of the key after the current one, where known (lists). */
+  /** Modification time of the version that came after it, where known; undefined for the latest. */
   readonly successorModifiedNs?: bigint | undefined
 }
 
@@ -242,9 +248,13 @@ export interface DeleteOutcome {
   readonly markerCreated: boolean
 }
 
-export interface CopySource {
-  readonly bucket: string
-  readonly key: string
+/** What `updateMetadata` merges into a version. */
+export interface MetadataChange {
+  readonly userMetadata?: ReadonlyMap<string, string>
+  readonly systemMetadata?: ReadonlyMap<string, Uint8Array>
+}
+
+export interface CopySource extends ObjectName {
   readonly versionId?: VersionId | undefined
   readonly unseal?: Unseal | undefined
   readonly preconditions?: ReadPreconditions | undefined
@@ -364,7 +374,7 @@ export interface SetHealth {
   readonly writeQuorum: number
 }
 
-/** Parsed and raw bucket metadata (`.metadata.bin`); `raw` has every field, also those Cairn does not know. */
+/** Metadata of a bucket: what `.metadata.bin` holds, and what lies beside it. */
 export interface BucketMetadata {
   readonly name: string
   readonly createdNs: bigint
@@ -445,15 +455,12 @@ export interface ObjectEngine {
   ): Promise<{ readonly info: ObjectInfo; readonly source: ObjectInfo }>
   /** Writes the latest version of a key anew, with bytes behind its content. Errors: as for a read and a put. */
   appendObject(bucket: string, key: string, options: AppendOptions): Promise<ObjectInfo>
-  /** Merges keys into a version's metadata; an empty text clears. Modification time stays unless `touch`. */
+  /** Merges keys into a version's metadata: tags, retention, legal hold, replication state. Keys are never removed; an empty text clears. The modification time stays. */
   updateMetadata(
     bucket: string,
     key: string,
     versionId: VersionId | undefined,
-    change: (current: ObjectInfo) => {
-      readonly userMetadata?: ReadonlyMap<string, string>
-      readonly systemMetadata?: ReadonlyMap<string, Uint8Array>
-    },
+    change: (current: ObjectInfo) => MetadataChange,
   ): Promise<ObjectInfo>
 
   // Lists

@@ -7,11 +7,13 @@ import { checkReadConditions } from './conditions.ts'
 import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, objectNotFound } from './errors.ts'
 import type { LockHandle } from './locks.ts'
+import { PURGE_STATUS_KEY, RESTORE_KEY, TRANSITION_STATUS_KEY } from './metadata-keys.ts'
 import { infoOf, isObject, isVersionId, storedVersionId } from './object-info.ts'
 import {
   ObjectError,
   type DataChunk,
   type ObjectInfo,
+  type ObjectName,
   type ObjectReader,
   type ReadOptions,
   type VersionId,
@@ -33,15 +35,6 @@ import { planRead, type ReadPlan, type Seal } from './transform.ts'
  * not keep writers waiting. Only a range over several parts keeps it to the end. Source: distributed.md D3.10.
  */
 
-const TRANSITION_KEY = 'x-minio-internal-transition-status'
-const PURGE_KEY = 'x-minio-internal-purgestatus'
-const RESTORE_KEY = 'x-amz-restore'
-
-export interface ReadTarget {
-  readonly bucket: string
-  readonly key: string
-}
-
 /** A version that may be shown to a reader. */
 export interface Readable {
   readonly set: ErasureSet
@@ -55,7 +48,7 @@ export interface Readable {
 export async function openObject(
   context: EngineContext,
   pools: Pools,
-  target: ReadTarget,
+  target: ObjectName,
   options: ReadOptions,
 ): Promise<ObjectReader> {
   const path = encodeKey(target.key)
@@ -110,7 +103,7 @@ async function checkConditions(
 
 async function openReadable(
   context: EngineContext,
-  target: ReadTarget,
+  target: ObjectName,
   path: string,
   readable: Readable,
   options: OpenOptions,
@@ -139,7 +132,7 @@ async function openReadable(
 export async function headObject(
   context: EngineContext,
   pools: Pools,
-  target: ReadTarget,
+  target: ObjectName,
   options: ReadOptions,
 ): Promise<Omit<ObjectReader, 'chunks' | 'close'>> {
   const path = encodeKey(target.key)
@@ -157,7 +150,7 @@ export async function headObject(
 
 function lockForRead(
   context: EngineContext,
-  target: ReadTarget,
+  target: ObjectName,
   options: Pick<ReadOptions, 'signal' | 'versionId'>,
 ): Promise<LockHandle> {
   const { bucket, key } = target
@@ -169,7 +162,7 @@ function lockForRead(
 }
 
 function requestOf(
-  target: ReadTarget,
+  target: ObjectName,
   path: string,
   versionId: VersionId | undefined,
   inline: boolean,
@@ -185,13 +178,13 @@ function requestOf(
 }
 
 /** Errors: `VersionNotFound`. */
-export function checkVersionId(target: ReadTarget, versionId: VersionId): void {
+export function checkVersionId(target: ObjectName, versionId: VersionId): void {
   if (!isVersionId(versionId)) throw objectNotFound({ ...target, versionId })
 }
 
 /** What a lookup means to a reader. Errors: `BucketNotFound`, `ObjectNotFound`, `VersionNotFound`, `MethodNotAllowed`, `ReadQuorum`. */
 export function readableOf(
-  target: ReadTarget,
+  target: ObjectName,
   versionId: VersionId | undefined,
   located: Located,
 ): Readable {
@@ -225,11 +218,11 @@ export function readableOf(
 
 /** A version whose removal waits for replication reads as deleted. */
 function isBeingPurged(body: ObjectVersion): boolean {
-  return (body.systemMetadata.get(PURGE_KEY)?.length ?? 0) > 0
+  return (body.systemMetadata.get(PURGE_STATUS_KEY)?.length ?? 0) > 0
 }
 
-function checkIsLocal(target: ReadTarget, body: ObjectVersion): void {
-  const status = body.systemMetadata.get(TRANSITION_KEY)
+function checkIsLocal(target: ObjectName, body: ObjectVersion): void {
+  const status = body.systemMetadata.get(TRANSITION_STATUS_KEY)
   if (status === undefined || textOf(status) !== 'complete') return
   if (body.userMetadata.get(RESTORE_KEY)?.includes('ongoing-request="false"') === true) return
   throw new ObjectError('NotImplemented', 'The data of the object is on a remote tier', target)
@@ -242,7 +235,7 @@ function isSameData(a: ChosenVersion, b: ChosenVersion): boolean {
 }
 
 function readerOf(
-  target: ReadTarget,
+  target: ObjectName,
   path: string,
   readable: Readable,
   range: Pick<ResolvedRange, 'offset' | 'sizeBytes'>,

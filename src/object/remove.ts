@@ -13,7 +13,13 @@ import { comparableInfo } from './shown-etag.ts'
 import { DELETE_LOCK_MS, type EngineContext } from './context.ts'
 import { checkWrite, noReadQuorum } from './errors.ts'
 import { infoOf, storedVersionId, versionIdOf } from './object-info.ts'
-import { ObjectError, type DeleteOptions, type DeleteOutcome, type ObjectInfo } from './object.ts'
+import {
+  ObjectError,
+  type DeleteOptions,
+  type DeleteOutcome,
+  type ObjectInfo,
+  type ObjectName,
+} from './object.ts'
 import { checkKey, deleteQuorumOf } from './placement.ts'
 import { newestOf, type Located, type Pools } from './pools.ts'
 import { newId } from './put.ts'
@@ -40,15 +46,10 @@ import { NULL_VERSION, type Lookup } from './set/set.ts'
 /** Keys worked on at a time by one request for many. */
 const KEYS_AT_ONCE = 16
 
-export interface RemoveTarget {
-  readonly bucket: string
-  readonly key: string
-}
-
 export async function removeObject(
   context: EngineContext,
   pools: Pools,
-  target: RemoveTarget,
+  target: ObjectName,
   options: DeleteOptions,
 ): Promise<DeleteOutcome> {
   const [outcome] = await removeFromKey(context, pools, target, [options])
@@ -157,7 +158,7 @@ interface Decision {
 async function removeFromKey(
   context: EngineContext,
   pools: Pools,
-  target: RemoveTarget,
+  target: ObjectName,
   requests: readonly DeleteOptions[],
 ): Promise<readonly (DeleteOutcome | ObjectError)[]> {
   const { bucket, key } = target
@@ -185,12 +186,12 @@ async function removeFromKey(
 
 /** The versions of a key that some requests are about, in every pool. */
 class KeyState {
-  readonly target: RemoveTarget
+  readonly target: ObjectName
   readonly path: string
   readonly #located: ReadonlyMap<string | undefined, readonly Located[]>
 
   private constructor(
-    target: RemoveTarget,
+    target: ObjectName,
     path: string,
     located: ReadonlyMap<string | undefined, readonly Located[]>,
   ) {
@@ -201,7 +202,7 @@ class KeyState {
 
   static async read(
     pools: Pools,
-    target: RemoveTarget,
+    target: ObjectName,
     path: string,
     requests: readonly DeleteOptions[],
   ): Promise<KeyState> {
@@ -356,7 +357,7 @@ function timeAfter(context: EngineContext, storedNs = 0n): bigint {
 /** Guard and conditions against the version addressed. */
 async function checkCurrent(
   context: EngineContext,
-  target: RemoveTarget,
+  target: ObjectName,
   lookup: Lookup,
   request: DeleteOptions,
 ): Promise<ObjectInfo | undefined> {

@@ -5,7 +5,13 @@ import { encodeObjectVersion, withShardIndex, type ObjectVersion } from '#drive/
 import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { checkWrite } from './errors.ts'
 import { objectInfoOf, storedVersionId } from './object-info.ts'
-import { ObjectError, type ObjectInfo, type VersionId } from './object.ts'
+import {
+  type MetadataChange,
+  ObjectError,
+  type ObjectInfo,
+  type ObjectName,
+  type VersionId,
+} from './object.ts'
 import { checkKey, writeQuorumOf } from './placement.ts'
 import type { Pools } from './pools.ts'
 import { NOT_IN_TIME } from './quorum/patience.ts'
@@ -16,16 +22,11 @@ import { checkVersionId, readableOf, type Readable } from './read.ts'
  * Changing the metadata of a version in place. Source: disk-format.md 6.4.
  */
 
-export interface MetadataChange {
-  readonly userMetadata?: ReadonlyMap<string, string>
-  readonly systemMetadata?: ReadonlyMap<string, Uint8Array>
-}
-
-/** Merges keys into a version's metadata: tags, retention, legal hold, replication state. Keys are never removed; an empty text clears. */
+/** As `updateMetadata` of `ObjectEngine`. */
 export async function updateMetadata(
   context: EngineContext,
   pools: Pools,
-  target: { readonly bucket: string; readonly key: string },
+  target: ObjectName,
   versionId: VersionId | undefined,
   change: (current: ObjectInfo) => MetadataChange,
 ): Promise<ObjectInfo> {
@@ -64,7 +65,7 @@ export async function updateMetadata(
 
 /** Writes `changed` over the version on every drive that has it. The caller holds the write lock. Below quorum some drives may have it: the repair settles that, as it does for drives that hang. */
 async function rewriteVersion(
-  target: { readonly bucket: string; readonly key: string },
+  target: ObjectName,
   path: string,
   readable: Readable,
   changed: ObjectVersion,

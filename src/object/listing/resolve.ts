@@ -1,3 +1,4 @@
+import { PURGE_STATUS_KEY } from '../metadata-keys.ts'
 import { assert } from '#base/assert'
 import { mergeVersions, type MergeEntry } from '#drive/version-merge'
 import {
@@ -17,8 +18,6 @@ import type { ListedVersion } from './name-source.ts'
 /**
  * From the drives' metadata files of one key to its versions as lists show them.
  */
-
-const PURGE_KEY = 'x-minio-internal-purgestatus'
 
 /** A version in a metadata file; its body is decoded once, when first asked for. */
 class StoredListedVersion implements ListedVersion {
@@ -162,7 +161,7 @@ function isLegacy(body: ObjectVersion | DeleteMarker | LegacyVersion): body is L
 export function isDeleted(version: ListedVersion): boolean {
   if (version.header.kind === 'deleteMarker') return true
   const { systemMetadata } = version.decode()
-  return (systemMetadata.get(PURGE_KEY)?.length ?? 0) > 0
+  return (systemMetadata.get(PURGE_STATUS_KEY)?.length ?? 0) > 0
 }
 
 /** One version of a listed key as callers see it. */

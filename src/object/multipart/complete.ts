@@ -4,6 +4,11 @@ import { encodeKey } from '#drive/key-path'
 import type { ObjectVersion } from '#drive/xl-meta'
 import type { EngineContext } from '../context.ts'
 import { noReadQuorum, noWriteQuorum } from '../errors.ts'
+import {
+  ACTUAL_SIZE_KEY,
+  DECLARED_CHECKSUM_KEY,
+  DECLARED_CHECKSUM_TYPE_KEY,
+} from '../metadata-keys.ts'
 import { infoOf, isObject, objectInfoOf } from '../object-info.ts'
 import {
   ObjectError,
@@ -33,9 +38,6 @@ import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
  */
 
 const PART_SIZE_MIN = 5 * 1_048_576
-const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
-const CHECKSUM_KEY = 'x-minio-multipart-checksum'
-const CHECKSUM_TYPE_KEY = 'x-minio-multipart-checksum-type'
 const REQUEST_DIGEST_BYTES = 16
 /** The object is there: what is left of the upload matters to nobody but the disk. */
 const DROP_GRACE_MS = 100
@@ -169,8 +171,8 @@ function versionOf(
   systemMetadata.delete(UPLOAD_KEY)
   systemMetadata.set(ACTUAL_SIZE_KEY, utf8(String(actualSizeBytes)))
   const userMetadata = new Map(upload.version.userMetadata)
-  userMetadata.delete(CHECKSUM_KEY)
-  userMetadata.delete(CHECKSUM_TYPE_KEY)
+  userMetadata.delete(DECLARED_CHECKSUM_KEY)
+  userMetadata.delete(DECLARED_CHECKSUM_TYPE_KEY)
   userMetadata.set('etag', etag)
   return {
     ...upload.version,

@@ -8,6 +8,7 @@ import { EncryptionError } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import { BLOCK_SIZE_BYTES } from '../context.ts'
 import { noWriteQuorum, writeErrorOf } from '../errors.ts'
+import { ERASURE_UPGRADED_KEY, STORAGE_CLASS_KEY } from '../metadata-keys.ts'
 import type {
   BodySource,
   PartInfo,
@@ -30,9 +31,6 @@ import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
 /**
  * Creating, filling, listing and dropping one upload. Source: disk-format.md 6.5, s3-api.md 4.6.
  */
-
-const STORAGE_CLASS_KEY = 'x-amz-storage-class'
-const ERASURE_UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
 
 export type CreateOptions = Pick<PutOptions, 'userMetadata' | 'systemMetadata' | 'storageClass'> & {
   readonly versioning: VersioningState

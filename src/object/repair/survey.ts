@@ -1,3 +1,4 @@
+import { TRANSITION_STATUS_KEY } from '../metadata-keys.ts'
 import { equalBytes, textOf } from '#base/bytes'
 import { isRestored, type ObjectVersion } from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
@@ -8,8 +9,6 @@ import { decide, type Answer, type Decision, type KeptVersion } from './decide.t
 import { findRottenFiles, isGoodInline, lookAtFiles } from './shard-check.ts'
 
 /** What the drives have of one key, and what they lack. Nothing is changed. */
-
-const TRANSITION_KEY = 'x-minio-internal-transition-status'
 
 /** What is owed for one version. */
 export interface VersionWork {
@@ -129,7 +128,7 @@ function hasMetadata(kept: KeptVersion, position: number): boolean {
 
 /** On a tier, and not fetched back. What a restored copy leaves after its time is not looked at. */
 function isRemote(body: ObjectVersion): boolean {
-  const status = body.systemMetadata.get(TRANSITION_KEY)
+  const status = body.systemMetadata.get(TRANSITION_STATUS_KEY)
   return status !== undefined && textOf(status) === 'complete' && !isRestored(body, undefined)
 }
 

@@ -12,6 +12,7 @@ import {
   OWN_CHECKSUM_KEY,
 } from '#drive/checksum-blob'
 import { encryptionKindOf } from '#encryption/key-metadata'
+import { DECLARED_CHECKSUM_KEY, DECLARED_CHECKSUM_TYPE_KEY } from '#object/metadata-keys'
 import type { DigestName, Digests, ObjectInfo, UploadInfo } from '#object/object'
 import { parseContentMd5, wrongContentMd5 } from '#s3-protocol/content-md5'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -26,8 +27,6 @@ export type ChecksumType = 'COMPOSITE' | 'FULL_OBJECT'
 export const CHECKSUM_KEYS: readonly string[] = [CHECKSUM_KEY, OWN_CHECKSUM_KEY]
 
 const DEFAULT_ALGORITHM = 'crc64nvme'
-const DECLARED_ALGORITHM = 'x-minio-multipart-checksum'
-const DECLARED_TYPE = 'x-minio-multipart-checksum-type'
 
 const DIGEST_SIZE_BYTES: Readonly<Record<DigestName, number>> = {
   crc32: 4,
@@ -305,18 +304,19 @@ export function writeDeclaration(
   userMetadata: Map<string, string>,
   declared: DeclaredChecksum,
 ): void {
-  userMetadata.set(DECLARED_ALGORITHM, declared.algorithm.toUpperCase())
-  userMetadata.set(DECLARED_TYPE, declared.type)
+  userMetadata.set(DECLARED_CHECKSUM_KEY, declared.algorithm.toUpperCase())
+  userMetadata.set(DECLARED_CHECKSUM_TYPE_KEY, declared.type)
 }
 
 /** The declaration of an upload. */
 export function uploadChecksum(
   userMetadata: ReadonlyMap<string, string>,
 ): DeclaredChecksum | undefined {
-  const named = userMetadata.get(DECLARED_ALGORITHM)?.toLowerCase()
+  const named = userMetadata.get(DECLARED_CHECKSUM_KEY)?.toLowerCase()
   const algorithm = ALGORITHMS.find((known) => known === named)
   if (algorithm === undefined) return undefined
-  const isFull = algorithm === 'crc64nvme' || userMetadata.get(DECLARED_TYPE) === 'FULL_OBJECT'
+  const isFull =
+    algorithm === 'crc64nvme' || userMetadata.get(DECLARED_CHECKSUM_TYPE_KEY) === 'FULL_OBJECT'
   return { algorithm, type: isFull ? 'FULL_OBJECT' : 'COMPOSITE' }
 }
 

@@ -1,11 +1,12 @@
 /** Which contents are compressed before they are stored (encryption.md 8.2), and what replies tell of it. */
-import { textOf, utf8 } from '#base/bytes'
+import { utf8 } from '#base/bytes'
 import { matchesWildcard } from '#iam/wildcard'
+import { COMPRESSION_KEY } from '#object/metadata-keys'
 import type { ObjectInfo } from '#object/object'
+import { compressionOf } from '#object/object-info'
 import type { S3Call } from '../s3.ts'
 import type { Header } from './object-headers.ts'
 
-const COMPRESSION_KEY = 'X-Minio-Internal-compression'
 const SCHEME = 'klauspost/compress/s2'
 
 /** Smaller contents stay as they are, but not smaller parts. */
@@ -72,10 +73,7 @@ function isToCompress(
 
 /** Tells clients of MinIO by which algorithm the stored bytes are compressed. */
 export function compressionHeaders(info: ObjectInfo): readonly Header[] {
-  for (const [key, value] of info.systemMetadata) {
-    if (key.toLowerCase() !== COMPRESSION_KEY.toLowerCase()) continue
-    const scheme = textOf(value)
-    return [['X-Minio-Compressed', scheme.slice(scheme.lastIndexOf('/') + 1)]]
-  }
-  return []
+  const scheme = compressionOf(info.systemMetadata)
+  if (scheme === undefined) return []
+  return [['X-Minio-Compressed', scheme.slice(scheme.lastIndexOf('/') + 1)]]
 }

@@ -1,0 +1,20 @@
+/** Keys of a version's metadata that the engine itself reads or writes, as MinIO spells them. Source: disk-format.md 5.8. */
+
+// System metadata
+export const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
+export const COMPRESSION_KEY = 'X-Minio-Internal-compression'
+export const ERASURE_UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
+export const INLINE_DATA_KEY = 'x-minio-internal-inline-data'
+export const PURGE_STATUS_KEY = 'x-minio-internal-purgestatus'
+export const TRANSITION_STATUS_KEY = 'x-minio-internal-transition-status'
+
+// User metadata
+export const ETAG_KEY = 'etag'
+/** The entity tag, in objects of old releases. */
+export const OLD_ETAG_KEY = 'md5Sum'
+export const RESTORE_KEY = 'x-amz-restore'
+/** Absent: `STANDARD`. */
+export const STORAGE_CLASS_KEY = 'x-amz-storage-class'
+/** What an upload in parts declared at its beginning; its object does not keep them. */
+export const DECLARED_CHECKSUM_KEY = 'x-minio-multipart-checksum'
+export const DECLARED_CHECKSUM_TYPE_KEY = 'x-minio-multipart-checksum-type'
