@@ -33,7 +33,11 @@ export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
   const metadata = await engine.bucketMetadata(call.bucket)
   const info = await findObject(call)
   refuseTransformed(info)
-  const checksums = storedChecksums(info)
+  // Without the count of parts, as MinIO and its clients have it: `PartsCount` tells it here.
+  const checksums = storedChecksums(info).map((checksum) => ({
+    ...checksum,
+    value: checksum.value.replace(/-\d+$/, ''),
+  }))
   return {
     status: 200,
     headers: [

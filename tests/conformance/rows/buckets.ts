@@ -129,7 +129,9 @@ export const buckets: readonly Rule[] = [
     )
   }),
   rule('4.1', 'a bucket that does not exist cannot be removed', async (t) =>
-    (await t.sub('DELETE', t.name(), {})).is(404, 'NoSuchBucket'),
+    (await t.sub('DELETE', t.name(), {}))
+      .is(404, 'NoSuchBucket')
+      .shows('Message', 'The specified bucket does not exist'),
   ),
   rule('4.1', 'a bucket made again is empty and has no configuration', async (t) => {
     const bucket = await t.own()
