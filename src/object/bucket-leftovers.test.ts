@@ -279,7 +279,7 @@ async function runHistory(seed: number): Promise<void> {
 }
 
 test('nothing deleted is seen, whichever drives hang', async () => {
-  const seeds = Number(process.env['HISTORIES'] ?? 5)
+  const seeds = Number(process.env['CAIRN_TEST_HISTORIES'] ?? 5)
   for (let seed = 1; seed <= seeds; seed++) {
     try {
       await runHistory(seed)
