@@ -1,7 +1,7 @@
 /** Borders between modules, banned words and document paths. The table here is the one of ARCHITECTURE.md. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -48,23 +48,11 @@ const TABLE: Readonly<Record<string, Border>> = {
   },
   drive: {
     modules: [...GROUND, 'codec'],
-    outside: [
-      'node:fs@local',
-      'node:path@local',
-      'node:os@local',
-      'node:child_process@local',
-      'node:worker_threads',
-      'node:util@local',
-      'node:sqlite@local',
-    ],
+    outside: ['node:fs@local', 'node:worker_threads', 'node:sqlite@local'],
   },
   object: {
     modules: [...GROUND, 'codec', 'encryption', 'drive'],
-    outside: [
-      'fast-xml-parser@bucket-versioning.ts',
-      'node:module@bucket-versioning.ts',
-      'node:crypto',
-    ],
+    outside: ['fast-xml-parser@bucket-versioning.ts', 'node:module@bucket-versioning.ts'],
   },
   select: {
     modules: ['base', 'codec'],
@@ -96,7 +84,7 @@ const TABLE: Readonly<Record<string, Border>> = {
   },
   cli: {
     modules: [...GROUND, 'server'],
-    outside: ['commander', 'node:os', 'node:process', 'node:path', 'node:fs', 'node:tty'],
+    outside: ['commander', 'node:os', 'node:path', 'node:tty'],
   },
   testing: { modules: ['*'], outside: ['*'] },
   bench: { modules: ['*'], outside: ['*'] },
@@ -133,7 +121,7 @@ function moduleOf(path: string): string {
 function importsOf(text: string): string[] {
   return [
     ...text.matchAll(
-      /^(?:import|export)\s[^'";=()]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm,
+      /^(?:import|export)\s[^'";=()]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\b(?:import|getBuiltinModule)\(\s*'([^']+)'/gm,
     ),
   ].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
 }
@@ -190,6 +178,21 @@ test('modules import only what the table allows, and only public files', () => {
   assert.deepEqual(wrong, [])
 })
 
+test('no built-in or package is allowed that no file needs', () => {
+  const unused: string[] = []
+  for (const [name, { outside }] of Object.entries(TABLE)) {
+    const files = SOURCES.filter(({ path }) => moduleOf(path) === name && !IS_TEST.test(path))
+    for (const entry of outside) {
+      const only = { modules: [], outside: [entry] }
+      const isUsed = files.some(({ path, text }) =>
+        importsOf(text).some((specifier) => isAllowedOutside(only, specifier, path)),
+      )
+      if (entry !== '*' && !isUsed) unused.push(`${name}: ${entry}`)
+    }
+  }
+  assert.deepEqual(unused, [])
+})
+
 /** What every thread would hold in memory, though few use it. Source: docs/decisions/0006-memory.md. */
 const COSTLY = /^node:(http|https|http2|tls)$|^(?!node:|[#.])/
 
@@ -232,22 +235,30 @@ test('no banned words', () => {
 
 test('documents name only paths that exist', () => {
   const wrong: string[] = []
-  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'].filter((name) =>
-    existsSync(join(ROOT, name)),
-  )
+  const documents = globSync(['*.md', 'docs/**/*.md', 'tests/*.md'], { cwd: ROOT })
+  assert(documents.length > 10)
   for (const document of documents) {
     const text = readFileSync(join(ROOT, document), 'utf8')
     for (const match of text.matchAll(/`((?:src|tests|docs|scripts)\/[\w./-]+)`/g)) {
       const path = match[1] ?? ''
       if (!existsSync(join(ROOT, path))) wrong.push(`${document}: ${path}`)
     }
+    for (const match of text.matchAll(/\]\((?!\w+:)([^)#]+)/g)) {
+      const path = match[1] ?? ''
+      if (!existsSync(join(ROOT, dirname(document), path))) wrong.push(`${document}: ${path}`)
+    }
   }
   assert.deepEqual(wrong, [])
 })
 
 test('the module table of ARCHITECTURE.md is this one', () => {
-  const path = join(ROOT, 'ARCHITECTURE.md')
-  const text = readFileSync(path, 'utf8')
-  const rows = [...text.matchAll(/^\| `([a-z0-9-]+)` \|/gm)].map((match) => match[1] ?? '')
-  assert.deepEqual(rows.toSorted(), Object.keys(TABLE).toSorted())
+  const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8')
+  const rows = text.matchAll(/^\| `([a-z0-9-]+)` \|[^|]*\| ([^|]*) \|$/gm)
+  const written = new Map([...rows].map(([, name, modules]) => [name, modules]))
+  const held = Object.entries(TABLE).map(([name, { modules, outside }]) => {
+    const all = outside.includes('*') ? 'anything' : 'all above'
+    const list = modules.includes('*') ? all : modules.join(', ')
+    return [name, list === '' ? 'nothing' : list] as const
+  })
+  assert.deepEqual(written, new Map(held))
 })
