@@ -17,8 +17,8 @@ export function versionIdOf(call: S3Call): VersionId | undefined {
   return versionId
 }
 
-/** Ids that Amazon, Ceph or VersityGW gave: who moved here from there may still ask for them. */
-const FOREIGN_VERSION_ID = /^[A-Za-z0-9._-]{20,1024}$/
+/** Ids that Amazon or Ceph (31 or 32 characters), or VersityGW (26 of Crockford's) gave: who moved here from there may still ask for them. */
+const FOREIGN_VERSION_ID = /^(?:[A-Za-z0-9._-]{31,32}|[0-9A-HJKMNP-TV-Z]{26})$/
 
 /** True for a version id as another server gives them: well formed, but of nothing that is here. */
 export function isForeignVersionId(text: string): boolean {

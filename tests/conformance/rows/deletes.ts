@@ -92,7 +92,9 @@ const plain: readonly Rule[] = [
   }),
   rule('4.4', 'a version id that is none is refused', async (t) => {
     const bucket = await t.shared('versioned')
-    ;(await t.delete(bucket, t.key, {}, { versionId: 'abc' })).is(400, 'InvalidArgument')
+    for (const versionId of ['abc', 'a_version_id_that_is_none', 'x'.repeat(36)]) {
+      ;(await t.delete(bucket, t.key, {}, { versionId })).is(400, 'InvalidArgument')
+    }
   }),
   rule('4.4', 'a suspended bucket gets a null marker in place of the null version', async (t) => {
     const bucket = await t.own('suspended')
