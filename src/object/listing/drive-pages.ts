@@ -76,7 +76,7 @@ export class DrivePages {
     this.#entries = []
     this.#index = 0
     if (reply instanceof DriveError) {
-      if (reply.code !== 'FileNotFound' && reply.code !== 'FileAccessDenied') return reply
+      if (reply.code !== 'FileNotFound') return reply
       this.#isLast = true // no folder of that name here: nothing to list
       return undefined
     }

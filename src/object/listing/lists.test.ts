@@ -358,3 +358,14 @@ test('paging inside a key goes on after the version, also when that one is gone'
   assert.equal(next.versions.length, 4)
   assert.equal(next.isTruncated, false)
 })
+
+test('a list that no drive can walk through fails: it is not empty', async () => {
+  const cluster = clusterOf(1, 1, 4)
+  store(cluster, new Map([['a', oneVersion()]]), seededRandom(1))
+  const request = { prefix: '', delimiter: '', startAfter: '', limit: 10 }
+  for (const code of ['FileAccessDenied', 'FileCorrupt', 'Unexpected'] as const) {
+    for (const drive of cluster.drives) drive.failCall('walk', code)
+    const list = listObjects(cluster.source, BUCKET, request, { isUnversioned: true })
+    await assert.rejects(list, ObjectError, code)
+  }
+})
