@@ -102,6 +102,13 @@ export class Codec {
     return createChecksum(this.#workspace, name)
   }
 
+  /** The checksum of `data` alone. */
+  digest(name: ChecksumName, data: Uint8Array): Uint8Array {
+    const checksum = this.checksum(name)
+    checksum.update(data)
+    return checksum.digest()
+  }
+
   /** A new running BLAKE2b, 64 bytes, without a key: it protects some files of before 2020. */
   blake2b(): Checksum {
     return createBlake2b()

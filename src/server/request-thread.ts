@@ -78,11 +78,7 @@ class RequestThread {
           cleansKeys: settings.cleansKeys,
           s2Decoder: () => this.#core.codec.s2Decoder(),
           checksum: (name) => this.#core.codec.checksum(name),
-          digest: (name, data) => {
-            const checksum = this.#core.codec.checksum(name)
-            checksum.update(data)
-            return checksum.digest()
-          },
+          digest: (name, data) => this.#core.codec.digest(name, data),
         },
         operations: OPERATIONS,
         credentials: {

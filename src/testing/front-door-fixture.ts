@@ -1,4 +1,5 @@
 /** A front door over a small engine in memory, and requests without sockets. */
+import { utf8 } from '#base/bytes'
 import { type Clock, systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { ObjectEncryption } from '#encryption/object-encryption'
@@ -14,7 +15,7 @@ import {
 import { type Log, SILENT_LOG } from '#observe/log'
 import type { CredentialSource } from '#s3/authenticate'
 import { createFrontDoor } from '#s3/front-door'
-import type { Operation, S3Call, S3Reply } from '#s3/s3'
+import type { Operation, S3Call, S3Reply, S3Services } from '#s3/s3'
 import { testCodec } from './engine-fixture.ts'
 
 export const ACCESS_KEY = 'cairnadmin'
@@ -256,8 +257,63 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
   const objects = new Map<string, Uint8Array>([['box/small', new Uint8Array(4096).fill(65)]])
   const tags = new Map<string, string>()
   const policies = new Map<string, string>()
-  const documents = new Map<string, Uint8Array>()
   let open = 0
+  const engine = smallEngine({
+    bucket: options.bucket ?? 'box',
+    chunkSizeBytes: options.chunkSizeBytes ?? 64 * 1024,
+    objects,
+    tags,
+    policies,
+    onChunk: (change) => {
+      open += change
+    },
+  })
+  const handler = createFrontDoor({
+    trustedProxies: options.trustedProxies,
+    pathPrefix: options.pathPrefix,
+    policiesBindOwner: options.policiesBindOwner,
+    services: servicesOver(engine, options),
+    operations: operations(store),
+    credentials: options.credentials ?? { find: credentialOf },
+    log: options.log ?? SILENT_LOG,
+    domains: options.domains ?? [],
+  })
+  return { handler, engine, store, objects, tags, policies, chunksOpen: () => open }
+}
+
+const credentialOf: CredentialSource['find'] = (accessKey) => {
+  if (accessKey === ACCESS_KEY) return { accessKey, secretKey: SECRET_KEY, isOwner: true }
+  if (accessKey !== 'somebody') return undefined
+  return { accessKey, secretKey: 'another-secret', isOwner: false }
+}
+
+function servicesOver(engine: ObjectEngine, options: FixtureOptions): S3Services {
+  const clock = options.clock ?? systemClock()
+  const random = systemRandom()
+  return {
+    engine,
+    clock,
+    random,
+    encryption: new ObjectEncryption({ kms: undefined, random, clock, cachesDataKeys: false }),
+    encryptsAll: false,
+    allowsClientKeysOverHttp: false,
+    region: options.region ?? '',
+    s2Decoder: () => testCodec().s2Decoder(),
+    checksum: (name) => testCodec().checksum(name),
+    digest: (name, data) => testCodec().digest(name, data),
+  }
+}
+
+interface EngineContents extends Pick<FrontDoorFixture, 'objects' | 'tags' | 'policies'> {
+  readonly bucket: string
+  readonly chunkSizeBytes: number
+  /** Gets 1 for each chunk handed out and -1 for each given back. */
+  readonly onChunk: (change: number) => void
+}
+
+/** What the rows above use of an engine. */
+function smallEngine(contents: EngineContents): ObjectEngine {
+  const { objects, tags, chunkSizeBytes, onChunk } = contents
   const find = (bucket: string, key: string): ObjectInfo => {
     if (bucket === 'minio') throw new ObjectError('BucketNotFound', 'no such bucket')
     const content = objects.get(`${bucket}/${key}`)
@@ -268,41 +324,19 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
     return { ...info, userMetadata: new Map([...info.userMetadata, ['X-Amz-Tagging', tagText]]) }
   }
   const parts: Partial<ObjectEngine> = {
-    bucketMetadata: async (name): Promise<BucketMetadata> => {
-      if (name !== (options.bucket ?? 'box'))
-        throw new ObjectError('BucketNotFound', 'no such bucket')
-      return {
-        name,
-        createdNs: 0n,
-        versioning: 'unversioned',
-        objectLock: false,
-        document: (document: BucketDocument) => {
-          const text = document === 'PolicyConfigJSON' ? policies.get(name) : undefined
-          if (text === undefined) return undefined
-          const bytes = documents.get(text) ?? new TextEncoder().encode(text)
-          documents.set(text, bytes)
-          return bytes
-        },
-        updatedNs: () => 0n,
-      }
-    },
+    bucketMetadata: metadataOver(contents),
     headObject: async (bucket, key) => ({ info: find(bucket, key), offset: 0, sizeBytes: 0 }),
     openObject: async (bucket, key): Promise<ObjectReader> => {
       const content = objects.get(`${bucket}/${key}`) ?? new Uint8Array(0)
-      const step = options.chunkSizeBytes ?? 64 * 1024
       return {
         info: find(bucket, key),
         offset: 0,
         sizeBytes: content.length,
         async *chunks() {
-          for (let at = 0; at < content.length; at += step) {
-            open += 1
-            yield {
-              bytes: content.subarray(at, at + step),
-              release: () => {
-                open -= 1
-              },
-            }
+          for (let at = 0; at < content.length; at += chunkSizeBytes) {
+            onChunk(1)
+            const bytes = content.subarray(at, at + chunkSizeBytes)
+            yield { bytes, release: () => onChunk(-1) }
           }
         },
         close: () => undefined,
@@ -312,43 +346,27 @@ export function frontDoorFixture(options: FixtureOptions = {}): FrontDoorFixture
     deploymentId: 'fixture',
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the rows above use only these parts
-  const engine = parts as ObjectEngine
-  const handler = createFrontDoor({
-    trustedProxies: options.trustedProxies,
-    pathPrefix: options.pathPrefix,
-    policiesBindOwner: options.policiesBindOwner,
-    services: {
-      engine,
-      clock: options.clock ?? systemClock(),
-      random: systemRandom(),
-      encryption: new ObjectEncryption({
-        kms: undefined,
-        random: systemRandom(),
-        clock: options.clock ?? systemClock(),
-        cachesDataKeys: false,
-      }),
-      encryptsAll: false,
-      allowsClientKeysOverHttp: false,
-      region: options.region ?? '',
-      s2Decoder: () => testCodec().s2Decoder(),
-      checksum: (name) => testCodec().checksum(name),
-      digest: (name, data) => {
-        const checksum = testCodec().checksum(name)
-        checksum.update(data)
-        return checksum.digest()
+  return parts as ObjectEngine
+}
+
+function metadataOver({ bucket, policies }: EngineContents): ObjectEngine['bucketMetadata'] {
+  const documents = new Map<string, Uint8Array>()
+  return async (name): Promise<BucketMetadata> => {
+    if (name !== bucket) throw new ObjectError('BucketNotFound', 'no such bucket')
+    return {
+      name,
+      createdNs: 0n,
+      versioning: 'unversioned',
+      objectLock: false,
+      document: (document: BucketDocument) => {
+        const text = document === 'PolicyConfigJSON' ? policies.get(name) : undefined
+        if (text === undefined) return undefined
+        // The same bytes for the same text, as the engine answers.
+        const bytes = documents.get(text) ?? utf8(text)
+        documents.set(text, bytes)
+        return bytes
       },
-    },
-    operations: operations(store),
-    credentials: options.credentials ?? {
-      find: (accessKey) =>
-        accessKey === ACCESS_KEY
-          ? { accessKey, secretKey: SECRET_KEY, isOwner: true }
-          : accessKey === 'somebody'
-            ? { accessKey, secretKey: 'another-secret', isOwner: false }
-            : undefined,
-    },
-    log: options.log ?? SILENT_LOG,
-    domains: options.domains ?? [],
-  })
-  return { handler, engine, store, objects, tags, policies, chunksOpen: () => open }
+      updatedNs: () => 0n,
+    }
+  }
 }

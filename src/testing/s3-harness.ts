@@ -187,11 +187,7 @@ function servicesOver(
     region: options.region ?? '',
     s2Decoder: () => codec.s2Decoder(),
     checksum: (name) => codec.checksum(name),
-    digest: (name, data) => {
-      const checksum = codec.checksum(name)
-      checksum.update(data)
-      return checksum.digest()
-    },
+    digest: (name, data) => codec.digest(name, data),
   }
 }
 
