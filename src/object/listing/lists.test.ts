@@ -5,6 +5,7 @@ import { systemClock } from '#base/clock'
 import { Codec } from '#codec/codec'
 import { createCodecSeed } from '#codec/arena'
 import { encodeKey } from '#drive/key-path'
+import { XlMeta } from '#drive/xl-meta'
 import {
   expected,
   metaOf,
@@ -368,4 +369,32 @@ test('a list that no drive can walk through fails: it is not empty', async () =>
     const list = listObjects(cluster.source, BUCKET, request, { isUnversioned: true })
     await assert.rejects(list, ObjectError, code)
   }
+})
+
+test('a version in a form that nobody reads hides no other key', async () => {
+  const cluster = clusterOf(1, 1, 4)
+  const model: Model = new Map(['a', 'b', 'c'].map((key) => [key, oneVersion()] as const))
+  store(cluster, model, seededRandom(1))
+  for (const drive of cluster.drives) {
+    const bytes = await drive.readMetadata(BUCKET, encodeKey('b'))
+    assert.ok(bytes instanceof Uint8Array)
+    const meta = XlMeta.parse(bytes, codec)
+    const [stored] = meta.versions
+    assert.ok(stored !== undefined)
+    meta.put({ header: stored.headerBytes, body: Uint8Array.of(0xc0) }, undefined)
+    assert.equal(await drive.replaceMetadata(BUCKET, encodeKey('b'), meta.encode()), undefined)
+  }
+  const request = { prefix: '', delimiter: '', startAfter: '', limit: 10 }
+  const options = { isUnversioned: true }
+  const { objects } = await listObjects(cluster.source, BUCKET, request, options)
+  assert.deepEqual(
+    objects.map(({ key }) => key),
+    ['a', 'c'],
+  )
+  const all = { ...request, versionIdMarker: undefined }
+  const { versions } = await listVersions(cluster.source, BUCKET, all, options)
+  assert.deepEqual(
+    versions.map(({ key }) => key),
+    ['a', 'c'],
+  )
 })

@@ -8,7 +8,7 @@ import type {
 } from '../object.ts'
 import { versionIdOf } from '../object-info.ts'
 import type { ListedVersion, NameSource } from './name-source.ts'
-import { infoOfListed, isDeleted } from './resolve.ts'
+import { infoOfListed, isDeleted, isReadable } from './resolve.ts'
 import { RolledNames, type RolledEntry } from './rolled-names.ts'
 
 /**
@@ -36,7 +36,7 @@ export async function listObjects(
     ...request,
     bucket,
     expected: request.limit + 1,
-    isVisible: (versions) => versions[0] !== undefined && !isDeleted(versions[0]),
+    isVisible: ([latest]) => latest !== undefined && isReadable(latest) && !isDeleted(latest),
     trustsFolders: options.isUnversioned,
   })
   let last = ''
@@ -65,7 +65,7 @@ export async function listVersions(
     ...request,
     bucket,
     expected: request.limit + 1,
-    isVisible: (found) => found.length > 0,
+    isVisible: (found) => found.some(isShown),
     trustsFolders: options.isUnversioned,
   })
   let nextKeyMarker = ''
@@ -76,6 +76,7 @@ export async function listVersions(
   for (; entry !== undefined; entry = await names.next(), start = 0) {
     const count = entry.kind === 'prefix' ? 1 : entry.versions.length
     for (let i = start; i < count; i++) {
+      if (entry.kind === 'key' && !isShown(entry.versions[i])) continue
       if (versions.length + commonPrefixes.length === request.limit) {
         return { versions, commonPrefixes, isTruncated: true, nextKeyMarker, nextVersionIdMarker }
       }
@@ -97,6 +98,10 @@ export async function listVersions(
     nextKeyMarker: '',
     nextVersionIdMarker: '',
   }
+}
+
+function isShown(version: ListedVersion | undefined): boolean {
+  return version !== undefined && isReadable(version)
 }
 
 /** The key that the page before ended in, when it has versions left to show. */

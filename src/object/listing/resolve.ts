@@ -2,6 +2,7 @@ import { PURGE_STATUS_KEY } from '../metadata-keys.ts'
 import { assert } from '#base/assert'
 import { mergeVersions, type MergeEntry } from '#drive/version-merge'
 import {
+  FormatError,
   isFree,
   XlMeta,
   type DeleteMarker,
@@ -94,7 +95,8 @@ export function mergeCopies(
       const holders = lists.filter((list) => list.some((other) => isSame(other.header, header)))
       return (
         holders.length + silent >= writeQuorumFor(header, key.driveCount) ||
-        holders.length >= readQuorumFor(version.decode(), key.driveCount, key.standardParity)
+        (isReadable(version) &&
+          holders.length >= readQuorumFor(version.decode(), key.driveCount, key.standardParity))
       )
     })
 }
@@ -155,6 +157,17 @@ function parse(bytes: Uint8Array, hashes: FormatHashes): XlMeta | undefined {
 
 function isLegacy(body: ObjectVersion | DeleteMarker | LegacyVersion): body is LegacyVersion {
   return 'partHashes' in body
+}
+
+/** Whether the body can be decoded: what drives hold in a form that nobody reads must not hide the other keys. */
+export function isReadable(version: ListedVersion): boolean {
+  try {
+    version.decode()
+    return true
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
 }
 
 /** Whether readers find nothing at this version: a marker, or a version whose removal waits for replication. */
