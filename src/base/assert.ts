@@ -12,8 +12,3 @@ export function assert(condition: boolean, message?: string): asserts condition 
 export function assertNever(value: never): never {
   throw new AssertionError(`Unexpected value: ${JSON.stringify(value)}`)
 }
-
-/** Marks a place that cannot be reached. */
-export function unreachable(message = 'Unreachable code reached'): never {
-  throw new AssertionError(message)
-}

@@ -1,7 +1,7 @@
 /** What the benchmark measures: operations by size, concurrency and mode. */
 import { MODES, isModeName, modeOf, type ModeName } from './modes.ts'
 
-export const OPERATIONS = ['PUT', 'GET', 'STAT', 'DELETE', 'LIST', 'MIXED', 'MULTIPART'] as const
+const OPERATIONS = ['PUT', 'GET', 'STAT', 'DELETE', 'LIST', 'MIXED', 'MULTIPART'] as const
 export type BenchOperation = (typeof OPERATIONS)[number]
 
 export interface Cell {
@@ -11,7 +11,7 @@ export interface Cell {
   readonly mode: ModeName
 }
 
-export const SIZES: Readonly<Record<string, number>> = {
+const SIZES: Readonly<Record<string, number>> = {
   '4KiB': 4096,
   '128KiB': 131_072,
   '1MiB': 1_048_576,

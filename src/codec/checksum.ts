@@ -126,7 +126,7 @@ function crc32At(
 }
 
 /** The same for CRC-64/NVME. */
-export function crc64nvme(workspace: Workspace, data: Uint8Array, previous: bigint): bigint {
+function crc64nvme(workspace: Workspace, data: Uint8Array, previous: bigint): bigint {
   const address = workspace.addressOf(data)
   if (address !== undefined) return crc64At(workspace, previous, address, data.length)
   let crc = previous

@@ -27,7 +27,7 @@ const READERS_MASK = 0x3fff_ffff
 const WAIT_STEP_MS = 1000
 
 /** In the order in which one operation may acquire them. */
-export const LOCK_KINDS = ['bucket', 'upload', 'part', 'object'] as const
+const LOCK_KINDS = ['bucket', 'upload', 'part', 'object'] as const
 export type LockKind = (typeof LOCK_KINDS)[number]
 
 /** A held lock. `release` is idempotent. */

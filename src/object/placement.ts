@@ -132,20 +132,3 @@ export function deleteQuorumOf(driveCount: number): number {
 export function sureCountOf(driveCount: number, standardParity: number): number {
   return Math.max(driveCount - standardParity, Math.floor(driveCount / 2) + 1)
 }
-
-/** Whether a new version's shards go into the metadata files. `sizeBytes` undefined: unknown. Source: disk-format.md 5.7. */
-export function isInline(
-  storage: StorageClasses,
-  options: {
-    readonly sizeBytes: number | undefined
-    readonly shardFileBytes: number
-    /** Versioning enabled; suspended counts as unversioned. */
-    readonly versioned: boolean
-  },
-): boolean {
-  if (options.sizeBytes === undefined) return false
-  const limit = options.versioned
-    ? Math.floor(storage.inlineBlockBytes / 8)
-    : storage.inlineBlockBytes
-  return options.shardFileBytes <= limit
-}

@@ -223,7 +223,7 @@ export async function hasOlderPart(
   return outcomes.includes(true)
 }
 
-export function isAbsent(error: DriveError): boolean {
+function isAbsent(error: DriveError): boolean {
   return error.code === 'FileNotFound' || error.code === 'VolumeNotFound'
 }
 

@@ -25,7 +25,7 @@ const LOCK_WAIT_MS = 2000
 const BATCH_BYTES = 64 * 1_048_576
 const BATCH_VERSIONS = 64
 /** Age from which versions that no quorum holds may go. */
-export const DANGLING_AGE_MS = 24 * 3_600_000
+const DANGLING_AGE_MS = 24 * 3_600_000
 const NS_PER_MS = 1_000_000n
 
 export type RepairProblem =

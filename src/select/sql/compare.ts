@@ -18,7 +18,7 @@ export function compareValues(operator: CompareOperator, a: Value, b: Value): Tr
   return holds(operator, order)
 }
 
-export function holds(operator: CompareOperator, order: number): boolean {
+function holds(operator: CompareOperator, order: number): boolean {
   switch (operator) {
     case '=':
       return order === 0
