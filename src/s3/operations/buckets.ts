@@ -1,6 +1,6 @@
 /** Buckets as such: list, create, head, delete, location (s3-api.md 4.1). */
 import { compareUtf8, utf8 } from '#base/bytes'
-import { type BucketMetadata, ObjectError } from '#object/object'
+import { ObjectError } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { type Tag, tagsIn } from '#s3-protocol/tagging'
 import { parseXml } from '#s3-protocol/xml-parser'
@@ -154,14 +154,24 @@ function arnHeader(call: S3Call): Header {
   return ['x-amz-bucket-arn', `arn:aws:s3:::${call.bucket}`]
 }
 
-/** `DELETE` of a bucket without sub-resource. */
+/** `DELETE` of a bucket without sub-resource. One that is not there gets MinIO's text, without a full stop: minio-go's functional tests compare it. */
 export async function deleteBucket(call: S3Call): Promise<S3Reply> {
+  try {
+    return await removeBucket(call)
+  } catch (error) {
+    if (!(error instanceof ObjectError) || error.code !== 'BucketNotFound') throw error
+    const message = 'The specified bucket does not exist'
+    throw new S3Error('NoSuchBucket', { message, cause: error })
+  }
+}
+
+async function removeBucket(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   const forced = booleanHeader(call, 'x-minio-force-delete')
   if (forced !== undefined && !(await call.isAllowed('s3:ForceDeleteBucket', call.bucket, ''))) {
     throw new S3Error('AccessDenied')
   }
-  const metadata = await metadataForDeletion(call)
+  const metadata = await engine.bucketMetadata(call.bucket)
   const force = forced === true
   // Everything goes with it: the rights to the bucket must not open what is denied in it.
   if (force && !(await mayDeleteBelow(call, ''))) {
@@ -182,17 +192,6 @@ export async function deleteBucket(call: S3Call): Promise<S3Reply> {
         })
   }
   return { status: 204 }
-}
-
-/** That of the bucket. One that is not there gets MinIO's text, without a full stop: minio-go's functional tests compare it. */
-async function metadataForDeletion(call: S3Call): Promise<BucketMetadata> {
-  try {
-    return await call.services.engine.bucketMetadata(call.bucket)
-  } catch (error) {
-    if (!(error instanceof ObjectError) || error.code !== 'BucketNotFound') throw error
-    const message = 'The specified bucket does not exist'
-    throw new S3Error('NoSuchBucket', { message, cause: error })
-  }
 }
 
 /** `GET ?location`: the default region is written as nothing. */

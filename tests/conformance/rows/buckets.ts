@@ -133,6 +133,13 @@ export const buckets: readonly Rule[] = [
       .is(404, 'NoSuchBucket')
       .shows('Message', 'The specified bucket does not exist'),
   ),
+  rule('4.1', 'a bucket is removed once', async (t) => {
+    const bucket = await t.own()
+    ;(await t.sub('DELETE', bucket, {})).is(204)
+    ;(await t.sub('DELETE', bucket, {}))
+      .is(404, 'NoSuchBucket')
+      .shows('Message', 'The specified bucket does not exist')
+  }),
   rule('4.1', 'a bucket made again is empty and has no configuration', async (t) => {
     const bucket = await t.own()
     ;(
