@@ -1,5 +1,6 @@
 /** Reply headers that tell about a version (s3-api.md 3.6), and what keeps it from being read. */
 import { textOf, utf8 } from '#base/bytes'
+import { TRANSITION_STATUS_KEY } from '#object/metadata-keys'
 import type { BucketMetadata, ObjectInfo } from '#object/object'
 import { REDIRECT_LOCATION } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -65,23 +66,11 @@ export function isMultipart(info: ObjectInfo): boolean {
   return /-\d+$/.test(info.etag)
 }
 
-/** True when the bytes and some metadata of a version are sealed. */
-export function isEncrypted(info: ObjectInfo): boolean {
-  for (const key of info.systemMetadata.keys()) {
-    if (key.toLowerCase().startsWith('x-minio-internal-server-side-encryption')) return true
-  }
-  return false
-}
-
-/** Refuses versions whose bytes are not the client's: sealed, or moved to a tier. */
+/** Refuses versions whose bytes are on a tier. */
 export function refuseTransformed(info: ObjectInfo): void {
   for (const [key, value] of info.systemMetadata) {
-    const name = key.toLowerCase()
-    const cause =
-      name === 'x-minio-internal-transition-status' && textOf(value) === 'complete'
-        ? 'The object was moved to a tier'
-        : undefined
-    if (cause !== undefined) throw new S3Error('NotImplemented', { message: cause })
+    if (key.toLowerCase() !== TRANSITION_STATUS_KEY || textOf(value) !== 'complete') continue
+    throw new S3Error('NotImplemented', { message: 'The object was moved to a tier' })
   }
 }
 

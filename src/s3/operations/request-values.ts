@@ -108,20 +108,6 @@ const NOT_VALUES = new Set([
   'x-amz-checksum-type',
 ])
 
-/**
- * Refuses encryption, by header or bucket default: storing in clear what was to be sealed would be a silent betrayal.
- */
-export function refuseEncryption(call: S3Call, bucketDefault: Uint8Array | undefined): void {
-  const asked = call.request.rawHeaders.some(([name]) =>
-    /^x-amz-(copy-source-)?server-side-encryption/i.test(name),
-  )
-  if (asked || (bucketDefault !== undefined && bucketDefault.length > 0)) {
-    throw new S3Error('NotImplemented', {
-      message: 'Server side encryption specified but KMS is not configured',
-    })
-  }
-}
-
 /** A query switch: undefined when absent, `invalid` for anything but `true` and `false`. */
 export function booleanQuery(call: S3Call, name: string): boolean | 'invalid' | undefined {
   const text = call.query.get(name)?.toLowerCase()
