@@ -13,6 +13,9 @@ export interface ExchangeOptions {
   readonly isStopping: () => boolean
 }
 
+/** Over TLS, pieces of a reply from this size on are not joined with its head. */
+const APART_MIN_BYTES = 65_536
+
 /** Both faces of an exchange, for the handler, and what the server needs to finish it. */
 export class Exchange implements HttpRequest, HttpResponse {
   readonly id: string
@@ -131,6 +134,8 @@ export class Exchange implements HttpRequest, HttpResponse {
 
   write(bytes: Uint8Array): Promise<void> {
     if (this.#goneError !== undefined) return Promise.reject(this.#goneError)
+    // Node copies what it encrypts together: a head that leaves alone spares that.
+    if (this.isSecure && bytes.length >= APART_MIN_BYTES) this.#response.flushHeaders()
     return new Promise((resolve, reject) => {
       this.#writes.add(reject)
       this.#response.write(bytes, (error) => {

@@ -20,6 +20,8 @@ export interface ReplyOptions {
 
 /** Contents up to this size leave together with the head: some clients stop waiting as soon as they have that. */
 const JOINED_MAX_BYTES = 16 * 1024
+/** Of a content that the kernel has not taken while the next bytes are got ready. */
+const UNSENT_MAX_BYTES = 1_048_576
 
 /** Writes replies of one front door. */
 export class ReplyWriter {
@@ -153,8 +155,10 @@ export class ReplyWriter {
     response: HttpResponse,
     { reply, reader }: { readonly reply: S3Reply; readonly reader: ReplyStream },
   ): Promise<void> {
+    const chunks = reader.chunks()[Symbol.asyncIterator]()
+    // TLS copies what is written while it is at work on what came before.
+    const unsent = new Unsent(response, request.isSecure ? 0 : UNSENT_MAX_BYTES)
     try {
-      const chunks = reader.chunks()[Symbol.asyncIterator]()
       // The first piece is verified before the head goes out: until then an error is a proper reply.
       let next = await firstOf(chunks, reader.sizeBytes)
       try {
@@ -171,17 +175,19 @@ export class ReplyWriter {
       let left = reader.sizeBytes ?? Number.POSITIVE_INFINITY
       while (next.done !== true) {
         left -= next.value.bytes.length
-        await writeChunk(response, next.value)
+        await unsent.add(next.value)
         if (left <= 0) break
         next = await chunks.next()
       }
       // Fewer bytes than promised would leave the client waiting for the next reply's.
       if (left !== 0 && reader.sizeBytes !== undefined)
         throw new Error(`Reader ended ${left} bytes early`)
+      await unsent.settled(0)
       await chunks.return?.()
       response.end()
     } catch (error) {
       if (response.headSent) response.destroy()
+      await chunks.return?.()
       throw error
     } finally {
       reader.close()
@@ -203,14 +209,47 @@ async function firstOf(
     const { value } = next
     try {
       joined.set(value.bytes, used)
+      used += value.bytes.length
     } finally {
       value.release()
     }
-    used += value.bytes.length
     if (used === sizeBytes) break
     next = await chunks.next()
   }
   return { value: { bytes: joined.subarray(0, used), release: () => undefined } }
+}
+
+/** What was given to a reply and not yet taken by the kernel. */
+class Unsent {
+  readonly #response: HttpResponse
+  readonly #maxBytes: number
+  readonly #writes: { readonly sizeBytes: number; readonly done: Promise<void> }[] = []
+  #sizeBytes = 0
+
+  constructor(response: HttpResponse, maxBytes: number) {
+    this.#response = response
+    this.#maxBytes = maxBytes
+  }
+
+  /** Resolves when there is room for another chunk. Rejects when this one or one before could not be sent. */
+  add(chunk: DataChunk): Promise<void> {
+    const sizeBytes = chunk.bytes.length
+    const done = writeChunk(this.#response, chunk)
+    done.catch(() => undefined) // seen when it is waited for, unless the reply failed before
+    this.#writes.push({ sizeBytes, done })
+    this.#sizeBytes += sizeBytes
+    return this.settled(this.#maxBytes)
+  }
+
+  /** Waits until no more than `sizeBytes` are left. */
+  async settled(sizeBytes: number): Promise<void> {
+    while (this.#sizeBytes > sizeBytes) {
+      const write = this.#writes.shift()
+      if (write === undefined) return
+      await write.done
+      this.#sizeBytes -= write.sizeBytes
+    }
+  }
 }
 
 /** The memory of a chunk is free again when the kernel has the bytes. */
