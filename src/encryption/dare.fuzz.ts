@@ -25,7 +25,8 @@ function open(key: Uint8Array, stream: Uint8Array, step: number): Uint8Array | u
   const pieces: Uint8Array[] = []
   try {
     for (let at = 0; at < stream.length; at += step) {
-      pieces.push(...opener.push(stream.subarray(at, at + step)))
+      const { carried, rest } = opener.push(new Uint8Array(stream.subarray(at, at + step)))
+      pieces.push(carried, rest)
     }
     opener.end()
     return Buffer.concat(pieces)

@@ -11,7 +11,7 @@ import {
   sealedSize,
 } from './dare.ts'
 import { EncryptionError } from './encryption.ts'
-import { StreamOpener, StreamSealer } from './sealed-stream.ts'
+import { type Opened, StreamOpener, StreamSealer } from './sealed-stream.ts'
 import { NONCE, OBJECT_KEY, pattern, seq, sha256, utf8 } from './testing/vectors.ts'
 
 const isTampered = (error: unknown): boolean =>
@@ -51,7 +51,9 @@ function opened(stream: Uint8Array, step: number, key = OBJECT_KEY): Uint8Array 
   const opener = new StreamOpener(new PackageOpener(key))
   const pieces: Uint8Array[] = []
   for (let i = 0; i < stream.length; i += step) {
-    pieces.push(...opener.push(stream.subarray(i, i + step)))
+    // A copy, as it is overwritten.
+    const { carried, rest } = opener.push(new Uint8Array(stream.subarray(i, i + step)))
+    pieces.push(carried, rest)
   }
   if (stream.length > 0) opener.end()
   return Buffer.concat(pieces)
@@ -211,13 +213,30 @@ test('reading begins at any package', async () => {
   const stream = await sealed(plain)
   for (const sequence of [0, 1, 2, 3]) {
     const opener = new StreamOpener(new PackageOpener(OBJECT_KEY, { sequence }))
-    const pieces = opener.push(stream.subarray(sequence * 65568))
+    const { carried, rest } = opener.push(new Uint8Array(stream.subarray(sequence * 65568)))
     opener.end()
-    assert.deepEqual(
-      Buffer.concat(pieces),
-      Buffer.from(plain.subarray(sequence * PACKAGE_PLAIN_BYTES)),
-    )
+    assert.equal(carried.length, 0)
+    assert.deepEqual(Buffer.from(rest), Buffer.from(plain.subarray(sequence * PACKAGE_PLAIN_BYTES)))
     const wrong = new StreamOpener(new PackageOpener(OBJECT_KEY, { sequence: sequence + 1 }))
-    assert.throws(() => wrong.push(stream.subarray(sequence * 65568)), isTampered)
+    assert.throws(() => wrong.push(new Uint8Array(stream.subarray(sequence * 65568))), isTampered)
   }
 })
+
+test('packages are opened where they lie, but for the one that began before', async () => {
+  const plain = pattern(PACKAGE_PLAIN_BYTES * 3 + 5)
+  const stream = await sealed(plain)
+  const opener = new StreamOpener(new PackageOpener(OBJECT_KEY))
+  assert.deepEqual(lengths(opener.push(stream.subarray(0, 1000))), [0, 0])
+  const second = stream.subarray(1000, 3 * 65568 - 1)
+  const { carried, rest } = opener.push(second)
+  assert.deepEqual([carried.length, rest.length], [PACKAGE_PLAIN_BYTES, PACKAGE_PLAIN_BYTES])
+  assert.equal(rest.buffer, second.buffer)
+  assert.notEqual(carried.buffer, second.buffer)
+  assert.deepEqual(lengths(opener.push(stream.subarray(3 * 65568 - 1))), [PACKAGE_PLAIN_BYTES, 5])
+  opener.end()
+  opener.close()
+})
+
+function lengths({ carried, rest }: Opened): readonly number[] {
+  return [carried.length, rest.length]
+}

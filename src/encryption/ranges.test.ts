@@ -74,7 +74,8 @@ function open(stored: Uint8Array, range: ReturnType<typeof sealedRange>): Uint8A
   for (const segment of range.segments) {
     const key = partKey(OBJECT_KEY, segment.partNumber)
     const opener = new StreamOpener(new PackageOpener(key, { sequence: segment.sequence }))
-    pieces.push(...opener.push(stored.subarray(at, at + segment.sealedBytes)))
+    const bytes = new Uint8Array(stored.subarray(at, at + segment.sealedBytes))
+    pieces.push(opener.push(bytes).rest)
     if (segment.toEnd) opener.end()
     at += segment.sealedBytes
   }

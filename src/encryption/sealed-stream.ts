@@ -127,10 +127,21 @@ export class StreamSealer {
   }
 }
 
+/** What some sealed bytes became; both may be empty. */
+export interface Opened {
+  /** What their first package has, when it had begun before them: memory of its own. */
+  readonly carried: Uint8Array
+  /** What the packages within them have, one behind the other: it lies in those bytes. */
+  readonly rest: Uint8Array
+}
+
+const NOTHING: Uint8Array = new Uint8Array(0)
+
 /** Opens a sealed stream that comes in pieces of any length. Errors of `push` and `end`: `Tampered`. */
 export class StreamOpener {
   readonly #opener: PackageOpener
-  readonly #package = new Uint8Array(PACKAGE_SEALED_BYTES)
+  /** The package begun. */
+  #package: Uint8Array | undefined
   #size = 0
 
   /** `opener` stands at the package that the first byte begins. */
@@ -138,28 +149,28 @@ export class StreamOpener {
     this.#opener = opener
   }
 
-  /** Verified plain pieces that `bytes` completed; `bytes` may be reused afterwards, the pieces are the caller's. */
-  push(bytes: Uint8Array): Uint8Array[] {
-    const opened: Uint8Array[] = []
+  /** Verified plain bytes that `bytes` completed. Overwrites `bytes`, and keeps no reference to them. */
+  push(bytes: Uint8Array): Opened {
+    let carried = NOTHING
     let offset = 0
-    while (offset < bytes.length) {
-      const rest = bytes.length - offset
-      if (this.#size === 0 && rest > PACKAGE_OVERHEAD_BYTES) {
-        // A package that lies in one piece is opened where it is.
-        const size = packageSize(bytes.subarray(offset))
-        if (size <= rest) {
-          opened.push(this.#opener.open(bytes.subarray(offset, offset + size)))
-          offset += size
-          continue
-        }
-      }
+    while (this.#size > 0 && offset < bytes.length) {
       offset += this.#collect(bytes.subarray(offset))
-      if (this.#size > PACKAGE_OVERHEAD_BYTES && this.#size === packageSize(this.#package)) {
-        opened.push(this.#opener.open(this.#package.subarray(0, this.#size)))
-        this.#size = 0
-      }
+      carried = this.#openCollected()
     }
-    return opened
+    // What is read is always ahead of what is written.
+    const start = offset
+    let end = offset
+    while (bytes.length - offset > PACKAGE_OVERHEAD_BYTES) {
+      const next = offset + packageSize(bytes.subarray(offset))
+      if (next > bytes.length) break
+      const plain = this.#opener.open(bytes.subarray(offset, next))
+      copyBytes(plain, bytes, end)
+      end += plain.length
+      freeBytes(plain)
+      offset = next
+    }
+    while (offset < bytes.length) offset += this.#collect(bytes.subarray(offset))
+    return { carried, rest: bytes.subarray(start, end) }
   }
 
   /** Call at the end of the stream; not when only an inner range was asked for. */
@@ -168,13 +179,31 @@ export class StreamOpener {
     if (!this.#opener.isComplete) throw tampered('the stream is cut')
   }
 
+  /** Frees what is held. */
+  close(): void {
+    if (this.#package !== undefined) freeBytes(this.#package)
+    this.#package = undefined
+  }
+
   /** Adds to the package begun, as much as it needs. */
   #collect(bytes: Uint8Array): number {
+    // Not zeroed: no more than what is written here is read.
+    this.#package ??= Buffer.allocUnsafeSlow(PACKAGE_SEALED_BYTES)
     const wanted =
       this.#size < PACKAGE_HEADER_BYTES ? PACKAGE_HEADER_BYTES : packageSize(this.#package)
     const count = Math.min(bytes.length, wanted - this.#size)
-    this.#package.set(bytes.subarray(0, count), this.#size)
+    copyBytes(bytes.subarray(0, count), this.#package, this.#size)
     this.#size += count
     return count
+  }
+
+  /** The content of the collected package, nothing as long as it is not complete. */
+  #openCollected(): Uint8Array {
+    const sealed = this.#package
+    if (sealed === undefined || this.#size <= PACKAGE_OVERHEAD_BYTES) return NOTHING
+    if (this.#size < packageSize(sealed)) return NOTHING
+    const plain = this.#opener.open(sealed.subarray(0, this.#size))
+    this.#size = 0
+    return plain
   }
 }

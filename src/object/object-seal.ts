@@ -102,29 +102,31 @@ export class ObjectSeal implements Seal {
     const opener = new StreamOpener(new PackageOpener(key, { sequence: wanted.sequence }))
     let skip = wanted.skipBytes
     let left = wanted.wantedBytes ?? Number.MAX_SAFE_INTEGER
-    const spare: Uint8Array[] = []
+    const take = (plain: Uint8Array): Uint8Array => {
+      const bytes = plain.subarray(Math.min(skip, plain.length), skip + left)
+      skip = Math.max(0, skip - plain.length)
+      left -= bytes.length
+      return bytes
+    }
     try {
       for await (const chunk of lower) {
-        let pieces: Uint8Array[]
+        const shared = new SharedChunk(chunk)
         try {
-          pieces = opener.push(chunk.bytes)
+          const { carried, rest } = opener.push(chunk.bytes)
+          const first = take(carried)
+          if (first.length > 0) yield { bytes: first, release: () => freeBytes(carried) }
+          else freeBytes(carried)
+          const others = take(rest)
+          if (others.length > 0) yield shared.view(others)
         } finally {
-          chunk.release()
-        }
-        for (let i = 0; i < pieces.length; i += JOINED_MAX) {
-          const joined = joinedPieces(pieces.slice(i, i + JOINED_MAX), spare)
-          const bytes = joined.bytes.subarray(Math.min(skip, joined.bytes.length), skip + left)
-          skip = Math.max(0, skip - joined.bytes.length)
-          left -= bytes.length
-          if (bytes.length > 0) yield { bytes, release: () => joined.release() }
-          else joined.release()
+          shared.release()
         }
       }
       if (wanted.toEnd) opener.end()
       if (wanted.wantedBytes !== undefined && left > 0) throw tampered('the stream is cut')
     } finally {
       key.fill(0)
-      for (const buffer of spare) freeBytes(buffer)
+      opener.close()
     }
   }
 
@@ -192,24 +194,22 @@ interface Wanted {
   readonly toEnd: boolean
 }
 
-/** Packages in one chunk: more cost fewer writes to the socket, but fresh pages of memory. */
-const JOINED_MAX = 4
+/** A chunk whose memory is handed on: free when it and its view are released. */
+class SharedChunk {
+  readonly #chunk: DataChunk
+  #uses = 1
 
-/** One chunk of several packages. `spare`: buffers of chunks released before. */
-function joinedPieces(pieces: readonly Uint8Array[], spare: Uint8Array[]): DataChunk {
-  const [first] = pieces
-  if (first !== undefined && pieces.length === 1) return { bytes: first, release: NOTHING }
-  const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  const found = spare.pop()
-  // Not zeroed: no more than what is written here leaves it.
-  const buffer = found !== undefined && found.length >= size ? found : Buffer.allocUnsafeSlow(size)
-  let offset = 0
-  for (const piece of pieces) {
-    buffer.set(piece, offset)
-    offset += piece.length
-    freeBytes(piece)
+  constructor(chunk: DataChunk) {
+    this.#chunk = chunk
   }
-  return { bytes: buffer.subarray(0, size), release: () => void spare.push(buffer) }
-}
 
-const NOTHING = (): void => {}
+  view(bytes: Uint8Array): DataChunk {
+    this.#uses++
+    return { bytes, release: () => this.release() }
+  }
+
+  release(): void {
+    assert(this.#uses > 0)
+    if (--this.#uses === 0) this.#chunk.release()
+  }
+}
