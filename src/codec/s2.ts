@@ -107,6 +107,8 @@ export function hasS2Index(plainBytes: number): boolean {
 export interface S2DecoderOptions {
   /** The stream is entered at the beginning of a chunk, not at its own beginning. */
   readonly isEntered?: boolean
+  /** Memory for a chunk, as long as the decoder is used; what does not fit takes other memory. */
+  readonly buffer?: Uint8Array
 }
 
 /**
@@ -126,7 +128,7 @@ export class S2Decoder {
   #headerUsed = 0
   /** Bytes of the current chunk's body that are still to come. */
   #bodyLeft = 0
-  #body = new Uint8Array()
+  #body: Uint8Array
   #bodySize = 0
   #bodyUsed = 0
   #blockSizeMax: number
@@ -135,6 +137,7 @@ export class S2Decoder {
 
   constructor(workspace: Workspace, options: S2DecoderOptions = {}) {
     this.#workspace = workspace
+    this.#body = options.buffer ?? new Uint8Array()
     this.#hasBegun = options.isEntered ?? false
     this.#blockSizeMax = S2_BLOCK_SIZE_MAX
   }

@@ -1,5 +1,6 @@
 import { assert } from '#base/assert'
 import { copyBytes } from '#base/bytes'
+import { freeBytes } from '#base/memory'
 import type { Random } from '#base/random'
 import type { Codec } from '#codec/codec'
 import { hasS2Index, S2_BLOCK_SIZE, S2_OVERHEAD_MAX, type S2Encoder } from '#codec/s2'
@@ -11,8 +12,9 @@ import type { Layer, LayerBody, LayerRead } from '../transform.ts'
 /**
  * Compression of content: each part is an S2 stream with blocks of 1 MiB. Source: encryption.md section 8.
  *
- * Blocks pass through ordinary memory, not the arena: a request that held some of the arena while it waits for more
- * could wait for itself. Each body has one buffer of a block, each read two.
+ * Nothing here waits for the arena: a request that held some of it while it waits for more could wait for itself. Each
+ * body has one buffer of a block, each read one of a compressed block. Blocks that were read leave in the arena, and in
+ * ordinary memory when that is full.
  */
 
 /** In the metadata of a compressed version. */
@@ -153,51 +155,55 @@ async function* decompress(
   lower: AsyncIterable<DataChunk>,
   wanted: Wanted,
 ): AsyncGenerator<DataChunk, void, void> {
-  const decoder = codec.s2Decoder({ isEntered: wanted.isEntered })
-  const buffers = new BlockBuffers()
+  const buffer = spares.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES)
+  const decoder = codec.s2Decoder({ isEntered: wanted.isEntered, buffer })
   let { skip, size: left } = wanted
-  for await (const chunk of lower) {
-    try {
-      for (let used = 0; used < chunk.bytes.length; ) {
-        used += decoding(() => decoder.feed(chunk.bytes.subarray(used)))
-        const { blockSize } = decoder
-        if (blockSize === undefined) continue
-        if (skip >= blockSize) {
-          decoder.drop()
-          skip -= blockSize
-          continue
+  try {
+    for await (const chunk of lower) {
+      try {
+        for (let used = 0; used < chunk.bytes.length; ) {
+          used += decoding(() => decoder.feed(chunk.bytes.subarray(used)))
+          const { blockSize } = decoder
+          if (blockSize === undefined) continue
+          if (skip >= blockSize) {
+            decoder.drop()
+            skip -= blockSize
+            continue
+          }
+          const block = decoding(() => decoder.take())
+          const bytes = block.subarray(skip, skip + left)
+          left -= bytes.length
+          skip = 0
+          yield copyOf(codec, bytes)
+          if (left === 0) return
         }
-        const block = decoding(() => decoder.take())
-        const bytes = block.subarray(skip, skip + left)
-        left -= bytes.length
-        skip = 0
-        yield buffers.chunkOf(bytes)
-        if (left === 0) return
+      } finally {
+        chunk.release()
       }
-    } finally {
-      chunk.release()
     }
+  } finally {
+    if (spares.length < SPARES_MAX) spares.push(buffer)
+    else freeBytes(buffer)
   }
   throw damaged(new S2Error(`Compressed stream lacks ${left} bytes`))
 }
 
-/** Keeps the buffers of blocks that were released for the next ones. */
-class BlockBuffers {
-  readonly #free: Uint8Array[] = []
+/** Memory for compressed blocks that no read has, of this thread: fresh memory costs as much as half of the decoding. */
+const spares: Uint8Array[] = []
+const SPARES_MAX = 4
+/** A block that Cairn and MinIO write takes no more. */
+const SPARE_BYTES = S2_BLOCK_SIZE + S2_OVERHEAD_MAX
 
-  /** A copy, as the workspace in which blocks are decoded serves all of the thread. */
-  chunkOf(bytes: Uint8Array): DataChunk {
-    let buffer = this.#free.pop()
-    if (buffer === undefined || buffer.length < bytes.length) buffer = new Uint8Array(bytes.length)
-    copyBytes(bytes, buffer)
-    const lent = buffer
-    return {
-      bytes: lent.subarray(0, bytes.length),
-      release: () => {
-        this.#free.push(lent)
-      },
-    }
+/** For the workspace in which blocks are decoded serves all of the thread. */
+function copyOf(codec: Codec, bytes: Uint8Array): DataChunk {
+  const slot = codec.arena.tryAcquire(bytes.length)
+  if (slot !== undefined) {
+    copyBytes(bytes, slot.bytes)
+    return slot
   }
+  const buffer = Buffer.allocUnsafeSlow(bytes.length)
+  copyBytes(bytes, buffer)
+  return { bytes: buffer, release: () => freeBytes(buffer) }
 }
 
 function decoding<T>(work: () => T): T {
