@@ -154,18 +154,8 @@ function arnHeader(call: S3Call): Header {
   return ['x-amz-bucket-arn', `arn:aws:s3:::${call.bucket}`]
 }
 
-/** `DELETE` of a bucket without sub-resource. One that is not there gets MinIO's text, without a full stop: minio-go's functional tests compare it. */
+/** `DELETE` of a bucket without sub-resource. */
 export async function deleteBucket(call: S3Call): Promise<S3Reply> {
-  try {
-    return await removeBucket(call)
-  } catch (error) {
-    if (!(error instanceof ObjectError) || error.code !== 'BucketNotFound') throw error
-    const message = 'The specified bucket does not exist'
-    throw new S3Error('NoSuchBucket', { message, cause: error })
-  }
-}
-
-async function removeBucket(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   const forced = booleanHeader(call, 'x-minio-force-delete')
   if (forced !== undefined && !(await call.isAllowed('s3:ForceDeleteBucket', call.bucket, ''))) {
@@ -196,10 +186,24 @@ async function removeBucket(call: S3Call): Promise<S3Reply> {
 
 /** `GET ?location`: the default region is written as nothing. */
 export async function getBucketLocation(call: S3Call): Promise<S3Reply> {
-  await call.services.engine.getBucket(call.bucket)
+  await requireLocated(call)
   const { region } = call.services
   return {
     status: 200,
     body: xmlDocument('LocationConstraint', region === DEFAULT_REGION ? '' : region),
+  }
+}
+
+/**
+ * A bucket that is not there gets MinIO's text here, without a full stop: clients ask for the location before anything else,
+ * and minio-go's functional tests compare what they then tell.
+ */
+async function requireLocated(call: S3Call): Promise<void> {
+  try {
+    await call.services.engine.getBucket(call.bucket)
+  } catch (error) {
+    if (!(error instanceof ObjectError) || error.code !== 'BucketNotFound') throw error
+    const message = 'The specified bucket does not exist'
+    throw new S3Error('NoSuchBucket', { message, cause: error })
   }
 }
