@@ -205,7 +205,9 @@ class Walk {
       this.#entries.push({ name: key, isPrefix: false, metadata })
     } catch (error) {
       if (error instanceof DriveError && error.code === 'FileNotFound') return
-      if (systemErrorCode(error) === 'ENAMETOOLONG') return
+      const code = systemErrorCode(error)
+      // A key may be named like the file of an object: there is a directory where the file would be.
+      if (code === 'ENAMETOOLONG' || code === 'EISDIR') return
       throw error
     }
   }

@@ -67,6 +67,17 @@ test('lists of real directories equal a sorted list', async () => {
   }
 })
 
+test('keys named like the files of objects hide nothing', async () => {
+  const keys = ['a', 'd/xl.meta', 'd/xl.meta/e', 'e/xl.json', 'f/part.1', 'xl.meta', 'z']
+  const model = new Map(keys.map((key) => [key, oneVersion()] as const))
+  let round = 0
+  await compareLists('named-like-files', model, 0, () => ({
+    prefix: ['', '', 'd', 'd/', 'e/'][round++ % 5] ?? '',
+    delimiter: ['', '/'][random.below(2)] ?? '',
+    startAfter: ['', 'a', 'd'][random.below(3)] ?? '',
+  }))
+})
+
 test('segments around the length of a file name sort among one another', async () => {
   const pieces = ['l', 'l', 'é', '😀', '/', '!', '~', 'l'.repeat(7), '~~more', '!'.repeat(240)]
   const text = (): string => {
