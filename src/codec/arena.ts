@@ -121,6 +121,11 @@ export class Arena {
     return this.#freeBytes
   }
 
+  /** Who waits longest for a buffer; the same object as long as it waits. */
+  get longestWaiting(): object | undefined {
+    return this.#waiters.values().next().value
+  }
+
   /** A buffer, or undefined when there is none or others wait for one. */
   tryAcquire(sizeBytes: number): Slot | undefined {
     this.#assertPossible(sizeBytes)

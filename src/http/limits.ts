@@ -13,6 +13,9 @@ export interface HttpLimits {
   readonly idleMs: number
   /** A client that neither sends nor takes a byte while it is waited for. */
   readonly inactivityMs: number
+  /** While requests wait for memory, a client that is waited for must move `slowMinBytes` in ten checks. */
+  readonly slowCheckMs: number
+  readonly slowMinBytes: number
   /** An unread body up to this size is drained, so that the connection can go on. */
   readonly drainMaxBytes: number
   /** How long and how much more is read and dropped before a connection is cut, so that the client sees its reply. */
@@ -28,6 +31,8 @@ export const DEFAULT_LIMITS: HttpLimits = {
   headersMs: 30_000,
   idleMs: 30_000,
   inactivityMs: 30_000,
+  slowCheckMs: 2000,
+  slowMinBytes: 256 * 1024,
   drainMaxBytes: 1024 * 1024,
   lingerMs: 2_000,
   lingerMaxBytes: 16 * 1024 * 1024,

@@ -8,10 +8,15 @@ import { type Log, SILENT_LOG } from '#observe/log'
 import type { HttpHandler } from './http.ts'
 import type { HttpLimits } from './limits.ts'
 import { type HttpServer, startHttpServer } from './server.ts'
+import type { MemoryQueue } from './slow-clients.ts'
 
 function start(
   handler: HttpHandler,
-  options: { readonly limits?: Partial<HttpLimits>; readonly log?: Log } = {},
+  options: {
+    readonly limits?: Partial<HttpLimits>
+    readonly log?: Log
+    readonly memory?: MemoryQueue
+  } = {},
 ): Promise<HttpServer> {
   return startHttpServer({
     handler,
@@ -20,6 +25,7 @@ function start(
     host: '127.0.0.1',
     port: 0,
     limits: options.limits ?? {},
+    memory: options.memory,
   })
 }
 
@@ -271,6 +277,43 @@ test('a client that takes nothing loses its connection, and the write rejects', 
   client.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await client.until(() => failure !== undefined)
   client.socket.destroy()
+  await server.stop(100)
+})
+
+test('clients that hardly send or take anything are cut once others wait for memory', async () => {
+  const memory: { longestWaiting: object | undefined } = { longestWaiting: undefined }
+  const limits = { slowCheckMs: 20, slowMinBytes: 1000 }
+  const server = await start(
+    async (request, response) => {
+      if (request.target !== '/take') return ECHO(request, response)
+      response.head(200, [])
+      for (;;) await response.write(new Uint8Array(1_000_000))
+    },
+    { limits, memory },
+  )
+  const sender = (bytes: number): Client => {
+    const client = new Client(server)
+    client.socket.write('PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n')
+    const timer = setInterval(() => client.socket.write('x'.repeat(bytes)), 5)
+    client.socket.on('close', () => clearInterval(timer))
+    return client
+  }
+  const slow = sender(1)
+  const quick = sender(1000)
+  const taker = new Client(server)
+  taker.socket.write('GET /take HTTP/1.1\r\nHost: x\r\n\r\n')
+  taker.socket.pause()
+  const idle = new Client(server)
+  idle.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  assert.equal(slow.isClosed, false)
+  memory.longestWaiting = {}
+  await slow.closed()
+  taker.socket.resume()
+  await taker.closed()
+  assert.equal(quick.isClosed, false)
+  assert.equal(idle.isClosed, false)
+  for (const client of [quick, idle]) client.socket.destroy()
   await server.stop(100)
 })
 

@@ -7,6 +7,7 @@ import type { CertificateStore } from './certificates.ts'
 import { Exchange } from './exchange.ts'
 import type { HttpHandler } from './http.ts'
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
+import { type MemoryQueue, SlowClients } from './slow-clients.ts'
 
 export interface HttpServerOptions {
   readonly handler: HttpHandler
@@ -20,6 +21,8 @@ export interface HttpServerOptions {
   /** TLS when given. */
   readonly certificates?: CertificateStore | undefined
   readonly limits?: Partial<HttpLimits> | undefined
+  /** What requests hold while they wait for their clients; undefined: slow clients keep nobody waiting. */
+  readonly memory?: MemoryQueue | undefined
 }
 
 export interface HttpServer {
@@ -47,6 +50,7 @@ class Listener implements HttpServer {
   readonly #limits: HttpLimits
   readonly #server: Server
   readonly #connections = new Map<Socket, Connection>()
+  #slowClients: SlowClients | undefined
   #isStopping = false
   #running = 0
   #onIdle: (() => void) | undefined
@@ -93,6 +97,7 @@ class Listener implements HttpServer {
         { port, reusePort, backlog: 4096, ...(host === undefined ? {} : { host }) },
         () => {
           this.#server.off('error', reject)
+          this.#watchSlowClients()
           this.#server.on('error', (error) => {
             this.#options.log.error('Listener failed', { error })
           })
@@ -100,6 +105,13 @@ class Listener implements HttpServer {
         },
       )
     })
+  }
+
+  #watchSlowClients(): void {
+    const { memory, clock, log } = this.#options
+    if (memory === undefined) return
+    const connections = this.#connections
+    this.#slowClients = new SlowClients({ connections, memory, limits: this.#limits, clock, log })
   }
 
   #accept(message: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
@@ -215,6 +227,7 @@ class Listener implements HttpServer {
     // Replies that were just ended may still be on their way to the kernel.
     await Promise.race([closed, this.#options.clock.sleep(Math.min(limitMs, 200))])
     this.#server.closeAllConnections()
+    this.#slowClients?.stop()
     await closed
   }
 }

@@ -110,6 +110,7 @@ class RequestThread {
           log: this.#log,
         }),
         limits: { idleMs: settings.idleTimeoutMs, headersMs: settings.readHeaderTimeoutMs },
+        memory: this.#core.codec.arena,
       })
       this.#tell({ kind: 'listening', port: this.#server.port })
     } catch (error) {
