@@ -291,7 +291,7 @@ test('every method of the drive works through its thread', async (context) => {
   valueOf(await client.trash('bucket', 'small'))
   valueOf(await client.deleteVolume('bucket', { force: true }))
   assert.equal(codeOf(await client.statVolume('bucket')), 'VolumeNotFound')
-  assert.equal(valueOf(await client.emptyTrash({ olderThanMs: 0, limit: 100 })).left, 0)
+  assert.equal(valueOf(await client.emptyTrash(100)).left, 0)
 })
 
 /** A client whose drive thread is played by the test, at the other end of `port`. */

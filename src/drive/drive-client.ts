@@ -287,11 +287,8 @@ export class DriveClient implements Drive {
     return this.#call('walk', [request])
   }
 
-  emptyTrash(options: {
-    readonly olderThanMs: number
-    readonly limit: number
-  }): DriveReply<{ readonly left: number }> {
-    return this.#call('emptyTrash', [options])
+  emptyTrash(limit: number): DriveReply<{ readonly left: number }> {
+    return this.#call('emptyTrash', [limit])
   }
 
   #call<M extends Exclude<DriveMethod, 'closeStream'>>(

@@ -289,9 +289,6 @@ export interface Drive {
   walk(request: WalkRequest): DriveReply<WalkReply>
 
   // Background ---------------------------------------------------------------------------------
-  /** Deletes trash and staging entries older than `olderThanMs`, at most `limit` entries; answers how many are left at least. */
-  emptyTrash(options: {
-    readonly olderThanMs: number
-    readonly limit: number
-  }): DriveReply<{ readonly left: number }>
+  /** Deletes at most `limit` entries of the trash, and staging that was left for a day; answers how many more of the trash are known. */
+  emptyTrash(limit: number): DriveReply<{ readonly left: number }>
 }

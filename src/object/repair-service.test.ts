@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { systemClock } from '#base/clock'
+import { type Clock, systemClock } from '#base/clock'
 import { MsgpackWriter } from '#codec/msgpack'
 import type { Drive } from '#drive/drive'
 import { encodeHealingTracker, newHealingTracker } from '#drive/healing-tracker'
 import { SILENT_LOG } from '#observe/log'
+import { valueOf } from '#testing/drive-samples'
 import { contentOf, testCodec, type EngineFixture } from '#testing/engine-fixture'
 import { RepairQueue } from './repair-queue.ts'
 import { RepairService } from './repair-service.ts'
@@ -23,13 +24,14 @@ interface Running {
 async function serviceFor(
   fixture: RepairFixture,
   engine: EngineFixture = fixture.engine,
+  clock = systemClock(),
 ): Promise<Running> {
   const { context, pools } = engine
   const queue = new RepairQueue({ drives: fixture.drives, clock: systemClock(), log: SILENT_LOG })
   await queue.load()
   const expired: number[] = []
   const service = new RepairService({
-    context,
+    context: { ...context, clock },
     pools,
     queue,
     healBucket: async (bucket) => {
@@ -138,6 +140,35 @@ test('repairs that MinIO owed are done, and its list goes', async (context) => {
   const { service, queue } = await serviceFor(fixture)
   await until(() => !existsSync(list) && queue.size === 0)
   assert.deepEqual(fixture.snapshot(), before)
+  await service.stop()
+})
+
+test('on a drive that is nearly full what was deleted makes room at once', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  let freeBytes = 11
+  const drives = fixture.drives.map(
+    (drive, i): Drive =>
+      i === 3
+        ? overriding(drive, {
+            info: async () => ({ ...valueOf(await drive.info()), totalBytes: 100, freeBytes }),
+          })
+        : drive,
+  )
+  const clock = systemClock()
+  // The looks at the space come quickly, the regular emptying not in this test.
+  const quick: Clock = {
+    ...clock,
+    sleep: (ms, signal) => clock.sleep(ms <= 5000 ? ms / 500 : ms, signal),
+  }
+  const { service } = await serviceFor(fixture, fixture.engineOver(drives), quick)
+  await clock.sleep(50)
+  const entries = [2, 3].map((i) => fixture.file(i, '.minio.sys/tmp/.trash/deleted'))
+  for (const entry of entries) mkdirSync(entry)
+  await clock.sleep(50)
+  assert.deepEqual(entries.map(existsSync), [true, true])
+  freeBytes = 9
+  await until(() => !existsSync(entries[1] ?? ''))
+  assert.equal(existsSync(entries[0] ?? ''), true)
   await service.stop()
 })
 

@@ -30,8 +30,9 @@ const BUSY_MS_MAX = 250
 const REFILL_CHECK_MS = 10_000
 const REFILL_RETRY_MS = 600_000
 const TRASH_INTERVAL_MS = 300_000
-/** What was just replaced may still be read from. */
-const TRASH_AGE_MS = 60_000
+/** On a drive with less space than this what was deleted makes room at once. */
+const TRASH_SPACE_SHARE = 0.1
+const TRASH_CHECK_MS = 5000
 const TRASH_LIMIT = 1000
 const QUARANTINE_NAMES_MAX = 100_000
 /** Drives were away at the report: they may be back soon. */
@@ -77,6 +78,7 @@ export class RepairService {
     for (let i = 0; i < WORKERS; i++) this.#run('repair', () => this.#work())
     this.#run('refill', () => this.#refill())
     this.#run('trash', () => this.#every(TRASH_INTERVAL_MS, () => this.#dropOld()))
+    this.#run('room', () => this.#every(TRASH_CHECK_MS, () => this.#makeRoom()))
     const { expireIntervalMs } = this.#options
     this.#run('expiry of uploads', () => this.#every(expireIntervalMs, () => this.#expire()))
   }
@@ -329,13 +331,18 @@ export class RepairService {
     }
   }
 
+  async #makeRoom(): Promise<void> {
+    for (const drive of this.#onlineDrives()) {
+      const info = await drive.info()
+      if (info instanceof DriveError) continue
+      if (info.freeBytes < TRASH_SPACE_SHARE * info.totalBytes) await this.#emptyTrash(drive)
+    }
+  }
+
   async #emptyTrash(drive: Drive): Promise<void> {
-    let left = Infinity
-    while (left > 0 && !this.#stop.signal.aborted) {
-      const reply = await drive.emptyTrash({ olderThanMs: TRASH_AGE_MS, limit: TRASH_LIMIT })
-      // What is too young stays: then there are not fewer than before.
-      if (reply instanceof DriveError || reply.left >= left) return
-      left = reply.left
+    while (!this.#stop.signal.aborted) {
+      const reply = await drive.emptyTrash(TRASH_LIMIT)
+      if (reply instanceof DriveError || reply.left === 0) return
     }
   }
 

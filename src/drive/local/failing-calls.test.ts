@@ -221,7 +221,7 @@ test('a read-only drive refuses changes and goes on reading', async () => {
 
 test('a full drive refuses writes, keeps what it has, and always deletes', async () => {
   const { drive, fileSystem } = await makeSample()
-  valueOf(await drive.emptyTrash({ olderThanMs: 0, limit: 1 }))
+  valueOf(await drive.emptyTrash(1))
   const before = await stateOf(drive)
   const { freeBytes, totalBytes } = valueOf(await drive.info())
   fileSystem.sizeBytesMax = totalBytes - freeBytes

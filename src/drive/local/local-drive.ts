@@ -181,7 +181,7 @@ export class LocalDrive implements Drive {
     const result = await run()
     if (!(result instanceof DriveError) || result.code !== 'DriveFull') return result
     // What was deleted before makes room for the smaller metadata, or the reserve does.
-    await this.emptyTrash({ olderThanMs: 0, limit: 1000 })
+    await this.emptyTrash(1000)
     this.#context.removeFile(`${this.#context.root}/${RESERVE_PATH}`)
     return run()
   }
@@ -318,12 +318,9 @@ export class LocalDrive implements Drive {
     return this.#read('walk', () => this.#walker.walk(request))
   }
 
-  emptyTrash(options: {
-    readonly olderThanMs: number
-    readonly limit: number
-  }): DriveReply<{ readonly left: number }> {
+  emptyTrash(limit: number): DriveReply<{ readonly left: number }> {
     return this.#read('empty the trash', () => {
-      const left = this.#trash.empty(options)
+      const left = this.#trash.empty(limit)
       this.#keepReserve()
       return { left }
     })

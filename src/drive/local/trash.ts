@@ -6,7 +6,7 @@ import type { StagedFiles } from './staged-files.ts'
 /** Files and directories that one call removes, so that reads are not kept waiting: about 20 ms. */
 const REMOVALS_MAX = 1000
 /** Writers that end without dropping their staging, by a crash of their thread, leave it behind. Source: disk-format.md 6.5. */
-const STAGING_AGE_MS_MIN = 24 * 3_600_000
+const STAGING_AGE_NS_MIN = 24n * 3_600_000_000_000n
 
 /** Removes for good what was moved out of sight, a portion at a time. */
 export class Trash {
@@ -19,35 +19,33 @@ export class Trash {
     this.#staged = staged
   }
 
-  /** Answers how many entries of the trash are left. A large tree takes several calls. */
-  empty(options: { readonly olderThanMs: number; readonly limit: number }): number {
+  /** Removes at most `limit` entries of the trash; answers how many more are known. A large tree takes several calls. */
+  empty(limit: number): number {
     this.#removalsLeft = REMOVALS_MAX
-    const left = this.#emptyFolder(TRASH_VOLUME, options, () => true)
-    const olderThanMs = Math.max(options.olderThanMs, STAGING_AGE_MS_MIN)
-    const isStaging = (name: string): boolean => name !== '.trash' && !this.#staged.isOpen(name)
-    this.#emptyFolder(TMP_VOLUME, { ...options, olderThanMs }, isStaging)
-    return left
+    const folder = this.#context.volumePath(TRASH_VOLUME)
+    const names = this.#namesIn(folder, limit + 1)
+    let removed = 0
+    while (removed < Math.min(limit, names.length)) {
+      if (!this.#remove(`${folder}/${names[removed]}`)) break
+      removed++
+    }
+    this.#dropStaging(limit)
+    return names.length - removed
   }
 
-  #emptyFolder(
-    volume: string,
-    options: { readonly olderThanMs: number; readonly limit: number },
-    isWanted: (name: string) => boolean,
-  ): number {
+  #dropStaging(limit: number): void {
     const { fileSystem, clock } = this.#context
-    const folder = this.#context.volumePath(volume)
-    const oldestNs = clock.nowNs() - BigInt(options.olderThanMs) * 1_000_000n
+    const folder = this.#context.volumePath(TMP_VOLUME)
+    const oldestNs = clock.nowNs() - STAGING_AGE_NS_MIN
     let removed = 0
-    let left = 0
     for (const name of this.#namesIn(folder)) {
-      if (!isWanted(name)) continue
-      const path = `${folder}/${name}`
-      const stat = fileSystem.stat(path)
-      const isYoung = stat !== undefined && stat.modifiedNs > oldestNs
-      if (!isYoung && removed < options.limit && this.#remove(path)) removed++
-      else left++
+      if (removed === limit) return
+      if (name === '.trash' || this.#staged.isOpen(name)) continue
+      const stat = fileSystem.stat(`${folder}/${name}`)
+      if (stat !== undefined && stat.modifiedNs <= oldestNs && this.#remove(`${folder}/${name}`)) {
+        removed++
+      }
     }
-    return left
   }
 
   /** False: more of it is left for another call. */
