@@ -24,6 +24,7 @@ import {
 
 const BUCKET = 'bench'
 const LOAD_TIMEOUT_MS = 300_000
+const MINIO_PROGRAM = join(homedir(), 'go', 'bin', 'minio')
 
 const MODE_NAMES = Object.keys(MODES).join(', ')
 
@@ -56,7 +57,7 @@ interface Measured {
 
 const options = commandOptions(USAGE, {
   minio: { type: 'boolean', default: false },
-  program: { type: 'string', default: join(homedir(), 'go', 'bin', 'minio') },
+  program: { type: 'string', default: MINIO_PROGRAM },
   against: { type: 'string' },
   cells: { type: 'string', default: '.' },
   seconds: { type: 'string', default: '5' },
@@ -74,6 +75,7 @@ const durationMs = 1000 * Number(options.seconds)
 async function main(): Promise<void> {
   const mode = options.mode
   if (!isModeName(mode)) throw new Error(`Unknown mode "${mode}": use one of ${MODE_NAMES}`)
+  if (options.minio && !existsSync(options.program)) installMinio()
   mkdirSync(options.base, { recursive: true })
   const wanted = wantedCells(mode)
   for (const setting of SETTINGS) {
@@ -93,25 +95,22 @@ function wantedCells(mode: ModeName): readonly Cell[] {
 }
 
 async function runGroup(setting: ServerSetting, cells: readonly Cell[]): Promise<void> {
-  const contestants = await startAll(setting)
+  const contestants: Contestant[] = []
   try {
+    await startAll(setting, contestants)
     await report(contestants, cells)
   } finally {
     await Promise.all(contestants.map((contestant) => contestant.stop()))
   }
 }
 
-async function startAll(setting: ServerSetting): Promise<readonly Contestant[]> {
+/** Adds to `contestants` one by one, so that all that were started can be stopped. */
+async function startAll(setting: ServerSetting, contestants: Contestant[]): Promise<void> {
   const port = 21_000 + 10 * Math.floor(Math.random() * 500)
   const common = { base: options.base, drives: Number(options.drives), setting }
   const environment: Record<string, string> = options.relaxed ? { CAIRN_DURABILITY: 'relaxed' } : {}
-  const contestants = [
-    await startContestant('cairn', { ...common, program: '', port, environment }),
-  ]
+  contestants.push(await startContestant('cairn', { ...common, program: '', port, environment }))
   if (options.minio) {
-    if (!existsSync(options.program)) {
-      spawnSync('go', ['install', 'github.com/minio/minio@latest'], { stdio: 'inherit' })
-    }
     contestants.push(
       await startContestant('minio', {
         ...common,
@@ -138,7 +137,13 @@ async function startAll(setting: ServerSetting): Promise<readonly Contestant[]> 
       stop: () => Promise.resolve(),
     })
   }
-  return contestants
+}
+
+/** Into the folder of the default. Errors: when another program was named, or Go cannot install it. */
+function installMinio(): void {
+  if (options.program !== MINIO_PROGRAM) throw new Error(`There is no program "${options.program}"`)
+  const run = spawnSync('go', ['install', 'github.com/minio/minio@latest'], { stdio: 'inherit' })
+  if (run.status !== 0) throw new Error('Cannot install MinIO with Go: name one with --program')
 }
 
 async function report(contestants: readonly Contestant[], cells: readonly Cell[]): Promise<void> {
