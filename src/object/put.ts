@@ -33,8 +33,6 @@ const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
 const STORAGE_CLASS_KEY = 'x-amz-storage-class'
 const ETAG_KEY = 'etag'
 const TRUE = utf8('true')
-/** The year 2261, one before a signed number of 64 bits ends. */
-const WISHED_NS_MAX = 9_200_000_000_000_000_000n
 
 export interface PutRequest extends PutOptions {
   readonly versioning: VersioningState
@@ -91,7 +89,7 @@ export async function putObject(
       inline: staged.inline,
       source: staged.inline === undefined ? stagedSource(folder) : undefined,
       isComplete: staged.isComplete,
-      wishedNs: storableTime(options.modifiedNs),
+      wishedNs: options.modifiedNs,
     }
     const committed = await commitUnderLock(context, pools, { set, key, plan }, options)
     isWhole = committed.isWhole
@@ -101,11 +99,6 @@ export async function putObject(
     // Drives that took the commit have nothing left there.
     if (staged.isStaged && !isWhole) void set.discardStaged(folder)
   }
-}
-
-/** A time that the client wishes, unless the drives cannot hold it, or a later one for the next write. */
-function storableTime(wishedNs: bigint | undefined): bigint | undefined {
-  return wishedNs !== undefined && wishedNs < WISHED_NS_MAX ? wishedNs : undefined
 }
 
 export interface CommitOptions {
