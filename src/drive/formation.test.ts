@@ -144,6 +144,34 @@ test('a blank drive takes the place of the one it replaces and is to be filled',
   assert.equal(formOnce(endpoints).pools[0]?.sets[0]?.[1]?.isHealing, true)
 })
 
+test('a blank drive never takes the place of one that is named elsewhere', (context) => {
+  const { root, endpoints } = folders(context, 4)
+  formOnce(endpoints)
+  renameSync(join(root, 'd4'), join(root, 'x'))
+  mkdirSync(join(root, 'd4'))
+  rmSync(join(root, 'd1'), { recursive: true })
+  renameSync(join(root, 'x'), join(root, 'd1'))
+  const [first, second, third, last] = refusals(formOnce(endpoints))
+  assert.match(first ?? '', /unexpected drive ordering/)
+  assert.deepEqual([second, third], [undefined, undefined])
+  assert.match(last ?? '', /blank, and the drive of its place is here as ".*d1": name the drives/)
+  assert.equal(existsSync(join(root, 'd4/.minio.sys/format.json')), false)
+})
+
+test('a start with most drives at other places waits, and tells why', (context) => {
+  const { root, endpoints } = folders(context, 4)
+  formOnce(endpoints)
+  const shifted = [...endpoints.slice(1), join(root, 'd5')]
+  mkdirSync(join(root, 'd5'))
+  assert.throws(
+    () => formOnce(shifted),
+    (error: unknown) =>
+      error instanceof FormationError &&
+      error.temporary &&
+      /minimum of 2 drives.*d2": unexpected drive ordering/.test(error.message),
+  )
+})
+
 test('a first formatting that was cut short is completed', (context) => {
   const { root, endpoints } = folders(context, 4)
   const before = formOnce(endpoints)

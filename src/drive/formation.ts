@@ -153,6 +153,7 @@ class Former {
     const candidates = pool.endpoints.map((endpoint) => this.#open(endpoint))
     const reference = this.#referenceOf(pool, candidates)
     this.#references.push(reference)
+    refuseDoubles(candidates, reference)
     const drives = candidates.map((candidate, index) => {
       const place = {
         pool: poolIndex,
@@ -161,6 +162,9 @@ class Former {
       }
       return this.#settle(candidate, reference, place)
     })
+    const used = drives.filter(({ refusal }) => refusal === undefined)
+    if (used.length < neededOf(drives)) throw tooFew(drives)
+    for (const drive of drives) this.#tellRefusal(drive)
     const sets = Array.from({ length: drives.length / pool.setSize }, (_, set) =>
       drives.slice(set * pool.setSize, (set + 1) * pool.setSize),
     )
@@ -227,14 +231,7 @@ class Former {
       if (wrong !== undefined) throw new FormationError(`Drive "${candidate.endpoint}": ${wrong}`)
     }
     const reference = chooseReference(this.#withPending(candidates))
-    if (reference === undefined) {
-      const needed = Math.ceil(candidates.length / 2)
-      const reasons = unreadable.map(({ endpoint, refusal }) => `"${endpoint}": ${refusal ?? ''}`)
-      throw new FormationError(
-        [`Waiting for a minimum of ${needed} drives to come online`, ...reasons].join('; '),
-        true,
-      )
-    }
+    if (reference === undefined) throw tooFew(candidates)
     return reference
   }
 
@@ -318,9 +315,6 @@ class Former {
       }
     }
     const { refusal } = candidate
-    if (refusal !== undefined) {
-      this.#options.log.error('Drive is not used', { drive: endpoint, reason: refusal })
-    }
     return { endpoint, ...place, driveId: expected.driveId, refusal, isHealing }
   }
 
@@ -372,8 +366,37 @@ class Former {
     const reference = this.#references[drive.pool]
     if (reference === undefined) return drive
     const candidate = this.#open(drive.endpoint)
-    return this.#settle(candidate, reference, drive)
+    const settled = this.#settle(candidate, reference, drive)
+    if (settled.refusal !== drive.refusal) this.#tellRefusal(settled)
+    return settled
   }
+
+  #tellRefusal({ endpoint, refusal }: FormedDrive): void {
+    if (refusal === undefined) return
+    this.#options.log.error('Drive is not used', { drive: endpoint, reason: refusal })
+  }
+}
+
+/** A blank drive takes the place of one that is gone, never of one that is here, at another place. */
+function refuseDoubles(candidates: readonly Candidate[], reference: DriveFormat): void {
+  const driveIds = reference.sets.flat()
+  for (const [index, candidate] of candidates.entries()) {
+    if (candidate.format !== undefined || candidate.refusal !== undefined) continue
+    const holder = candidates.find((one) => one.format?.driveId === driveIds[index])
+    if (holder === undefined) continue
+    candidate.refusal = `drive is blank, and the drive of its place is here as "${holder.endpoint}": name the drives in their former order`
+  }
+}
+
+function tooFew(drives: readonly Pick<FormedDrive, 'endpoint' | 'refusal'>[]): FormationError {
+  const refused = drives.filter(({ refusal }) => refusal !== undefined)
+  const reasons = refused.map(({ endpoint, refusal }) => `"${endpoint}": ${refusal ?? ''}`)
+  const message = `Waiting for a minimum of ${neededOf(drives)} drives to come online`
+  return new FormationError([message, ...reasons].join('; '), true)
+}
+
+function neededOf(drives: readonly unknown[]): number {
+  return Math.ceil(drives.length / 2)
 }
 
 /** A drive that is full or broken may be mended while the start waits. */
