@@ -125,7 +125,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Versions and delete markers',
     reason:
-      'Amazon adds a marker with every deletion, also of an absent key, names null versions in buckets with versioning and versions that are deleted by name, and versions folder objects like any other. Version ids are opaque: one that Amazon, Ceph or VersityGW gave is unknown here, not malformed; what is no id at all is refused by copies as by reads.',
+      'Amazon adds a marker with every deletion, also of an absent key, names null versions where versioning is suspended and versions that are deleted by name, and versions folder objects like any other. Version ids are opaque: one that Amazon, Ceph or VersityGW gave is unknown here, not malformed; what is no id at all is refused by copies as by reads.',
     rules: [
       /^3\.11 /,
       /^4\.4 (every deletion|an absent key|a suspended bucket|removing a marker|a version that is not there)/,

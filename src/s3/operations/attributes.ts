@@ -33,11 +33,7 @@ export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
   const metadata = await engine.bucketMetadata(call.bucket)
   const info = await findObject(call)
   refuseTransformed(info)
-  // Without the count of parts, as MinIO and its clients have it: `PartsCount` tells it here.
-  const checksums = storedChecksums(info).map((checksum) => ({
-    ...checksum,
-    value: checksum.value.replace(/-\d+$/, ''),
-  }))
+  const checksums = storedChecksums(info)
   return {
     status: 200,
     headers: [

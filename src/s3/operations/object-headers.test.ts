@@ -75,10 +75,12 @@ for (const [key, value, isRefused] of TRANSFORMED) {
   })
 }
 
-test('the null version is named only in a bucket with versioning', () => {
-  assert.deepEqual(versionHeader('null', { versioning: 'unversioned' }), [])
-  for (const versioning of ['enabled', 'suspended'] as const) {
-    assert.deepEqual(versionHeader('null', { versioning }), [['x-amz-version-id', 'null']])
+test('the null version is named only in a bucket with suspended versioning', () => {
+  for (const versioning of ['unversioned', 'enabled'] as const) {
+    assert.deepEqual(versionHeader('null', { versioning }), [])
   }
+  assert.deepEqual(versionHeader('null', { versioning: 'suspended' }), [
+    ['x-amz-version-id', 'null'],
+  ])
   assert.deepEqual(versionHeader('a', { versioning: 'suspended' }), [['x-amz-version-id', 'a']])
 })

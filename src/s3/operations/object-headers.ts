@@ -74,13 +74,13 @@ export function refuseTransformed(info: ObjectInfo): void {
   }
 }
 
-/** `x-amz-version-id` of a reply about `versionId`; the null version is named only where there are or were others. */
+/** `x-amz-version-id` of a reply about `versionId`; the null version is named only where versions are suspended. */
 export function versionHeader(
   versionId: string | undefined,
   metadata: Pick<BucketMetadata, 'versioning'>,
 ): readonly Header[] {
   if (versionId === undefined) return []
-  if (versionId === 'null' && metadata.versioning === 'unversioned') return []
+  if (versionId === 'null' && metadata.versioning !== 'suspended') return []
   return [['x-amz-version-id', versionId]]
 }
 
