@@ -387,6 +387,20 @@ test('one drive with a newer leftover does not stop a write', async () => {
   assert.deepEqual(await fixture.get('k'), contentOf(size, 4))
 })
 
+test('reads and writes tell of drives that lost the bucket', async () => {
+  for (const size of [10, BIG]) {
+    const drives = drivesOf(codec, 4)
+    const fixture = fixtureOf(drives, 2)
+    await fixture.put('k', contentOf(size, 1))
+    assert.deepEqual(fixture.repairs, [])
+    for (const drive of drives.slice(0, 2)) await drive.deleteVolume('bucket', { force: true })
+    assert.deepEqual(await fixture.get('k'), contentOf(size, 1))
+    assert.ok(fixture.repairs.some(({ path, reason }) => path === 'k' && reason === 'missing'))
+    await failsWith('WriteQuorum', fixture.put('other', contentOf(size, 2)))
+    assert.ok(fixture.repairs.some(({ bucket, path }) => bucket === 'bucket' && path === ''))
+  }
+})
+
 test('a half-made overwrite is answered with 503 as long as either may have been acknowledged', async () => {
   const drives = drivesOf(codec, 4)
   const fixture = fixtureOf(drives, 1) // three of four must hold a version

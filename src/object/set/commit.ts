@@ -45,6 +45,7 @@ export async function commitVersion(set: ErasureSet, plan: CommitPlan): Promise<
   if (reduced !== undefined || successCountOf(commit.outcomes) < quorum) {
     await commit.undo()
     commit.followUp({ isCommitted: false })
+    if (commit.isBucketLost) void set.report({ bucket: plan.bucket, path: '' }, 'missing')
     const details = { bucket: plan.bucket, key: decodeKey(plan.path) }
     throw reduced === undefined ? noWriteQuorum(details) : writeErrorOf(reduced, details)
   }
@@ -68,6 +69,15 @@ class Commit {
   readonly #plan: CommitPlan
   readonly #backup: boolean
   #encoded: ReturnType<typeof encodeObjectVersion>
+
+  /** Some drives lack the bucket that others have. */
+  get isBucketLost(): boolean {
+    const isLost = ({ code }: DriveError): boolean => code === 'VolumeNotFound'
+    return (
+      successCountOf(this.outcomes) > 0 &&
+      this.outcomes.some((outcome) => outcome instanceof DriveError && isLost(outcome))
+    )
+  }
 
   constructor(set: ErasureSet, plan: CommitPlan) {
     this.#set = set

@@ -239,7 +239,8 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
       }
       const { version, isUnanimous } = voted
       const isEverywhere = holders + undecided >= set.size
-      if (refused.size > 0 || !isEverywhere || !isUnanimous) report(set, request)
+      const isBucketLost = answers.some((answer, i) => answer === 'noVolume' && !set.isHealing(i))
+      if (refused.size > 0 || !isEverywhere || !isUnanimous || isBucketLost) report(set, request)
       return { kind: 'found', version, latestNs: latestNsOf(metas) }
     }
     const mayHaveHeld = countMayHaveHeld(set, metas, header)
