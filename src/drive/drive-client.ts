@@ -287,7 +287,7 @@ export class DriveClient implements Drive {
     return this.#call('walk', [request])
   }
 
-  emptyTrash(limit: number): DriveReply<{ readonly left: number }> {
+  emptyTrash(limit: number): DriveReply<{ readonly left: number; readonly removed: number }> {
     return this.#call('emptyTrash', [limit])
   }
 

@@ -342,7 +342,8 @@ export class RepairService {
   async #emptyTrash(drive: Drive): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const reply = await drive.emptyTrash(TRASH_LIMIT)
-      if (reply instanceof DriveError || reply.left === 0) return
+      // What cannot be removed stays for the next time.
+      if (reply instanceof DriveError || reply.left === 0 || reply.removed === 0) return
     }
   }
 

@@ -414,8 +414,8 @@ export class MemoryDrive implements Drive {
     })
   }
 
-  emptyTrash(): DriveReply<{ readonly left: number }> {
-    return this.#run('emptyTrash', () => ({ left: 0 }))
+  emptyTrash(): DriveReply<{ readonly left: number; readonly removed: number }> {
+    return this.#run('emptyTrash', () => ({ left: 0, removed: 0 }))
   }
 
   /** Answers in a later turn, as a thread would. */

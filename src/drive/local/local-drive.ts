@@ -318,11 +318,11 @@ export class LocalDrive implements Drive {
     return this.#read('walk', () => this.#walker.walk(request))
   }
 
-  emptyTrash(limit: number): DriveReply<{ readonly left: number }> {
+  emptyTrash(limit: number): DriveReply<{ readonly left: number; readonly removed: number }> {
     return this.#read('empty the trash', () => {
-      const left = this.#trash.empty(limit)
+      const emptied = this.#trash.empty(limit)
       this.#keepReserve()
-      return { left }
+      return emptied
     })
   }
 

@@ -19,18 +19,16 @@ export class Trash {
     this.#staged = staged
   }
 
-  /** Removes at most `limit` entries of the trash; answers how many more are known. A large tree takes several calls. */
-  empty(limit: number): number {
+  /** Removes at most `limit` entries of the trash; answers how many more are known, and how many files and directories are gone. A large tree takes several calls. */
+  empty(limit: number): { readonly left: number; readonly removed: number } {
     this.#removalsLeft = REMOVALS_MAX
     const folder = this.#context.volumePath(TRASH_VOLUME)
     const names = this.#namesIn(folder, limit + 1)
-    let removed = 0
-    while (removed < Math.min(limit, names.length)) {
-      if (!this.#remove(`${folder}/${names[removed]}`)) break
-      removed++
-    }
+    let left = names.length
+    for (const name of names.slice(0, limit)) if (this.#remove(`${folder}/${name}`)) left--
+    const removed = REMOVALS_MAX - this.#removalsLeft
     this.#dropStaging(limit)
-    return names.length - removed
+    return { left, removed }
   }
 
   #dropStaging(limit: number): void {

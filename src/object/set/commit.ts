@@ -72,11 +72,9 @@ class Commit {
 
   /** Some drives lack the bucket that others have. */
   get isBucketLost(): boolean {
-    const isLost = ({ code }: DriveError): boolean => code === 'VolumeNotFound'
-    return (
-      successCountOf(this.outcomes) > 0 &&
-      this.outcomes.some((outcome) => outcome instanceof DriveError && isLost(outcome))
-    )
+    const isLost = (outcome: DriveResult<CommitReply>): boolean =>
+      outcome instanceof DriveError && outcome.code === 'VolumeNotFound'
+    return successCountOf(this.outcomes) > 0 && this.outcomes.some(isLost)
   }
 
   constructor(set: ErasureSet, plan: CommitPlan) {
