@@ -16,7 +16,7 @@ import { FormatError } from '#codec/msgpack'
 export type DistributionAlgorithm = 'CRCMOD' | 'SIPMOD' | 'SIPMOD+PARITY'
 
 /** Only drives of deployments with this algorithm may hold `xl.json` files. */
-export const LEGACY_ALGORITHM: DistributionAlgorithm = 'CRCMOD'
+const LEGACY_ALGORITHM: DistributionAlgorithm = 'CRCMOD'
 
 export interface DriveFormat {
   /** UUID text, one for all pools; empty when a file of an old layout has none. */
@@ -214,7 +214,7 @@ export function migrateFormats(
   })
 }
 
-export function driveCountOf(format: Pick<DriveFormat, 'sets'>): number {
+function driveCountOf(format: Pick<DriveFormat, 'sets'>): number {
   return format.sets.length * (format.sets[0]?.length ?? 0)
 }
 

@@ -14,7 +14,6 @@ import { encodePartMeta, parsePartMeta } from './part-meta.ts'
 import { encodePoolFile, parsePoolFile } from './pool-file.ts'
 import { parseRepairList } from './repair-list.ts'
 import { framedFileSize } from './shard-layout.ts'
-import { dataPlaceOf } from './version-merge.ts'
 import {
   dataDirName,
   type StoredVersion,
@@ -143,8 +142,7 @@ class SystemObjects {
     for (const { drive, meta } of copies) {
       const version = meta.decode(0)
       assert.ok('parts' in version)
-      const place = dataPlaceOf(meta, 0)
-      const framed = place.kind === 'inline' ? place.bytes : this.#partBelow(drive, version.dataDir)
+      const framed = meta.inline(version.versionId) ?? this.#partBelow(drive, version.dataDir)
       if (framed === undefined) continue
       assert.equal(framed.length, framedFileSize(version.sizeBytes, version))
       const [hash, shard] = [framed.subarray(0, 32), framed.subarray(32)]

@@ -1,30 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { utf8 } from '#base/bytes'
-import { createCodecSeed } from '#codec/arena'
-import { Codec } from '#codec/codec'
-import { deleteVersion } from './format/delete-version.ts'
 import { encodeHeader } from './format/version-header.ts'
 import {
   chooseReadable,
-  dataPlaceOf,
   type MergeEntry,
   mergeVersions,
-  reduceErrors,
   shardIndexesOf,
   type VersionCopy,
 } from './version-merge.ts'
-import {
-  encodeDeleteMarker,
-  encodeObjectVersion,
-  isFree,
-  NULL_VERSION_ID,
-  type ObjectVersion,
-  type VersionHeader,
-  XlMeta,
-} from './xl-meta.ts'
-
-const hashes = new Codec(createCodecSeed({ regionSizesBytes: [65_536] }), 0)
+import { NULL_VERSION_ID, type ObjectVersion, type VersionHeader } from './xl-meta.ts'
 
 const OBJECT: ObjectVersion = {
   versionId: NULL_VERSION_ID,
@@ -40,7 +24,6 @@ const OBJECT: ObjectVersion = {
   systemMetadata: new Map(),
   userMetadata: new Map([['etag', 'e']]),
 }
-const DIRECTORY = '9f6c3be2-463f-4771-a6c7-1204baaa3ff2'
 
 function hexId(digit: string): string {
   return digit.repeat(32)
@@ -158,22 +141,6 @@ describe('merging version lists', () => {
   })
 })
 
-describe('reducing errors', () => {
-  const sortOf = (error: string): string | undefined => (error === 'offline' ? undefined : error)
-
-  test('the most frequent outcome wins, success on a tie', () => {
-    const tie = reduceErrors([undefined, undefined, 'missing', 'missing'], 2, sortOf)
-    assert.deepEqual(tie, { kind: 'outcome', error: undefined })
-    const missing = reduceErrors([undefined, 'missing', 'missing'], 2, sortOf)
-    assert.deepEqual(missing, { kind: 'outcome', error: 'missing' })
-  })
-
-  test('drives that say nothing make the count fall short', () => {
-    const outcomes = ['offline', 'offline', 'missing', undefined]
-    assert.deepEqual(reduceErrors(outcomes, 2, sortOf), { kind: 'noQuorum' })
-  })
-})
-
 describe('choosing a readable version', () => {
   function copy(changes: Partial<ObjectVersion> = {}): VersionCopy {
     const object = { ...OBJECT, ...changes }
@@ -256,137 +223,5 @@ describe('misplaced shards', () => {
   test('more of them are not: the distribution counts', () => {
     assert.deepEqual(at(1, 2, 3, 4), distribution)
     assert.deepEqual(at(4, 3, 1, 2), distribution)
-  })
-})
-
-describe('where data lies', () => {
-  const inlineKey = new Map([['x-minio-internal-inline-data', utf8('true')]])
-  const remote = new Map([['x-minio-internal-transition-status', utf8('complete')]])
-  const bytes = new Uint8Array([1, 2])
-
-  function placeOf(changes: Partial<ObjectVersion>, inline?: Uint8Array): unknown {
-    const meta = XlMeta.empty(hashes)
-    meta.put(encodeObjectVersion({ ...OBJECT, ...changes }, hashes), inline)
-    return dataPlaceOf(meta, 0, 0)
-  }
-
-  test('the inline key decides, then an entry, then the data directory', () => {
-    assert.deepEqual(placeOf({ systemMetadata: inlineKey }, bytes), { kind: 'inline', bytes })
-    assert.deepEqual(placeOf({ systemMetadata: inlineKey }), {
-      kind: 'files',
-      directories: [DIRECTORY],
-    })
-    assert.deepEqual(placeOf({}, bytes), { kind: 'inline', bytes, instead: undefined })
-    assert.deepEqual(placeOf({ versionId: hexId('1') }, bytes), {
-      kind: 'inline',
-      bytes,
-      instead: DIRECTORY,
-    })
-    assert.deepEqual(placeOf({}), { kind: 'files', directories: [DIRECTORY] })
-  })
-
-  test('content on a tier is remote unless a restored copy has not expired', () => {
-    assert.deepEqual(placeOf({ systemMetadata: remote }), { kind: 'remote' })
-    const restore = 'ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"'
-    const userMetadata = new Map([['x-amz-restore', restore]])
-    const restored = placeOf({ systemMetadata: remote, userMetadata })
-    assert.deepEqual(restored, { kind: 'files', directories: [DIRECTORY] })
-  })
-
-  test('markers have none', () => {
-    const meta = XlMeta.empty(hashes)
-    const marker = { versionId: hexId('1'), modifiedNs: 5n, systemMetadata: new Map() }
-    meta.put(encodeDeleteMarker(marker, hashes), undefined)
-    assert.deepEqual(dataPlaceOf(meta, 0), { kind: 'none' })
-  })
-})
-
-describe('the table of deletes', () => {
-  const freeVersionId = hexId('f')
-  const marker = { versionId: hexId('2'), modifiedNs: 200n, systemMetadata: new Map() }
-  const changes = new Map([['x-minio-internal-purgestatus', utf8('arn=PENDING;')]])
-
-  function metaWith(changed: Partial<ObjectVersion>, inline?: Uint8Array): XlMeta {
-    const meta = XlMeta.empty(hashes)
-    meta.put(encodeObjectVersion({ ...OBJECT, ...changed }, hashes), inline)
-    return meta
-  }
-  function kinds(meta: XlMeta): string[] {
-    return meta.versions.map(({ header }) => (isFree(header) ? 'free' : header.kind))
-  }
-
-  test('a missing version is not found, or gets a marker', () => {
-    const meta = metaWith({})
-    const versionId = hexId('9')
-    const plain = deleteVersion(meta, { versionId, freeVersionId }, hashes)
-    assert.deepEqual(plain, { found: false })
-    deleteVersion(meta, { versionId, freeVersionId, marker }, hashes)
-    assert.deepEqual(kinds(meta), ['deleteMarker', 'object'])
-  })
-
-  test('an object goes with its data, a marker takes its place when asked', () => {
-    const meta = metaWith({}, new Uint8Array(3))
-    const request = { versionId: NULL_VERSION_ID, freeVersionId, marker }
-    const outcome = deleteVersion(meta, request, hashes)
-    assert.deepEqual(outcome, { found: true, dataDirectory: DIRECTORY })
-    assert.deepEqual(kinds(meta), ['deleteMarker'])
-    assert.equal(meta.inline(NULL_VERSION_ID), undefined)
-  })
-
-  test('a purge that waits for replication keeps the version and gives up its data', () => {
-    const meta = metaWith({})
-    const outcome = deleteVersion(
-      meta,
-      { versionId: NULL_VERSION_ID, freeVersionId, purgeStatus: 'PENDING', changes },
-      hashes,
-    )
-    assert.deepEqual(outcome, { found: true, dataDirectory: DIRECTORY })
-    const version = meta.decode(0)
-    assert.ok('parts' in version)
-    assert.ok(version.systemMetadata.has('x-minio-internal-purgestatus'))
-    const end = { versionId: NULL_VERSION_ID, freeVersionId, purgeStatus: 'COMPLETE' } as const
-    deleteVersion(meta, end, hashes)
-    assert.deepEqual(kinds(meta), [])
-  })
-
-  test('moving to a tier keeps the version without data, and deleting it leaves a free version', () => {
-    const inlineKey = new Map([['x-minio-internal-inline-data', utf8('true')]])
-    const meta = metaWith({ systemMetadata: inlineKey }, new Uint8Array(3))
-    const movedTo = { tier: 'COLD', object: 'a/b', versionId: '' }
-    const request = { versionId: NULL_VERSION_ID, freeVersionId, movedTo }
-    const outcome = deleteVersion(meta, request, hashes)
-    assert.deepEqual(outcome, { found: true, dataDirectory: DIRECTORY })
-    assert.equal(meta.versions[0]?.header.flags, 0)
-    assert.deepEqual(dataPlaceOf(meta, 0), { kind: 'remote' })
-    deleteVersion(meta, { versionId: NULL_VERSION_ID, freeVersionId }, hashes)
-    assert.deepEqual(kinds(meta), ['free'])
-    assert.equal(meta.latest(), -1)
-  })
-
-  test('an expired restored copy goes, the version stays remote', () => {
-    const restore = 'ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"'
-    const meta = metaWith({
-      systemMetadata: new Map([['x-minio-internal-transition-status', utf8('complete')]]),
-      userMetadata: new Map([['x-amz-restore', restore]]),
-    })
-    assert.equal(meta.versions[0]?.header.flags, 2)
-    const request = { versionId: NULL_VERSION_ID, freeVersionId, expireRestored: true }
-    assert.deepEqual(deleteVersion(meta, request, hashes), {
-      found: true,
-      dataDirectory: DIRECTORY,
-    })
-    assert.equal(meta.versions[0]?.header.flags, 0)
-  })
-
-  test('a marker goes, or keeps its place while its replication is pending', () => {
-    const meta = XlMeta.empty(hashes)
-    meta.put(encodeDeleteMarker(marker, hashes), undefined)
-    const request = { versionId: marker.versionId, freeVersionId }
-    deleteVersion(meta, { ...request, markDeleted: true, changes }, hashes)
-    assert.deepEqual(kinds(meta), ['deleteMarker'])
-    const version = meta.decode(0)
-    assert.ok('systemMetadata' in version && version.systemMetadata.size === 1)
-    deleteVersion(meta, request, hashes)
-    assert.deepEqual(kinds(meta), [])
   })
 })

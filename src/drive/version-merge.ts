@@ -6,18 +6,16 @@
  */
 import { textOf } from '#base/bytes'
 import {
-  dataDirName,
   isFree,
-  isRestored,
+  wasMoved,
   compareHeaders,
   NULL_VERSION_ID,
   type StoredVersion,
   type VersionHeader,
   type ObjectVersion,
-  type XlMeta,
 } from './xl-meta.ts'
 import { equalBytes } from '#base/bytes'
-import { COMPRESSION_KEY, INLINE_DATA_KEY, TRANSITION_STATUS_KEY } from './format/metadata-keys.ts'
+import { COMPRESSION_KEY } from './metadata-keys.ts'
 
 /** What merging must know of a version; `StoredVersion` has it. */
 export type MergeEntry = Pick<StoredVersion, 'header' | 'headerBytes'>
@@ -156,41 +154,6 @@ function isEqualButSignature(a: VersionHeader, b: VersionHeader): boolean {
   )
 }
 
-// Errors --------------------------------------------------------------------------------------------
-
-/** `undefined`: success; `noQuorum`: no outcome is frequent enough. */
-export type ReducedErrors<E> =
-  | { readonly kind: 'noQuorum' }
-  | { readonly kind: 'outcome'; readonly error: E | undefined }
-
-/** The most frequent of many outcomes, success (undefined) winning ties. `sortOf` names equal errors alike and answers undefined for those that say nothing. Source: disk-format.md 6.7. */
-export function reduceErrors<E>(
-  outcomes: readonly (E | undefined)[],
-  quorum: number,
-  sortOf: (error: E) => string | undefined,
-): ReducedErrors<E> {
-  const counts = new Map<string, { count: number; readonly error: E }>()
-  let bestCount = 0
-  for (const outcome of outcomes) {
-    if (outcome === undefined) {
-      bestCount++
-      continue
-    }
-    const sort = sortOf(outcome)
-    if (sort === undefined) continue
-    const entry = counts.get(sort)
-    if (entry === undefined) counts.set(sort, { count: 1, error: outcome })
-    else entry.count++
-  }
-  let best: E | undefined
-  for (const { count, error } of counts.values()) {
-    if (count <= bestCount) continue
-    best = error
-    bestCount = count
-  }
-  return bestCount >= quorum ? { kind: 'outcome', error: best } : { kind: 'noQuorum' }
-}
-
 // Readable version ----------------------------------------------------------------------------------
 
 /** One drive's copy of the version that was asked for. */
@@ -274,7 +237,7 @@ function voteParity(
 function parityVoteOf(object: ObjectVersion | undefined, driveCount: number): number {
   const half = Math.floor(driveCount / 2)
   if (object === undefined || object.sizeBytes === 0) return half
-  if (isRemote(object)) return Math.max(driveCount - (half + 1), object.parityShards)
+  if (wasMoved(object)) return Math.max(driveCount - (half + 1), object.parityShards)
   return object.parityShards
 }
 
@@ -318,7 +281,7 @@ function fingerprintOf(copy: VersionCopy): string {
   if (object === undefined) return JSON.stringify(['marker', copy.isLegacy])
   const metadata = object.systemMetadata
   const isEmpty = object.sizeBytes === 0
-  const transition = isRemote(object)
+  const transition = wasMoved(object)
     ? TRANSITION_FIELDS.map((name) => [...(metadata.get(name) ?? [])])
     : []
   return JSON.stringify([
@@ -383,40 +346,4 @@ export function shardIndexesOf(
       ? copy.shardIndex
       : copy.distribution[position]
   })
-}
-
-/** Where a version's data is on a drive; directories are below the object's, empty for beside the metadata. */
-export type DataPlace =
-  /** `instead`: a directory whose `part.1` is to be preferred if it exists. */
-  | { readonly kind: 'inline'; readonly bytes: Uint8Array; readonly instead?: string | undefined }
-  /** `part.N` in the first directory that has it. */
-  | { readonly kind: 'files'; readonly directories: readonly string[] }
-  /** On a tier. */
-  | { readonly kind: 'remote' }
-  /** Delete markers. */
-  | { readonly kind: 'none' }
-
-/** Source: disk-format.md 5.7 and 1.6. Errors: FormatError. */
-export function dataPlaceOf(meta: XlMeta, index: number, nowMs?: number): DataPlace {
-  const version = meta.decode(index)
-  if ('object' in version) {
-    return { kind: 'files', directories: meta.isV1File ? [''] : [version.object.dataDir, ''] }
-  }
-  if (!('parts' in version)) return { kind: 'none' }
-  const bytes = meta.inline(version.versionId)
-  // Without an entry the key means nothing: MinIO's copies keep it of their source, also where the data went to files.
-  const hasKey = version.systemMetadata.has(INLINE_DATA_KEY)
-  if (hasKey && bytes !== undefined) return { kind: 'inline', bytes }
-  const directory = dataDirName(version.dataDir)
-  if (bytes !== undefined) {
-    const isCertain = version.sizeBytes === 0 || version.versionId === NULL_VERSION_ID
-    return { kind: 'inline', bytes, instead: isCertain ? undefined : directory }
-  }
-  if (isRemote(version) && !isRestored(version, nowMs)) return { kind: 'remote' }
-  return { kind: 'files', directories: [directory] }
-}
-
-function isRemote(object: ObjectVersion): boolean {
-  const status = object.systemMetadata.get(TRANSITION_STATUS_KEY)
-  return status !== undefined && textOf(status) === 'complete'
 }

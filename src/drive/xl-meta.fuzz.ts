@@ -16,7 +16,6 @@ import { parseHealingTracker } from './healing-tracker.ts'
 import { encodePartMeta, parsePartMeta } from './part-meta.ts'
 import { encodePoolFile, parsePoolFile } from './pool-file.ts'
 import { parseRepairList } from './repair-list.ts'
-import { dataPlaceOf } from './version-merge.ts'
 import {
   encodeDeleteMarker,
   encodeObjectVersion,
@@ -113,7 +112,6 @@ function useMeta(bytes: Uint8Array): void {
     meta.unsharedDataDirectory(i)
     try {
       meta.decode(i)
-      dataPlaceOf(meta, i)
     } catch (error) {
       assert.ok(error instanceof FormatError, String(error))
     }

@@ -35,10 +35,11 @@ import { convertXlJson, looksLikeJson } from './format/xl-json.ts'
 
 export { FormatError } from '#codec/msgpack'
 export { encodeDeleteMarker } from './format/delete-marker.ts'
+export { freeVersionOf, mentionsTier } from './format/free-version.ts'
 export { inlineOffsetOf } from './format/file-frame.ts'
 export { LEGACY_DATA_DIR, legacyForShard, type LegacyShard } from './format/legacy-version.ts'
-export { isSystemKey } from './format/metadata-keys.ts'
-export { encodeObjectVersion, isRestored, withShardIndex } from './format/object-version.ts'
+export { isSystemKey } from './metadata-keys.ts'
+export { encodeObjectVersion, isRemote, wasMoved, withShardIndex } from './format/object-version.ts'
 export { xlJsonForShard } from './format/xl-json.ts'
 export {
   FREE_VERSION_FLAG,
@@ -395,7 +396,7 @@ export function compareHeaders(a: VersionHeader, b: VersionHeader): number {
 }
 
 /** Text of an id as it stands in the inline section: `null` or a UUID. */
-export function versionName(versionId: string): string {
+function versionName(versionId: string): string {
   return versionId === NULL_VERSION_ID ? 'null' : uuidText(versionId)
 }
 

@@ -4,7 +4,6 @@ import { PackageOpener, PackageSealer, plainSize, sealedSize } from './dare.ts'
 import { EncryptionError } from './encryption.ts'
 import { parseKeyMetadata } from './key-metadata.ts'
 import { parseContext } from './kms-context.ts'
-import { plainPartSize, sealedRange } from './ranges.ts'
 import { StreamOpener } from './sealed-stream.ts'
 
 const PACKAGE = 65_536
@@ -66,23 +65,6 @@ fuzz('streams come back whole, and no changed one is taken', (random) => {
         undefined,
       )
   }
-})
-
-fuzz('ranges cover exactly what is asked for', (random) => {
-  const parts = Array.from({ length: 1 + random.below(4) }, (_, i) => ({
-    number: 1 + 2 * i,
-    sealedBytes: sealedSize(random.below(4) === 0 ? 0 : random.below(4 * PACKAGE)),
-  }))
-  const sizes = parts.map((part) => plainPartSize(part))
-  const total = sizes.reduce((sum, size) => sum + size, 0)
-  if (total === 0) return
-  const offset = random.below(total)
-  const size = 1 + random.below(total - offset)
-  const range = sealedRange(parts, offset, size)
-  let covered = -range.skipBytes
-  for (const segment of range.segments) covered += plainSize(segment.sealedBytes) ?? Number.NaN
-  assert.ok(covered >= size && covered < size + PACKAGE)
-  assert.ok(range.skipBytes < PACKAGE)
 })
 
 fuzz('rubbish is refused and never crashes', (random) => {

@@ -157,13 +157,3 @@ export function encodeKeyMetadata(key: KeyMetadata): Map<string, Uint8Array> {
   if (key.isMultipart) metadata.set(MULTIPART, new Uint8Array(0))
   return metadata
 }
-
-/** Everything but the keys of encryption, the context and the mark of parts included. */
-export function withoutKeyMetadata(metadata: SystemMetadata): Map<string, Uint8Array> {
-  return new Map([...metadata].filter(([name]) => !KEY_NAMES.has(name.toLowerCase())))
-}
-
-/** Only the keys of encryption. */
-export function onlyKeyMetadata(metadata: SystemMetadata): Map<string, Uint8Array> {
-  return new Map([...metadata].filter(([name]) => KEY_NAMES.has(name.toLowerCase())))
-}

@@ -243,7 +243,7 @@ export class ObjectEncryption {
 const NONE: KmsContext = new Map()
 
 /** The context of a data key: the client's with the place of the object. A client's own entry of that name stays. */
-export function boundContext(context: KmsContext, place: ObjectPlace): KmsContext {
+function boundContext(context: KmsContext, place: ObjectPlace): KmsContext {
   if (context.has(place.bucket)) return context
   return new Map([...context, [place.bucket, boundPath(place.bucket, place.key)]])
 }

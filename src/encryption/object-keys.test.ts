@@ -8,7 +8,6 @@ import {
   encryptionKindOf,
   type KeyMetadata,
   parseKeyMetadata,
-  withoutKeyMetadata,
 } from './key-metadata.ts'
 import {
   boundPath,
@@ -181,8 +180,6 @@ test('key metadata of all kinds comes back as it was', () => {
     assert.deepEqual(read?.context, key.context)
     assert.equal(read?.dataKey?.keyId, key.dataKey?.keyId)
     assert.equal(read?.isMultipart, true)
-    const plain = withoutKeyMetadata(new Map([...stored, ['x', utf8('y')]]))
-    assert.deepEqual([...plain.keys()], ['x'])
   }
   assert.equal(parseKeyMetadata(new Map([['x-minio-internal-crc', utf8('')]])), undefined)
 })

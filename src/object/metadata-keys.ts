@@ -1,12 +1,10 @@
 /** Keys of a version's metadata that the engine itself reads or writes, as MinIO spells them. Source: disk-format.md 5.8. */
 
+export { COMPRESSION_KEY, INLINE_DATA_KEY, PURGE_STATUS_KEY } from '#drive/metadata-keys'
+
 // System metadata
 export const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
-export const COMPRESSION_KEY = 'X-Minio-Internal-compression'
 export const ERASURE_UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
-export const INLINE_DATA_KEY = 'x-minio-internal-inline-data'
-export const PURGE_STATUS_KEY = 'x-minio-internal-purgestatus'
-export const TRANSITION_STATUS_KEY = 'x-minio-internal-transition-status'
 
 // User metadata
 export const ETAG_KEY = 'etag'

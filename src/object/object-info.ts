@@ -7,6 +7,8 @@ import type { DeleteMarker, ObjectVersion } from '#drive/xl-meta'
 import type { ObjectInfo, PartInfo, VersionId } from './object.ts'
 import { NULL_VERSION, type ChosenVersion } from './set/set.ts'
 
+export { isRemote } from '#drive/xl-meta'
+
 /**
  * What the drives hold, as the engine's callers see it.
  */

@@ -6,12 +6,14 @@ import { systemClock } from '#base/clock'
 import { seededRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
+import { sealedSize } from '#encryption/dare'
 import { ObjectEncryption } from '#encryption/object-encryption'
 import { contentOf, drivesOf, EngineFixture, oneSet } from '#testing/engine-fixture'
 import { ObjectSeal, openSeal } from './object-seal.ts'
 import type { DataChunk, ObjectInfo } from './object.ts'
 import type { Seal } from './transform.ts'
-import { COMPRESSION_KEY, COMPRESSION_SCHEME } from './transform/compression.ts'
+import { COMPRESSION_KEY } from './metadata-keys.ts'
+import { COMPRESSION_SCHEME } from './transform/compression.ts'
 
 const MIB = 1_048_576
 const KEY = 'key'
@@ -102,3 +104,18 @@ for (const [name, options] of [
     })
   })
 }
+
+test('of a sealed part only the packages that hold a range are read', () => {
+  const seal = new ObjectSeal(clientKey(), encryption.random, { kind: 'sse-c', isInParts: true })
+  const spans = [
+    // The examples of encryption.md 2.5.
+    { plain: 200_000, from: 70_000, to: 140_001, expected: [65_568, 196_704] },
+    { plain: 5_242_880, from: 5_242_800, to: undefined, expected: [5_179_872, 5_245_440] },
+    { plain: 1_000_000, from: 0, to: 120, expected: [0, 65_568] },
+  ]
+  for (const { plain, from, to, expected } of spans) {
+    const part = { number: 1, sizeBytes: sealedSize(plain), actualSizeBytes: plain, etag: '' }
+    const { start, end } = seal.read(part, from, to)
+    assert.deepEqual([start, end], expected)
+  }
+})

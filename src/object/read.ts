@@ -1,13 +1,12 @@
-import { textOf } from '#base/bytes'
 import { encodeKey } from '#drive/key-path'
-import type { ObjectVersion } from '#drive/xl-meta'
+import { isRemote, type ObjectVersion } from '#drive/xl-meta'
 import { EncryptionError } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import { checkReadConditions } from './conditions.ts'
 import { OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, objectNotFound } from './errors.ts'
 import type { LockHandle } from './locks.ts'
-import { PURGE_STATUS_KEY, RESTORE_KEY, TRANSITION_STATUS_KEY } from './metadata-keys.ts'
+import { PURGE_STATUS_KEY } from './metadata-keys.ts'
 import { infoOf, isObject, isVersionId, storedVersionId } from './object-info.ts'
 import {
   ObjectError,
@@ -222,9 +221,7 @@ function isBeingPurged(body: ObjectVersion): boolean {
 }
 
 function checkIsLocal(target: ObjectName, body: ObjectVersion): void {
-  const status = body.systemMetadata.get(TRANSITION_STATUS_KEY)
-  if (status === undefined || textOf(status) !== 'complete') return
-  if (body.userMetadata.get(RESTORE_KEY)?.includes('ongoing-request="false"') === true) return
+  if (!isRemote(body)) return
   throw new ObjectError('NotImplemented', 'The data of the object is on a remote tier', target)
 }
 

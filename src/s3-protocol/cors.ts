@@ -126,7 +126,7 @@ export function matchCors(
 }
 
 /** Whether a pattern with at most one `*` matches all of a text. */
-export function matchesOne(pattern: string, value: string): boolean {
+function matchesOne(pattern: string, value: string): boolean {
   const at = pattern.indexOf('*')
   if (at < 0) return pattern === value
   const tail = pattern.slice(at + 1)

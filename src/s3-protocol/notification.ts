@@ -53,7 +53,7 @@ function invalid(message: string): S3Error {
   return new S3Error('InvalidArgument', { message })
 }
 
-export function isEventName(name: string): boolean {
+function isEventName(name: string): boolean {
   return EVENTS.has(name)
 }
 
@@ -125,7 +125,7 @@ function filtersOf(filter: XmlElement | undefined): ReadonlyMap<string, string> 
 }
 
 /** Also of filters that listeners send. */
-export function checkFilterValue(value: string): void {
+function checkFilterValue(value: string): void {
   const isSound =
     Buffer.byteLength(value) <= VALUE_MAX_BYTES && !value.includes('\\') && !hasDotSegment(value)
   if (isSound) return

@@ -65,7 +65,7 @@ export function formatTags(tags: readonly Tag[]): string {
 }
 
 /** Refuses too many tags, bad characters or lengths, and repeated keys. */
-export function checkTags(tags: readonly Tag[], max: number): void {
+function checkTags(tags: readonly Tag[], max: number): void {
   if (tags.length > max) {
     throw new S3Error('BadRequest', {
       message:

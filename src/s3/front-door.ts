@@ -5,18 +5,15 @@
  * - Whatever is thrown becomes one S3 error reply, logged with the request id; internal text never leaves.
  * - No handler runs before signature and permission are checked, and none sees a body that is not verified while read.
  */
-import { createHash } from 'node:crypto'
 import { assert } from '#base/assert'
-import { equalBytes, utf8 } from '#base/bytes'
+import { utf8 } from '#base/bytes'
 import type { HttpHandler, HttpRequest, HttpResponse } from '#http/http'
 import { ObjectError } from '#object/object'
 import type { Log } from '#observe/log'
-import { parseContentMd5, wrongContentMd5 } from '#s3-protocol/content-md5'
 import { headerValueText } from '#s3-protocol/percent'
 import { isReservedBucket } from '#s3-protocol/names'
 import { Query } from '#s3-protocol/query'
-import { S3Error, type S3ErrorCode } from '#s3-protocol/s3-error'
-import { S3_ERRORS } from '#s3-protocol/error-table'
+import { S3Error } from '#s3-protocol/s3-error'
 import { adminTarget } from './admin.ts'
 import {
   type Authentication,
@@ -33,9 +30,9 @@ import { healthReply, isHealthPath } from './health.ts'
 import { ReplyWriter } from './reply.ts'
 import { checkAddress, checkHeaders } from './request-checks.ts'
 import { RequestBody } from './request-body.ts'
+import { NO_DOCUMENT, readDocument } from './request-document.ts'
 import { ResponseWithHeaders } from './response-with-headers.ts'
 import { type Address, parseAddress, Router } from './router.ts'
-import { ALGORITHMS } from './operations/checksums.ts'
 import type { Operation, S3Call, S3Reply, S3Services } from './s3.ts'
 import { awaitSlow, mayBeSlow } from './slow-reply.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
@@ -66,10 +63,6 @@ export interface FrontDoorOptions {
   readonly pathPrefix?: string | undefined
   /** Base domains of websites, lower case; default: no websites. */
   readonly websiteDomains?: readonly string[] | undefined
-  /** `Server` header; default `MinIO`, which some clients switch on. */
-  readonly serverName?: string | undefined
-  /** Names this node in `x-amz-id-2`; empty or undefined while there is only one. */
-  readonly nodeName?: string | undefined
   /** Default: no limit. */
   readonly admission?: Admission | undefined
 }
@@ -80,12 +73,9 @@ export function createFrontDoor(options: FrontDoorOptions): HttpHandler {
   return (request, response) => door.handle(request, response)
 }
 
-/** A body where none belongs is read up to this size when its hash was signed. */
-const IGNORED_BODY_MAX_BYTES = 1024 * 1024
 const CROSS_DOMAIN = utf8(
   '<?xml version="1.0"?><!DOCTYPE cross-domain-policy SYSTEM "http://www.adobe.com/xml/dtds/cross-domain-policy.dtd"><cross-domain-policy><allow-access-from domain="*" secure="false" /></cross-domain-policy>',
 )
-const NO_DOCUMENT = new Uint8Array(0)
 /** Whoever asks a website. */
 const ANYBODY: Authentication = {
   identity: { accessKey: '', isOwner: false },
@@ -113,7 +103,7 @@ class FrontDoor {
 
   constructor(options: FrontDoorOptions) {
     this.#options = options
-    const { services, nodeName = '' } = options
+    const { services } = options
     this.#router = new Router(options.operations)
     this.#authenticator = new Authenticator({
       credentials: options.credentials,
@@ -127,17 +117,13 @@ class FrontDoor {
     })
     this.#proxies = new TrustedProxies(options.trustedProxies ?? [], options.pathPrefix)
     this.#crossOrigin = new CrossOrigin(services.engine, options.corsOrigins ?? ['*'])
-    const replyOptions = {
-      serverName: options.serverName ?? 'MinIO',
-      hostId: nodeName === '' ? '' : createHash('sha256').update(nodeName).digest('hex'),
-      region: services.region,
-    }
-    this.#replies = new ReplyWriter({ ...replyOptions, strictTransport: true })
+    const { region } = services
+    this.#replies = new ReplyWriter({ region, strictTransport: true })
     this.#websites = new Websites({
       engine: services.engine,
       clock: services.clock,
       // Of the hosts of others this server promises nothing.
-      replies: new ReplyWriter({ ...replyOptions, strictTransport: false }),
+      replies: new ReplyWriter({ region, strictTransport: false }),
       reader: { read: (request, at) => this.#readPage(request, at) },
       domains: options.websiteDomains ?? [],
       apiDomains: options.domains,
@@ -313,7 +299,7 @@ class FrontDoor {
     // A refused request costs nothing, but where its document may decide.
     if (facts === undefined) await this.#authorize(context, target)
     else if (!(await this.#mightBeAllowed(context, target))) await this.#refuse(target)
-    const document = await this.#readBody(request, operation, { body, authentication })
+    const document = await readDocument(operation.body, { services, request, body, authentication })
     const asked =
       facts === undefined ? context : { ...context, facts: facts(document, services.clock.nowMs()) }
     if (facts !== undefined) await this.#authorize(asked, target)
@@ -390,62 +376,6 @@ class FrontDoor {
     }
   }
 
-  /** Documents are read and verified whole; streams are left to the handler, except that empty ones are verified here. */
-  async #readBody(
-    request: HttpRequest,
-    operation: Operation,
-    { body, authentication }: { body: RequestBody; authentication: Authentication },
-  ): Promise<Uint8Array> {
-    const rule = operation.body
-    switch (rule.kind) {
-      case 'stream':
-        if (body.sizeBytes === 0) await body.finish()
-        return NO_DOCUMENT
-      case 'none':
-        // Nobody acts on it, but what was signed must hold.
-        if (authentication.payload.kind === 'sha256') {
-          await body.readAll(IGNORED_BODY_MAX_BYTES, () => new S3Error('EntityTooLarge'))
-        }
-        return NO_DOCUMENT
-      case 'document': {
-        const code = errorCode(rule.errorCode)
-        const document = await body.readAll(rule.limitBytes, () => new S3Error(code))
-        this.#checkDigests(request, document, rule.checksums ?? 'document')
-        return document
-      }
-    }
-  }
-
-  /** `Content-MD5` and `x-amz-checksum-*` of a document. */
-  #checkDigests(
-    request: HttpRequest,
-    document: Uint8Array,
-    checksums: 'document' | 'object',
-  ): void {
-    const md5 = request.header('content-md5')
-    if (md5 !== undefined) {
-      const expected = parseContentMd5(md5)
-      const found = createHash('md5').update(document).digest()
-      if (!equalBytes(found, expected)) throw wrongContentMd5(expected, new Uint8Array(found))
-    }
-    if (checksums === 'object') return
-    for (const name of ALGORITHMS) {
-      const value = request.header(`x-amz-checksum-${name}`)
-      if (value === undefined) continue
-      const expected = decodeBase64(value.trim())
-      if (expected === undefined) {
-        throw new S3Error('InvalidRequest', {
-          message: `Value for x-amz-checksum-${name} header is invalid.`,
-        })
-      }
-      if (!equalBytes(this.#options.services.digest(name, document), expected)) {
-        throw new S3Error('BadDigest', {
-          message: `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
-        })
-      }
-    }
-  }
-
   #fail(
     request: HttpRequest,
     response: HttpResponse,
@@ -486,20 +416,4 @@ class FrontDoor {
 /** What a reply that was sent whole told its client within, and nobody else. */
 function failureWithin({ body }: S3Reply): unknown {
   return typeof body === 'object' && 'failure' in body ? body.failure?.() : undefined
-}
-
-function errorCode(text: string | undefined): S3ErrorCode {
-  return text !== undefined && isErrorCode(text) ? text : 'MalformedXML'
-}
-
-function isErrorCode(text: string): text is S3ErrorCode {
-  return Object.hasOwn(S3_ERRORS, text)
-}
-
-function decodeBase64(text: string): Uint8Array | undefined {
-  try {
-    return Uint8Array.fromBase64(text, { lastChunkHandling: 'strict' })
-  } catch {
-    return undefined // malformed is what was asked
-  }
 }

@@ -6,8 +6,6 @@ import { callOf } from '#testing/s3-call'
 import { ReplyWriter } from './reply.ts'
 
 const WRITER = new ReplyWriter({
-  serverName: 'Test',
-  hostId: '',
   region: '',
   strictTransport: false,
 })

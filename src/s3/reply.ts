@@ -9,10 +9,6 @@ import type { ReplyStream, S3Reply } from './s3.ts'
 type Header = readonly [string, string]
 
 export interface ReplyOptions {
-  /** `Server` header. */
-  readonly serverName: string
-  /** 64 hex digits that name the node, empty when there is only one. */
-  readonly hostId: string
   readonly region: string
   /** Whether browsers are told to come by TLS only, for a year. */
   readonly strictTransport: boolean
@@ -25,21 +21,19 @@ const UNSENT_MAX_BYTES = 1_048_576
 
 /** Writes replies of one front door. */
 export class ReplyWriter {
-  readonly #options: ReplyOptions
   readonly #common: readonly Header[]
 
   constructor(options: ReplyOptions) {
-    this.#options = options
-    const { serverName, hostId, region, strictTransport } = options
+    const { region, strictTransport } = options
     this.#common = [
-      ['Server', serverName],
+      // Some clients switch on this name.
+      ['Server', 'MinIO'],
       ['Accept-Ranges', 'bytes'],
       ['X-Content-Type-Options', 'nosniff'],
       ['X-XSS-Protection', '1; mode=block'],
       ...(strictTransport
         ? [['Strict-Transport-Security', 'max-age=31536000; includeSubDomains'] as const]
         : []),
-      ...(hostId === '' ? [] : [['x-amz-id-2', hostId] as const]),
       ...(region === '' ? [] : [['x-amz-bucket-region', region] as const]),
     ]
   }
@@ -101,7 +95,7 @@ export class ReplyWriter {
       response.end()
       return
     }
-    const body = utf8(errorDocument(failure, request.id, this.#options.hostId))
+    const body = utf8(errorDocument(failure, request.id))
     headers.push(['Content-Type', 'application/xml'], ['Content-Length', String(body.length)])
     response.head(error.status, headers)
     response.end(body)
@@ -124,7 +118,7 @@ export class ReplyWriter {
       readonly key: string
     },
   ): string {
-    return errorDocument(failure, request.id, this.#options.hostId)
+    return errorDocument(failure, request.id)
   }
 
   /** The reply of a handler. Throws while nothing was sent; afterwards cuts the connection and throws. */
@@ -302,7 +296,6 @@ function errorDocument(
     readonly key: string
   },
   requestId: string,
-  hostId: string,
 ): string {
   const { error, path, bucket, key } = failure
   let text = `${XML_DECLARATION}<Error><Code>${error.code}</Code><Message>${escapeXml(error.message)}</Message>`
@@ -311,7 +304,7 @@ function errorDocument(
   text += `<Resource>${escapeXml(path)}</Resource>`
   const region = error.elements.find(([name]) => name === 'Region')
   if (region !== undefined) text += `<Region>${escapeXml(region[1])}</Region>`
-  text += `<RequestId>${requestId}</RequestId><HostId>${escapeXml(hostId)}</HostId>`
+  text += `<RequestId>${requestId}</RequestId><HostId></HostId>`
   for (const [name, value] of error.elements) {
     if (name !== 'Region') text += `<${name}>${escapeXml(value)}</${name}>`
   }

@@ -13,7 +13,7 @@ export interface UploadEnd {
 }
 
 /** The earliest end of an upload; undefined when no rule is about it. */
-export function uploadEnd(
+function uploadEnd(
   metadata: Pick<BucketMetadata, 'document'>,
   key: string,
   createdMs: number,

@@ -16,7 +16,7 @@ import {
 } from '#drive/drive'
 import { encodeKey } from '#drive/key-path'
 import { HASH_SIZE_BYTES } from '#drive/shard-layout'
-import { dataDirName, NULL_VERSION_ID, XlMeta } from '#drive/xl-meta'
+import { dataDirName, isFree, NULL_VERSION_ID, XlMeta } from '#drive/xl-meta'
 import {
   codeOf,
   encodedMarker,
@@ -386,6 +386,43 @@ function deleteTests(check: Check): void {
     assert.deepEqual(
       meta.versions.map(({ header }) => header.kind),
       ['deleteMarker', 'object'],
+    )
+  })
+
+  check('what a version has on a tier is remembered when it goes or is replaced', async (drive) => {
+    const systemMetadata = new Map(
+      Object.entries({
+        'x-minio-internal-transition-status': 'complete',
+        'x-minio-internal-transition-tier': 'COLD',
+        'x-minio-internal-transitioned-object': 'a/b',
+      }).map(([name, value]) => [name, utf8(value)]),
+    )
+    const moved = (versionId: string, modifiedNs: bigint): CommitRequest => {
+      const version = encodedObject(codec, { versionId, modifiedNs, systemMetadata })
+      return { volume: 'bucket', path: 'k', version, mode: 'write', backup: false }
+    }
+    valueOf(await drive.commitVersion(moved(NULL_VERSION_ID, 1000n)))
+    valueOf(await putInline(drive, codec, { path: 'k', text: 'new', modifiedNs: 2000n }))
+    const stored = await readParsed(drive, codec, 'k')
+    assert.deepEqual(
+      stored.versions.map(({ header }) => [header.kind, isFree(header), header.modifiedNs]),
+      [
+        ['object', false, 2000n],
+        ['deleteMarker', true, 1000n],
+      ],
+    )
+    const free = stored.decode(1)
+    assert.ok('systemMetadata' in free)
+    const place = free.systemMetadata.get('x-minio-internal-transitioned-object')
+    assert.equal(textOf(place ?? utf8('')), 'a/b')
+    valueOf(await drive.commitVersion(moved(ID_A, 3000n)))
+    const ids = [{ versionId: NULL_VERSION_ID }, { versionId: ID_A }]
+    valueOf(await drive.deleteVersions('bucket', 'k', ids))
+    const { versions } = await readParsed(drive, codec, 'k')
+    // Both versions had the same place: there is one thing to remove.
+    assert.deepEqual(
+      versions.map(({ header }) => isFree(header)),
+      [true],
     )
   })
 

@@ -6,7 +6,7 @@ import {
   COMPRESSION_KEY,
   REPLICA_TIMESTAMP_KEY,
   REPLICATION_TIMESTAMP_KEY,
-} from './metadata-keys.ts'
+} from '../metadata-keys.ts'
 import { decodeObjectVersion, encodeObjectVersion } from './object-version.ts'
 import { formatRfc3339Ns } from './time-text.ts'
 

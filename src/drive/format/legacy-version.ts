@@ -9,7 +9,7 @@ import type {
   PartHash,
 } from '../xl-meta.ts'
 import { enterField, readIntegers, readList, readOptionalBytes, readTextMap } from './fields.ts'
-import { isSystemKey } from './metadata-keys.ts'
+import { isSystemKey } from '../metadata-keys.ts'
 import { userMetadataHash } from './object-version.ts'
 import { foldSignature } from './signature.ts'
 import { encodeHeader } from './version-header.ts'
@@ -24,7 +24,7 @@ import { encodeHeader } from './version-header.ts'
 export const LEGACY_DATA_DIR = 'legacy'
 
 const NULL_ID = '0'.repeat(32)
-export const ALGORITHM_IDS: Readonly<Record<BitrotAlgorithm, number>> = {
+const ALGORITHM_IDS: Readonly<Record<BitrotAlgorithm, number>> = {
   sha256: 1,
   highwayhash256: 2,
   highwayhash256S: 3,

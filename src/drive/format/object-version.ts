@@ -4,7 +4,7 @@ import { FormatError, MsgpackReader, MsgpackWriter } from '#codec/msgpack'
 import { textOf } from '#base/bytes'
 import type { EncodedVersion } from '../drive.ts'
 import type { FormatHashes, KeptFields, ObjectPart, ObjectVersion } from '../xl-meta.ts'
-import { INLINE_DATA_KEY, RESTORE_KEYS, TRANSITION_STATUS_KEY } from './metadata-keys.ts'
+import { INLINE_DATA_KEY, RESTORE_KEYS, TRANSITION_STATUS_KEY } from '../metadata-keys.ts'
 import {
   enterField,
   FieldKeeper,
@@ -212,16 +212,25 @@ function writeUserMetadata(
 }
 
 function flagsOf(version: ObjectVersion, nowMs: number | undefined): number {
-  const { systemMetadata } = version
-  const status = systemMetadata.get(TRANSITION_STATUS_KEY)
-  const isRemote = status !== undefined && textOf(status) === 'complete'
-  const usesDataDir = !isRemote || isRestored(version, nowMs)
-  const isInline = systemMetadata.has(INLINE_DATA_KEY)
-  return (usesDataDir ? USES_DATA_DIR_FLAG : 0) | (isInline ? INLINE_DATA_FLAG : 0)
+  const isInline = version.systemMetadata.has(INLINE_DATA_KEY)
+  return (isRemote(version, nowMs) ? 0 : USES_DATA_DIR_FLAG) | (isInline ? INLINE_DATA_FLAG : 0)
 }
 
-/** Whether a version moved to a tier has a copy on the drives. Without `nowMs` copies never expire, which is the safe side: their data is not given up. */
-export function isRestored(
+/** Whether the content was moved to a tier; a restored copy of it may be on the drives. */
+export function wasMoved({ systemMetadata }: Pick<ObjectVersion, 'systemMetadata'>): boolean {
+  const status = systemMetadata.get(TRANSITION_STATUS_KEY)
+  return status !== undefined && textOf(status) === 'complete'
+}
+
+/** Whether the content is on a tier only. Without `nowMs` restored copies never expire, which is the safe side: their data is not given up. */
+export function isRemote(
+  version: Pick<ObjectVersion, 'systemMetadata' | 'userMetadata'>,
+  nowMs?: number,
+): boolean {
+  return wasMoved(version) && !isRestored(version, nowMs)
+}
+
+function isRestored(
   version: Pick<ObjectVersion, 'userMetadata'>,
   nowMs: number | undefined,
 ): boolean {

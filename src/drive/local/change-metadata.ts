@@ -10,6 +10,7 @@ import {
   MULTIPART_VOLUME,
 } from '../drive.ts'
 import { dataDirName, type Displaced, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
+import { freeVersionOf, mentionsTier } from '../format/free-version.ts'
 import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
 import type { DriveContext } from './drive-context.ts'
 import { systemErrorCode } from './file-system.ts'
@@ -40,6 +41,7 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
 
   const inline =
     request.inlineFrom === undefined ? request.inline : meta.inline(request.inlineFrom)?.slice()
+  if (mode === 'write' && !mentionsTier(version.body)) keepFree(context, meta, header.versionId)
   const displaced = meta.put(version, inline)
   const replaced = mode === 'heal' ? undefined : replacedDirectory(context, displaced, request)
   const bytes = meta.encode()
@@ -330,7 +332,7 @@ export function* deleteVersions(
   const unused: string[] = []
   let isChanged = false
   const outcomes = requests.map((request): DriveError | boolean => {
-    const outcome = removeOne(meta, request, unused)
+    const outcome = removeOne(context, meta, request, unused)
     if (outcome === true || (request.add !== undefined && !(outcome instanceof DriveError))) {
       isChanged = true
     }
@@ -356,7 +358,12 @@ export function* deleteVersions(
 }
 
 /** True: a version was removed. */
-function removeOne(meta: XlMeta, request: DeleteRequest, unused: string[]): DriveError | boolean {
+function removeOne(
+  context: DriveContext,
+  meta: XlMeta,
+  request: DeleteRequest,
+  unused: string[],
+): DriveError | boolean {
   const { versionId, add, notNewerThanNs } = request
   let isFound = false
   if (versionId !== undefined) {
@@ -370,6 +377,7 @@ function removeOne(meta: XlMeta, request: DeleteRequest, unused: string[]): Driv
         newestNs: header.modifiedNs,
       })
     }
+    keepFree(context, meta, versionId)
     const displaced = meta.remove(versionId)
     isFound = displaced !== undefined
     if (displaced?.dataDirectory !== undefined) unused.push(displaced.dataDirectory)
@@ -379,6 +387,12 @@ function removeOne(meta: XlMeta, request: DeleteRequest, unused: string[]): Driv
     if (displaced?.dataDirectory !== undefined) unused.push(displaced.dataDirectory)
   }
   return isFound
+}
+
+/** What a version that goes has on a tier stays known. */
+function keepFree(context: DriveContext, meta: XlMeta, versionId: string): void {
+  const free = freeVersionOf(meta, versionId, context.hashes)
+  if (free !== undefined) meta.put(free, undefined)
 }
 
 /** Writes what is left, or removes the file and what became empty. Works on a full drive: see `LocalDrive.freeSpace`. */

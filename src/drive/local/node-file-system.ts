@@ -15,7 +15,7 @@ import {
  * Flushes of one drive in flight at a time. They run on the process's shared pool of threads: the process sets
  * `UV_THREADPOOL_SIZE` to more than this for each drive, so that a hung drive cannot take the threads of the others.
  */
-export const FLUSHES_IN_FLIGHT_MAX = 4
+const FLUSHES_IN_FLIGHT_MAX = 4
 
 /**
  * So few targets are flushed by the calling thread when flushes were faster than `FAST_FLUSH_MS` lately: waking another

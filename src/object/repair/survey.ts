@@ -1,6 +1,5 @@
-import { TRANSITION_STATUS_KEY } from '../metadata-keys.ts'
-import { equalBytes, textOf } from '#base/bytes'
-import { isRestored, type ObjectVersion } from '#drive/xl-meta'
+import { equalBytes } from '#base/bytes'
+import { isRemote, type ObjectVersion } from '#drive/xl-meta'
 import { isObject } from '../object-info.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import type { Copy } from '../set/set.ts'
@@ -124,12 +123,6 @@ function hasMetadata(kept: KeptVersion, position: number): boolean {
   if (kept.chosen.isLegacy) return true
   const stored = holding.meta.versions[holding.index]
   return stored !== undefined && equalBytes(stored.headerBytes, reference.headerBytes)
-}
-
-/** On a tier, and not fetched back. What a restored copy leaves after its time is not looked at. */
-function isRemote(body: ObjectVersion): boolean {
-  const status = body.systemMetadata.get(TRANSITION_STATUS_KEY)
-  return status !== undefined && textOf(status) === 'complete' && !isRestored(body, undefined)
 }
 
 function orphanOf(version: ObjectVersion, position: number): Copy {

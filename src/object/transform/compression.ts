@@ -17,8 +17,6 @@ import type { Layer, LayerBody, LayerRead } from '../transform.ts'
  * ordinary memory when that is full.
  */
 
-/** In the metadata of a compressed version. */
-export const COMPRESSION_KEY = 'X-Minio-Internal-compression'
 /** What Cairn writes, and what releases of before 2020 wrote. */
 export const COMPRESSION_SCHEME = 'klauspost/compress/s2'
 const READABLE_SCHEMES: readonly string[] = [COMPRESSION_SCHEME, 'golang/snappy/LZ77']

@@ -17,7 +17,8 @@ import {
 } from '../object.ts'
 import type { Seal } from '../transform.ts'
 import { updateMetadata } from '../update.ts'
-import { COMPRESSION_KEY, COMPRESSION_SCHEME } from './compression.ts'
+import { COMPRESSION_KEY } from '../metadata-keys.ts'
+import { COMPRESSION_SCHEME } from './compression.ts'
 
 const MIB = 1_048_576
 const codec = testCodec()

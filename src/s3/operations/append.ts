@@ -26,7 +26,7 @@ import { contentMetadata } from './compression.ts'
 import { DigestedBody } from './digested-body.ts'
 import { notApplicable, requestedEncryption } from './encryption-headers.ts'
 import { requestWithin } from './inner-write.ts'
-import { clientSize, refuseTransformed, storageClassOf } from './object-headers.ts'
+import { clientSize, requireLocal, storageClassOf } from './object-headers.ts'
 import { lockMetadata, refuseProtected } from './object-lock.ts'
 import { putObject, refuseCopySource, writtenHeaders } from './object-write.ts'
 import { checkBodySize, versionIdOf } from './request-values.ts'
@@ -94,7 +94,7 @@ async function create(call: S3Call, offset: number): Promise<S3Reply> {
 }
 
 function checkSizes(call: S3Call, existing: ObjectInfo, offset: number): void {
-  refuseTransformed(existing)
+  requireLocal(existing)
   const size = clientSize(existing)
   if (size !== offset) throw wrongOffset()
   checkWholeSize(size + (call.body.sizeBytes ?? 0))

@@ -8,7 +8,6 @@ import {
   clientSize,
   httpDate,
   isMultipart,
-  refuseTransformed,
   storageClassOf,
   versionHeader,
 } from './object-headers.ts'
@@ -32,7 +31,6 @@ export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
   const info = await findObject(call)
-  refuseTransformed(info)
   const checksums = storedChecksums(info)
   return {
     status: 200,

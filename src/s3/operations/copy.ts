@@ -35,7 +35,7 @@ import {
   clientSize,
   isoDate,
   quotedEtag,
-  refuseTransformed,
+  requireLocal,
   storageClassOf,
   storedTags,
 } from './object-headers.ts'
@@ -161,7 +161,7 @@ function decide(
   options: { readonly mayStay: boolean; readonly sealed: WriteSeal },
 ): ReturnType<CopyOptions['metadata']> {
   const { asked, storageClass } = request
-  refuseTransformed(found)
+  requireLocal(found)
   if (clientSize(found) > COPY_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
   const isSelf = found.bucket === call.bucket && found.key === call.key
   const { sealed } = options

@@ -67,7 +67,7 @@ function explicitEncryption(call: S3Call): EncryptionRequest | undefined {
 }
 
 /** The name of a master key, without the prefix that AWS gives it. */
-export function keyIdOf(text: string): string {
+function keyIdOf(text: string): string {
   const name = text.startsWith(KEY_PREFIX) ? text.slice(KEY_PREFIX.length) : text
   if (/\s/.test(name)) {
     throw new S3Error('InvalidRequest', {

@@ -14,7 +14,7 @@ import {
 import { copySourceOf, sourceVersionHeader } from './copy-source.ts'
 import { encryptionHeaders, sourceKeyOf } from './encryption-headers.ts'
 import { bucketFirst, uploadIdOf } from './multipart.ts'
-import { clientSize, isoDate, quotedEtag, refuseTransformed } from './object-headers.ts'
+import { clientSize, isoDate, quotedEtag } from './object-headers.ts'
 import { refuseCopySource } from './object-write.ts'
 import { checkBodySize, partNumberOf } from './request-values.ts'
 import { partSeal, unsealWith } from './seals.ts'
@@ -91,7 +91,6 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
     versionId: source.versionId,
     range: { kind: 'all' },
   })
-  refuseTransformed(info)
   if (range.kind === 'from' && range.end !== undefined && range.end >= clientSize(info)) {
     throw new S3Error('InvalidArgument', {
       message: `Range specified is not valid for source object of size: ${clientSize(info)}`,

@@ -8,7 +8,7 @@ import {
   isMultipart,
   isoDate,
   metadataHeaders,
-  refuseTransformed,
+  requireLocal,
   versionHeader,
 } from './object-headers.ts'
 
@@ -59,7 +59,7 @@ test('an entity tag with a part count marks a multipart object', () => {
   assert.equal(isMultipart(infoOf()), false)
 })
 
-const TRANSFORMED: readonly (readonly [key: string, value: string, isRefused: boolean])[] = [
+const STORED: readonly (readonly [key: string, value: string, isRefused: boolean])[] = [
   ['X-Minio-Internal-compression', 'klauspost/compress/s2', false],
   ['x-minio-internal-transition-status', 'complete', true],
   ['x-minio-internal-transition-status', 'pending', false],
@@ -67,11 +67,11 @@ const TRANSFORMED: readonly (readonly [key: string, value: string, isRefused: bo
   ['x-minio-internal-inline-data', 'true', false],
 ]
 
-for (const [key, value, isRefused] of TRANSFORMED) {
+for (const [key, value, isRefused] of STORED) {
   test(`a version with ${key} "${value}" is ${isRefused ? 'not ' : ''}read`, () => {
     const info = infoOf({ systemMetadata: { [key]: utf8(value) } })
-    if (isRefused) assert.throws(() => refuseTransformed(info), { code: 'NotImplemented' })
-    else refuseTransformed(info)
+    if (isRefused) assert.throws(() => requireLocal(info), { code: 'NotImplemented' })
+    else requireLocal(info)
   })
 }
 

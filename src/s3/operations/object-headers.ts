@@ -1,6 +1,6 @@
 /** Reply headers that tell about a version (s3-api.md 3.6), and what keeps it from being read. */
 import { textOf, utf8 } from '#base/bytes'
-import { TRANSITION_STATUS_KEY } from '#object/metadata-keys'
+import { isRemote } from '#object/object-info'
 import type { BucketMetadata, ObjectInfo } from '#object/object'
 import { REDIRECT_LOCATION } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -66,10 +66,9 @@ export function isMultipart(info: ObjectInfo): boolean {
   return /-\d+$/.test(info.etag)
 }
 
-/** Refuses versions whose bytes are on a tier. */
-export function refuseTransformed(info: ObjectInfo): void {
-  for (const [key, value] of info.systemMetadata) {
-    if (key.toLowerCase() !== TRANSITION_STATUS_KEY || textOf(value) !== 'complete') continue
+/** Refuses versions whose bytes are on a tier only. */
+export function requireLocal(info: ObjectInfo): void {
+  if (isRemote(info)) {
     throw new S3Error('NotImplemented', { message: 'The object was moved to a tier' })
   }
 }

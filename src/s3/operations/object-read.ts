@@ -15,13 +15,7 @@ import type { S3Call, S3Reply } from '../s3.ts'
 import { checksumHeaders, partChecksums, storedChecksums } from './checksums.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
 import { expirationHeader } from './expiration.ts'
-import {
-  clientSize,
-  type Header,
-  isMultipart,
-  readHeaders,
-  refuseTransformed,
-} from './object-headers.ts'
+import { clientSize, type Header, isMultipart, readHeaders } from './object-headers.ts'
 import { headerOrQuery, partNumberOf, versionIdOf } from './request-values.ts'
 import { unsealFor } from './seals.ts'
 
@@ -123,7 +117,6 @@ async function reply(
   metadata: BucketMetadata,
 ): Promise<{ status: number; headers: readonly Header[] }> {
   const { info } = opened
-  refuseTransformed(info)
   const headers = await readHeaders(call, info, metadata)
   headers.push(...expirationHeader(metadata, info))
   const byPart = call.query.has('partNumber')

@@ -2,7 +2,7 @@
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
-import { refuseTransformed } from './object-headers.ts'
+import { requireLocal } from './object-headers.ts'
 import { versionIdOf } from './request-values.ts'
 
 /** `POST ?restore`. */
@@ -13,7 +13,7 @@ export async function restoreObject(call: S3Call): Promise<S3Reply> {
     versionId: versionIdOf(call),
     range: { kind: 'all' },
   })
-  refuseTransformed(info)
+  requireLocal(info)
   throw new S3Error('InvalidObjectState')
 }
 

@@ -4,7 +4,7 @@ import { S3Error } from '#s3-protocol/s3-error'
 import type { ByteStream, SelectSource } from '#select/select'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
-import { type Header, refuseTransformed } from './object-headers.ts'
+import { type Header } from './object-headers.ts'
 import { refuseEncryptionHeaders } from './object-read.ts'
 import { versionIdOf } from './request-values.ts'
 import { unsealFor } from './seals.ts'
@@ -67,7 +67,6 @@ async function openSource(call: S3Call): Promise<ObjectSource> {
     signal,
     unseal: unsealFor(call),
   })
-  refuseTransformed(info)
   return {
     headers: encryptionHeaders(call, info.systemMetadata),
     sizeBytes,
