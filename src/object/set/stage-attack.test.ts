@@ -1,6 +1,7 @@
 /** Many bodies at once in little memory: nobody waits for somebody who waits for them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { equalBytes } from '#base/bytes'
 import { systemClock } from '#base/clock'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
@@ -58,5 +59,25 @@ test('copies go on when there is memory for few of them', async () => {
     })
     assert.ok(await ends(Promise.all(copies)), `${slots} slots`)
     assert.equal(context.codec.arena.freeBytes, free)
+  }
+})
+
+test('a small last block goes to the drives with the one before it', async () => {
+  for (const [sizeBytes, appends] of [
+    [MIB, 1],
+    [MIB + 512, 1],
+    [2 * MIB + 65_536, 2],
+    [MIB + 65_537, 2],
+  ] as const) {
+    const codec = new Codec(createCodecSeed({ regionSizesBytes: [8 * MIB] }), 0)
+    const drives = drivesOf(codec, 4)
+    const fixture = new EngineFixture({ codec, layouts: oneSet(drives) })
+    const content = contentOf(sizeBytes, 1)
+    await fixture.put('key', content)
+    assert.deepEqual(
+      drives.map((drive) => drive.calls.get('appendStaged')),
+      drives.map(() => appends),
+    )
+    assert.ok(equalBytes(await fixture.get('key'), content))
   }
 })

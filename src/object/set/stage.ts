@@ -16,7 +16,8 @@ import type { StagedBody, StageRequest } from './set.ts'
  *
  *   body ─► block in an arena slot ─► digests ─► parity ─► hashes ─► [hash, shard] to every drive
  *
- * Layout of a slot, for N shards of S bytes:   | N hashes | d data shards | p parity shards |
+ * Layout of a block in a slot, for N shards of S bytes:   | N hashes | d data shards | p parity shards |
+ * A small last block lies in the slot of the one before it, and goes to the drives with it.
  *
  * At most two slots are held: while the drives take one block the next is filled. A drive gets the next block when all
  * drives have answered for the last one, so a slow drive slows the client and no queue grows. A drive that keeps a write
@@ -59,7 +60,16 @@ const LENT_BYTES_MAX = 8 * 1_048_576
 /** Memory left to others, or a writer does not lend but waits. */
 const FREE_BYTES_MIN = 8 * 1_048_576
 
+/** A last block up to this size leaves together with the one before it: an object may be a little over a block by its encryption. */
+const TAIL_BYTES_MAX = 65_536
+
 type Hasher = ReturnType<Codec['checksum']>
+
+/** An encoded block: where it begins in its slot, and the size of its shards. */
+interface Block {
+  readonly start: number
+  readonly shardBytes: number
+}
 
 class Stager {
   readonly #set: ErasureSet
@@ -67,6 +77,7 @@ class Stager {
   readonly #path: string
   readonly #body: BodySource
   readonly #codec: Codec
+  readonly #coder: ReturnType<Codec['erasureCoder']>
   readonly #shardCount: number
   readonly #writeQuorum: number
   readonly #md5: ReturnType<Codec['md5']> | undefined
@@ -97,6 +108,7 @@ class Stager {
     this.#path = `${request.folder}/part.${request.partNumber}`
     this.#body = body
     this.#codec = set.context.codec
+    this.#coder = this.#codec.erasureCoder(shape.dataShards, shape.parityShards)
     this.#shardCount = shape.dataShards + shape.parityShards
     assert(this.#shardCount === set.size && shape.distribution.length === set.size)
     this.#writeQuorum = writeQuorumOf(shape.dataShards, shape.parityShards)
@@ -122,38 +134,52 @@ class Stager {
 
   async run(): Promise<StagedBody> {
     this.#checkQuorum()
-    const declared = this.#body.sizeBytes
-    const blockSize = this.#request.shape.blockSizeBytes
-    const capacity = declared === undefined ? blockSize : Math.min(blockSize, declared)
-    const coder = this.#codec.erasureCoder(
-      this.#request.shape.dataShards,
-      this.#request.shape.parityShards,
-    )
-    const slotBytes = this.#shardCount * (HASH_SIZE_BYTES + coder.shardSize(Math.max(capacity, 1)))
     while (!this.#isAtEnd) {
-      this.#filling =
-        this.#codec.arena.tryAcquire(slotBytes) ?? (await this.#waitForSlot(slotBytes))
-      const blockBytes = await this.#fill(this.#filling, capacity)
-      if (blockBytes > 0) {
-        const shardBytes = coder.shardSize(blockBytes)
-        const dataOffset = this.#filling.offset + this.#shardCount * HASH_SIZE_BYTES
-        // Digests run in order, and the block before this one must be through before its slot is freed.
-        if (this.#digested !== undefined) await this.#digested
-        this.#digest(dataOffset, blockBytes)
-        coder.encode(dataOffset, blockBytes)
-        this.#codec.hashShards(
-          dataOffset,
-          shardBytes,
-          this.#shardCount,
-          shardBytes,
-          this.#filling.offset,
-        )
-        await this.#emit(shardBytes)
+      const sizes = this.#nextSizes()
+      let slotBytes = 0
+      for (const sizeBytes of sizes) slotBytes += this.#roomFor(sizeBytes)
+      const slot = this.#codec.arena.tryAcquire(slotBytes) ?? (await this.#waitForSlot(slotBytes))
+      this.#filling = slot
+      const blocks: Block[] = []
+      let start = 0
+      for (const sizeBytes of sizes) {
+        const blockBytes = await this.#fill(slot.bytes.subarray(start), sizeBytes)
+        if (blockBytes > 0) blocks.push(await this.#encode(slot, start, blockBytes))
+        start += this.#roomFor(sizeBytes)
       }
+      if (blocks.length > 0) await this.#emit(blocks)
       if (this.#filling !== undefined) await this.#dropFilling()
     }
     await this.#finish()
     return this.#result()
+  }
+
+  /** How much is read into the next slot, block by block. */
+  #nextSizes(): readonly number[] {
+    const declared = this.#body.sizeBytes
+    const { blockSizeBytes } = this.#request.shape
+    if (declared === undefined) return [blockSizeBytes]
+    const left = declared - this.#sizeBytes
+    const tail = left - blockSizeBytes
+    if (tail <= 0) return [left]
+    return tail <= TAIL_BYTES_MAX ? [blockSizeBytes, tail] : [blockSizeBytes]
+  }
+
+  /** What a block takes of a slot. */
+  #roomFor(sizeBytes: number): number {
+    return this.#shardCount * (HASH_SIZE_BYTES + this.#coder.shardSize(Math.max(sizeBytes, 1)))
+  }
+
+  async #encode(slot: Slot, start: number, blockBytes: number): Promise<Block> {
+    const shardBytes = this.#coder.shardSize(blockBytes)
+    const hashOffset = slot.offset + start
+    const dataOffset = hashOffset + this.#shardCount * HASH_SIZE_BYTES
+    // Digests run in order, and the block before this one must be through before its slot is freed.
+    if (this.#digested !== undefined) await this.#digested
+    this.#digest(dataOffset, blockBytes)
+    this.#coder.encode(dataOffset, blockBytes)
+    this.#codec.hashShards(dataOffset, shardBytes, this.#shardCount, shardBytes, hashOffset)
+    return { start, shardBytes }
   }
 
   /** Frees the block that was sent first: who waits for memory holds none, or all would wait for each other. */
@@ -178,13 +204,12 @@ class Stager {
   }
 
   /** Reads one block behind the hashes; at the body's end checks that it is the declared one. */
-  async #fill(slot: Slot, capacity: number): Promise<number> {
+  async #fill(room: Uint8Array, limit: number): Promise<number> {
     const declared = this.#body.sizeBytes
-    const limit = declared === undefined ? capacity : Math.min(capacity, declared - this.#sizeBytes)
     const start = this.#shardCount * HASH_SIZE_BYTES
     let used = 0
     while (used < limit) {
-      const count = await this.#body.read(slot.bytes.subarray(start + used, start + limit))
+      const count = await this.#body.read(room.subarray(start + used, start + limit))
       assert(count >= 0 && count <= limit - used)
       if (count === 0) {
         this.#isAtEnd = true
@@ -199,8 +224,7 @@ class Stager {
       if (this.#isAtEnd && this.#sizeBytes < declared) throw this.#badLength(declared)
       if (!this.#isAtEnd && this.#sizeBytes === declared) {
         // The body's own checks (signatures, trailers) happen when it is read to its end. The hashes' place is free yet.
-        if ((await this.#body.read(slot.bytes.subarray(0, 1))) !== 0)
-          throw this.#badLength(declared)
+        if ((await this.#body.read(room.subarray(0, 1))) !== 0) throw this.#badLength(declared)
         this.#isAtEnd = true
       }
     }
@@ -213,50 +237,49 @@ class Stager {
     for (const { hasher } of this.#digests) hasher.update(plain)
   }
 
-  /** Hands the encoded block in `#filling` to the drives, or copies it to the inline frames. */
-  async #emit(shardBytes: number): Promise<void> {
+  /** Hands the encoded blocks in `#filling` to the drives, or copies them to the inline frames. */
+  async #emit(blocks: readonly Block[]): Promise<void> {
     const slot = this.#filling
     assert(slot !== undefined)
     if (this.#inline !== undefined) {
-      this.#copyInline(this.#inline, slot, shardBytes)
+      for (const block of blocks) this.#copyInline(this.#inline, slot, block)
       return
     }
     await this.#settle()
-    this.#prepareChunks(slot, shardBytes)
+    this.#prepareChunks(slot, blocks)
     this.#isLast = this.#isAtEnd
     this.#sending = slot
     this.#filling = undefined
     this.#send()
   }
 
-  #copyInline(frames: readonly Uint8Array[], slot: Slot, shardBytes: number): void {
-    const { distribution } = this.#request.shape
-    const dataStart = this.#shardCount * HASH_SIZE_BYTES
+  #copyInline(frames: readonly Uint8Array[], slot: Slot, block: Block): void {
     for (let position = 0; position < frames.length; position++) {
-      const shard = (distribution[position] ?? 0) - 1
       const frame = frames[position]
-      assert(frame !== undefined && shard >= 0)
-      const hash = shard * HASH_SIZE_BYTES
-      frame.set(slot.bytes.subarray(hash, hash + HASH_SIZE_BYTES), this.#inlineUsed)
-      const data = dataStart + shard * shardBytes
-      frame.set(slot.bytes.subarray(data, data + shardBytes), this.#inlineUsed + HASH_SIZE_BYTES)
+      assert(frame !== undefined)
+      const [hash, shard] = this.#frameAt(position, slot, block)
+      frame.set(hash, this.#inlineUsed)
+      frame.set(shard, this.#inlineUsed + HASH_SIZE_BYTES)
     }
-    this.#inlineUsed += HASH_SIZE_BYTES + shardBytes
+    this.#inlineUsed += HASH_SIZE_BYTES + block.shardBytes
   }
 
-  #prepareChunks(slot: Slot, shardBytes: number): void {
-    const { distribution } = this.#request.shape
-    const dataStart = this.#shardCount * HASH_SIZE_BYTES
+  #prepareChunks(slot: Slot, blocks: readonly Block[]): void {
     for (let position = 0; position < this.#chunks.length; position++) {
-      const shard = (distribution[position] ?? 0) - 1
-      assert(shard >= 0)
-      const hash = shard * HASH_SIZE_BYTES
-      const data = dataStart + shard * shardBytes
-      this.#chunks[position] = [
-        slot.bytes.subarray(hash, hash + HASH_SIZE_BYTES),
-        slot.bytes.subarray(data, data + shardBytes),
-      ]
+      this.#chunks[position] = blocks.flatMap((block) => this.#frameAt(position, slot, block))
     }
+  }
+
+  /** Hash and shard of the drive at this position. */
+  #frameAt(position: number, slot: Slot, { start, shardBytes }: Block): [Uint8Array, Uint8Array] {
+    const shard = (this.#request.shape.distribution[position] ?? 0) - 1
+    assert(shard >= 0)
+    const hash = start + shard * HASH_SIZE_BYTES
+    const data = start + this.#shardCount * HASH_SIZE_BYTES + shard * shardBytes
+    return [
+      slot.bytes.subarray(hash, hash + HASH_SIZE_BYTES),
+      slot.bytes.subarray(data, data + shardBytes),
+    ]
   }
 
   #send(): void {
