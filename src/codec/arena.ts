@@ -1,5 +1,6 @@
 import { assert } from '#base/assert'
 import { compileKernels, hasRelaxedSimd } from './kernels/kernels.ts'
+import { ZIPPER } from './kernels/highway-hash.ts'
 import { CRC_NAMES, CRC_PARAMETERS, writeCrcTables } from './kernels/crc.ts'
 import { writeMd5Constants } from './kernels/md5.ts'
 import { writeS2Tags } from './kernels/s2-decoder.ts'
@@ -60,6 +61,7 @@ export function createCodecSeed(options: CodecSeedOptions): CodecSeed {
 
 function writeConstants(memory: Uint8Array): void {
   memory.set(BITROT_KEY, SHARED_LAYOUT.highwayKey)
+  memory.set(ZIPPER, SHARED_LAYOUT.highwayZipper)
   memory.set(XXH3_SECRET, SHARED_LAYOUT.xxh3Secret)
   writeMd5Constants(memory, SHARED_LAYOUT.md5Constants)
   writeS2Tags(memory)

@@ -12,29 +12,33 @@ import {
   plainXxh3,
   plainXxh64,
 } from './testing/plain.ts'
+import { at } from './wasm/emitter.ts'
 
-const codec = new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20] }), 0)
+const codecs = [true, false].map((allowRelaxedSimd) => {
+  return new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20], allowRelaxedSimd }), 0)
+})
 const bitrotKey = Uint8Array.fromHex(
   '4be734fa8e238acd263e83e6bb968552040f935da39f441497e09d1322de36a0',
 )
 
-/** Mostly small, sometimes around the limits of the kernels; in the arena or not. */
-function withData(random: Random, visit: (data: Uint8Array) => void): void {
+/** Mostly small, sometimes around the limits of the kernels; in the arena or not; with relaxed SIMD or not. */
+function withData(random: Random, visit: (data: Uint8Array, codec: Codec) => void): void {
+  const codec = at(codecs, random.below(codecs.length))
   const limit = [40, 300, 3000, 50_000][random.below(4)] ?? 40
   const data = random.bytes(random.below(limit))
   if (random.below(2) === 0) {
-    visit(data)
+    visit(data, codec)
     return
   }
   const start = random.below(64)
   using slot = codec.arena.tryAcquire(start + data.length + 1)
   assert(slot !== undefined)
   slot.bytes.set(data, start)
-  visit(slot.bytes.subarray(start, start + data.length))
+  visit(slot.bytes.subarray(start, start + data.length), codec)
 }
 
 fuzz('HighwayHash', (random) => {
-  withData(random, (data) => {
+  withData(random, (data, codec) => {
     const expected = plainHighwayHash256(bitrotKey, data)
     assert.deepEqual(codec.highwayHash256(data), expected)
     const hasher = codec.highwayHasher()
@@ -48,7 +52,7 @@ fuzz('HighwayHash', (random) => {
 })
 
 fuzz('XXH64 and XXH3', (random) => {
-  withData(random, (data) => {
+  withData(random, (data, codec) => {
     const seed = BigInt(random.below(2 ** 32)) << 31n
     assert.equal(codec.xxh64(data, seed), plainXxh64(data, seed))
     assert.equal(codec.xxh3(data), plainXxh3(XXH3_SECRET, data))
@@ -56,7 +60,7 @@ fuzz('XXH64 and XXH3', (random) => {
 })
 
 fuzz('XXH streams', (random) => {
-  withData(random, (data) => {
+  withData(random, (data, codec) => {
     const streams = (['xxhash64', 'xxhash3', 'xxhash128'] as const).map((name) =>
       codec.checksum(name),
     )
@@ -75,14 +79,14 @@ fuzz('XXH streams', (random) => {
 })
 
 fuzz('SipHash', (random) => {
-  withData(random, (data) => {
+  withData(random, (data, codec) => {
     const key = random.bytes(16)
     assert.equal(codec.sipHash24(key, data), plainSipHash24(key, data))
   })
 })
 
 fuzz('CRCs', (random) => {
-  withData(random, (data) => {
+  withData(random, (data, codec) => {
     const cut = random.below(data.length + 1)
     for (const name of CRC_NAMES) {
       const { polynomial, bits } = CRC_PARAMETERS[name]

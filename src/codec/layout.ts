@@ -15,6 +15,7 @@ export const WASM_PAGE_SIZE = 65_536
 /** Absolute addresses of constants, which kernels use as immediates. Address 0 stays unused. */
 export const SHARED_LAYOUT = {
   highwayKey: 64,
+  highwayZipper: 96,
   xxh3Secret: 128,
   s2Steps: 512,
   md5Constants: 1024,

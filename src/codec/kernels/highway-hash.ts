@@ -7,6 +7,7 @@ import {
   type Operand,
   type ValueType,
 } from '../wasm/emitter.ts'
+import { SHARED_LAYOUT } from '../layout.ts'
 import { i32, i32x4, i64, i64x2, i8x16, v128, ZERO_VECTOR } from '../wasm/instructions.ts'
 
 /**
@@ -19,8 +20,9 @@ import { i32, i32x4, i64, i64x2, i8x16, v128, ZERO_VECTOR } from '../wasm/instru
 
 const PACKET_SIZE = 32
 const FINAL_ROUNDS = 10
-/** The "zipper merge" of bytes of both 64-bit lanes. */
-const ZIPPER = [3, 12, 2, 5, 14, 1, 15, 0, 11, 4, 10, 13, 9, 6, 8, 7]
+/** The "zipper merge" of bytes of both 64-bit lanes. Kept in memory: V8 makes a constant anew for each shuffle, from four
+ *  instructions. */
+export const ZIPPER = [3, 12, 2, 5, 14, 1, 15, 0, 11, 4, 10, 13, 9, 6, 8, 7]
 /** Exchanges the 32-bit halves of each 64-bit lane. */
 const SWAP_HALVES = [1, 0, 3, 2]
 const INITIAL_MUL0 = [
@@ -40,23 +42,28 @@ interface Stream {
   readonly v1: Pair
   readonly mul0: Pair
   readonly mul1: Pair
-  readonly scratch: readonly [Local, Local, Local, Local]
+  readonly scratch: Pair
 }
 
 /** Emits the parts of HighwayHash for some interleaved streams into one function. */
 class HighwayEmitter {
   readonly #f: FunctionBuilder
   readonly #streams: readonly Stream[]
+  readonly #zipper: Local
+  readonly #pickBytes: typeof i8x16.swizzle
 
-  constructor(f: FunctionBuilder, streamCount: number) {
+  constructor(f: FunctionBuilder, streamCount: number, relaxedSimd: boolean) {
     this.#f = f
+    this.#zipper = f.v128()
+    f.set(this.#zipper, v128.load(i32.const(SHARED_LAYOUT.highwayZipper)))
+    this.#pickBytes = relaxedSimd ? i8x16.relaxedSwizzle : i8x16.swizzle
     const pair = (): Pair => [f.v128(), f.v128()]
     this.#streams = Array.from({ length: streamCount }, () => ({
       v0: pair(),
       v1: pair(),
       mul0: pair(),
       mul1: pair(),
-      scratch: [f.v128(), f.v128(), f.v128(), f.v128()],
+      scratch: pair(),
     }))
   }
 
@@ -191,41 +198,19 @@ class HighwayEmitter {
     this.#mixProduct((s) => ({ target: s.mul1, low: s.v0, high: s.v1 }))
     for (const h of HALVES) {
       for (const s of this.#streams) {
-        f.set(s.v0[h], i64x2.add(s.v0[h], i8x16.shuffle(s.v1[h], s.v1[h], ZIPPER)))
+        f.set(s.v0[h], i64x2.add(s.v0[h], this.#pickBytes(s.v1[h], this.#zipper)))
       }
     }
     for (const h of HALVES) {
       for (const s of this.#streams) {
-        f.set(s.v1[h], i64x2.add(s.v1[h], i8x16.shuffle(s.v0[h], s.v0[h], ZIPPER)))
+        f.set(s.v1[h], i64x2.add(s.v1[h], this.#pickBytes(s.v0[h], this.#zipper)))
       }
     }
   }
 
-  /** target ^= (low halves of `low`) · (high halves of `high`), lane by lane. A widening multiplication of shuffled
-   *  lanes is a quarter faster than a multiplication of 64-bit lanes. */
+  /** target ^= (low halves of `low`) · (high halves of `high`), lane by lane: the halves of both vectors are shuffled into
+   *  one. */
   #mixProduct(pick: (s: Stream) => { target: Pair; low: Pair; high: Pair }): void {
-    if (this.#streams.length === 1) this.#mixProductSingle(pick)
-    else this.#mixProductPacked(pick)
-  }
-
-  /** One stream: each vector by itself, which makes the shorter chain. */
-  #mixProductSingle(pick: (s: Stream) => { target: Pair; low: Pair; high: Pair }): void {
-    const f = this.#f
-    for (const s of this.#streams) {
-      const { target, low, high } = pick(s)
-      for (const h of HALVES) {
-        f.set(at(s.scratch, 2 * h), i32x4.shuffle(low[h], low[h], [0, 2, 0, 2]))
-        f.set(at(s.scratch, 2 * h + 1), i32x4.shuffle(high[h], high[h], [1, 3, 1, 3]))
-      }
-      for (const h of HALVES) {
-        const product = i64x2.multiplyLow32(at(s.scratch, 2 * h), at(s.scratch, 2 * h + 1))
-        f.set(target[h], v128.xor(target[h], product))
-      }
-    }
-  }
-
-  /** Two streams: both vectors are shuffled into one, which makes fewer instructions. */
-  #mixProductPacked(pick: (s: Stream) => { target: Pair; low: Pair; high: Pair }): void {
     const f = this.#f
     for (const s of this.#streams) {
       const { low, high } = pick(s)
@@ -283,10 +268,10 @@ function padRest(
 }
 
 /** highwayN(key, out, packetCount, restSize, packets, address0 …): whole inputs of one length, digests at `out`. */
-function oneShot(streamCount: 1 | 2): FunctionBuilder {
+function oneShot(streamCount: 1 | 2, relaxedSimd: boolean): FunctionBuilder {
   const addressTypes = Array.from({ length: streamCount }, (): ValueType => I32)
   const f = new FunctionBuilder(`highway${streamCount}`, [I32, I32, I32, I32, I32, ...addressTypes])
-  const highway = new HighwayEmitter(f, streamCount)
+  const highway = new HighwayEmitter(f, streamCount, relaxedSimd)
   const addresses = addressTypes.map((_, i) => f.parameter(5 + i))
   highway.start(f.parameter(0))
   highway.absorb(addresses, f.parameter(2))
@@ -296,18 +281,18 @@ function oneShot(streamCount: 1 | 2): FunctionBuilder {
 }
 
 /** highwayStart(key, state) */
-function start(): FunctionBuilder {
+function start(relaxedSimd: boolean): FunctionBuilder {
   const f = new FunctionBuilder('highwayStart', [I32, I32])
-  const highway = new HighwayEmitter(f, 1)
+  const highway = new HighwayEmitter(f, 1, relaxedSimd)
   highway.start(f.parameter(0))
   highway.storeState(f.parameter(1))
   return f
 }
 
 /** highwayUpdate(state, address, packetCount) */
-function update(): FunctionBuilder {
+function update(relaxedSimd: boolean): FunctionBuilder {
   const f = new FunctionBuilder('highwayUpdate', [I32, I32, I32])
-  const highway = new HighwayEmitter(f, 1)
+  const highway = new HighwayEmitter(f, 1, relaxedSimd)
   highway.loadState(f.parameter(0))
   highway.absorb([f.parameter(1)], f.parameter(2))
   highway.storeState(f.parameter(0))
@@ -315,9 +300,9 @@ function update(): FunctionBuilder {
 }
 
 /** highwayFinish(state, address, restSize, packet, out): the rest of under 32 bytes, then the digest. */
-function finish(): FunctionBuilder {
+function finish(relaxedSimd: boolean): FunctionBuilder {
   const f = new FunctionBuilder('highwayFinish', [I32, I32, I32, I32, I32])
-  const highway = new HighwayEmitter(f, 1)
+  const highway = new HighwayEmitter(f, 1, relaxedSimd)
   highway.loadState(f.parameter(0))
   f.if(f.parameter(2), () => {
     highway.absorbRest([f.parameter(1)], f.parameter(2), f.parameter(3))
@@ -326,6 +311,11 @@ function finish(): FunctionBuilder {
   return f
 }
 
-export function highwayHashKernels(): FunctionBuilder[] {
-  return [oneShot(1), oneShot(2), start(), update(), finish()]
+export function highwayHashKernels(relaxedSimd: boolean): FunctionBuilder[] {
+  const make = [start, update, finish]
+  return [
+    oneShot(1, relaxedSimd),
+    oneShot(2, relaxedSimd),
+    ...make.map((kernel) => kernel(relaxedSimd)),
+  ]
 }

@@ -131,7 +131,7 @@ export function compileKernels(options: { readonly relaxedSimd: boolean }): WebA
   return new WebAssembly.Module(
     assembleModule([
       ...reedSolomonKernels(options.relaxedSimd),
-      ...highwayHashKernels(),
+      ...highwayHashKernels(options.relaxedSimd),
       ...md5Kernels(),
       ...crcKernels(),
       s2DecodeKernel(),
