@@ -75,6 +75,15 @@ for (const [key, value, isRefused] of STORED) {
   })
 }
 
+test('a version on a tier is read while a restored copy is there', () => {
+  const systemMetadata = { 'x-minio-internal-transition-status': utf8('complete') }
+  const restore = 'ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"'
+  requireLocal(infoOf({ systemMetadata, userMetadata: { 'x-amz-restore': restore } }))
+  const going = { 'x-amz-restore': 'ongoing-request="true"' }
+  const info = infoOf({ systemMetadata, userMetadata: going })
+  assert.throws(() => requireLocal(info), { code: 'NotImplemented' })
+})
+
 test('the null version is named only in a bucket with suspended versioning', () => {
   for (const versioning of ['unversioned', 'enabled'] as const) {
     assert.deepEqual(versionHeader('null', { versioning }), [])
