@@ -1,6 +1,11 @@
 /** Keys of a version's metadata that the engine itself reads or writes, as MinIO spells them. Source: disk-format.md 5.8. */
 
-export { COMPRESSION_KEY, INLINE_DATA_KEY, PURGE_STATUS_KEY } from '#drive/metadata-keys'
+export {
+  COMPRESSION_KEY,
+  INLINE_DATA_KEY,
+  PURGE_STATUS_KEY,
+  TRANSITION_TIER_KEY,
+} from '#drive/metadata-keys'
 
 // System metadata
 export const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'

@@ -1,9 +1,15 @@
-import { ACTUAL_SIZE_KEY, COMPRESSION_KEY, ETAG_KEY, OLD_ETAG_KEY } from './metadata-keys.ts'
+import {
+  ACTUAL_SIZE_KEY,
+  COMPRESSION_KEY,
+  ETAG_KEY,
+  OLD_ETAG_KEY,
+  TRANSITION_TIER_KEY,
+} from './metadata-keys.ts'
 import { textOf } from '#base/bytes'
 import { formatUuid, isUuid } from '#base/uuid'
 import { plainSize as plainStreamSize, tampered } from '#encryption/dare'
 import { encryptionKindOf, hasMultipartMark } from '#encryption/key-metadata'
-import type { DeleteMarker, ObjectVersion } from '#drive/xl-meta'
+import { type DeleteMarker, type ObjectVersion, wasMoved } from '#drive/xl-meta'
 import type { ObjectInfo, PartInfo, VersionId } from './object.ts'
 import { NULL_VERSION, type ChosenVersion } from './set/set.ts'
 
@@ -22,6 +28,14 @@ const SIMPLE_ETAG_LENGTH = 32
 
 const NO_USER_METADATA: ReadonlyMap<string, string> = new Map()
 const NO_SYSTEM_METADATA: ReadonlyMap<string, Uint8Array> = new Map()
+
+/** Name of the tier that the content was moved to. */
+export function tierOf(
+  info: Pick<ObjectInfo, 'systemMetadata' | 'userMetadata'>,
+): string | undefined {
+  const name = wasMoved(info) ? info.systemMetadata.get(TRANSITION_TIER_KEY) : undefined
+  return name === undefined ? undefined : textOf(name)
+}
 
 /** `null` or UUID text of 32 hex digits. */
 export function versionIdOf(stored: string): VersionId {

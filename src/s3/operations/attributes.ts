@@ -8,7 +8,7 @@ import {
   clientSize,
   httpDate,
   isMultipart,
-  storageClassOf,
+  shownStorageClass,
   versionHeader,
 } from './object-headers.ts'
 import { versionIdOf } from './request-values.ts'
@@ -43,7 +43,7 @@ export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
       wanted.has('Checksum') && checksums.length > 0 && ['Checksum', checksumFields(checksums)],
       wanted.has('ObjectParts') &&
         isMultipart(info) && ['ObjectParts', partFields(info, { limit, marker })],
-      wanted.has('StorageClass') && ['StorageClass', storageClassOf(info.userMetadata)],
+      wanted.has('StorageClass') && ['StorageClass', shownStorageClass(info)],
       wanted.has('ObjectSize') && ['ObjectSize', clientSize(info)],
     ]),
   }

@@ -11,7 +11,7 @@ import {
   ownerField,
   withoutHint,
 } from './listing.ts'
-import { clientSize, isoDate, quotedEtag, storageClassOf } from './object-headers.ts'
+import { clientSize, isoDate, quotedEtag, shownStorageClass } from './object-headers.ts'
 import { parseVersionId } from './request-values.ts'
 import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
 
@@ -117,7 +117,7 @@ function versionField(
       ...checksumKindFields(info),
       ['Size', clientSize(info)],
       ownerField(),
-      ['StorageClass', storageClassOf(info.userMetadata)],
+      ['StorageClass', shownStorageClass(info)],
       ...metadata,
       latest,
       versionId,

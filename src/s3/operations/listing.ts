@@ -7,7 +7,7 @@ import { storedChecksums } from './checksums.ts'
 import { asksForExtract, memberAddress } from './extract.ts'
 import { type ListedMember, listMembers } from './extract-list.ts'
 import { encodeListed, listEncoding } from './list-encoding.ts'
-import { clientSize, isoDate, quotedEtag, storageClassOf, storedTags } from './object-headers.ts'
+import { clientSize, isoDate, quotedEtag, shownStorageClass, storedTags } from './object-headers.ts'
 import { OWNER_ID, OWNER_NAME } from './owner.ts'
 import { countParameter } from './request-values.ts'
 import { type XmlField, type XmlFields, xmlDocument } from './xml-document.ts'
@@ -149,7 +149,7 @@ function contentFields(
     ...checksumKindFields(info),
     ['Size', clientSize(info)],
     options.owner && ownerField(),
-    ['StorageClass', storageClassOf(info.userMetadata)],
+    ['StorageClass', shownStorageClass(info)],
     ...(options.metadata ?? []),
   ]
 }

@@ -9,6 +9,7 @@ import {
   isoDate,
   metadataHeaders,
   requireLocal,
+  shownStorageClass,
   versionHeader,
 } from './object-headers.ts'
 
@@ -79,6 +80,8 @@ test('a version on a tier is read while a restored copy is there', () => {
   const systemMetadata = { 'x-minio-internal-transition-status': utf8('complete') }
   const restore = 'ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"'
   requireLocal(infoOf({ systemMetadata, userMetadata: { 'x-amz-restore': restore } }))
+  const named = { ...systemMetadata, 'x-minio-internal-transition-tier': utf8('COLD') }
+  assert.equal(shownStorageClass(infoOf({ systemMetadata: named })), 'COLD')
   const going = { 'x-amz-restore': 'ongoing-request="true"' }
   const info = infoOf({ systemMetadata, userMetadata: going })
   assert.throws(() => requireLocal(info), { code: 'NotImplemented' })

@@ -1,6 +1,6 @@
 /** Reply headers that tell about a version (s3-api.md 3.6), and what keeps it from being read. */
 import { textOf, utf8 } from '#base/bytes'
-import { isRemote } from '#object/object-info'
+import { isRemote, tierOf } from '#object/object-info'
 import type { BucketMetadata, ObjectInfo } from '#object/object'
 import { REDIRECT_LOCATION } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -49,6 +49,11 @@ export function isoDate(modifiedNs: bigint): string {
 /** `STANDARD` unless another class is stored. */
 export function storageClassOf(userMetadata: ReadonlyMap<string, string>): string {
   return userMetadata.get('x-amz-storage-class') || 'STANDARD'
+}
+
+/** The class that clients see: the name of the tier where the content was moved to one. */
+export function shownStorageClass(info: ObjectInfo): string {
+  return tierOf(info) ?? storageClassOf(info.userMetadata)
 }
 
 /** Stored tags, URL-encoded; empty when there are none. */
@@ -100,7 +105,7 @@ export async function readHeaders(
     else if (stored === 'content-type') headers.push([name, DEFAULT_CONTENT_TYPE])
   }
   headers.push(...metadataHeaders(info), ...versionHeader(info.versionId, metadata))
-  const storageClass = storageClassOf(info.userMetadata)
+  const storageClass = shownStorageClass(info)
   if (storageClass !== 'STANDARD') headers.push(['x-amz-storage-class', storageClass])
   const restore = info.userMetadata.get('x-amz-restore')
   if (restore !== undefined && restore !== '') headers.push(['x-amz-restore', restore])
