@@ -35,7 +35,7 @@ import { convertXlJson, looksLikeJson } from './format/xl-json.ts'
 
 export { FormatError } from '#codec/msgpack'
 export { encodeDeleteMarker } from './format/delete-marker.ts'
-export { freeVersionOf, mentionsTier } from './format/free-version.ts'
+export { keepFreeVersion } from './format/free-version.ts'
 export { inlineOffsetOf } from './format/file-frame.ts'
 export { LEGACY_DATA_DIR, legacyForShard, type LegacyShard } from './format/legacy-version.ts'
 export { isSystemKey } from './metadata-keys.ts'

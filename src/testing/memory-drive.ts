@@ -22,14 +22,7 @@ import {
 import { decodeKey } from '#drive/key-path'
 import { pendingDirectory } from '#drive/part-meta'
 import { areGoodFrames } from '#drive/shard-layout'
-import {
-  dataDirName,
-  type DriveHashes,
-  freeVersionOf,
-  headerFrom,
-  mentionsTier,
-  XlMeta,
-} from '#drive/xl-meta'
+import { dataDirName, type DriveHashes, headerFrom, keepFreeVersion, XlMeta } from '#drive/xl-meta'
 
 /**
  * A drive in memory: files by path, folders implied by them. For tests of the engine above; it keeps the rules of
@@ -157,7 +150,7 @@ export class MemoryDrive implements Drive {
         return new DriveError('FileVersionNotFound', path)
       }
       const inline = inlineFrom === undefined ? request.inline : meta.inline(inlineFrom)
-      if (mode === 'write' && !mentionsTier(version.body)) this.#keepFree(meta, added.versionId)
+      if (mode === 'write') keepFreeVersion(meta, added.versionId, this.#hashes, version)
       const displaced = meta.put(version, inline)
       const isKept = displaced !== undefined && request.backup && mode !== 'heal'
       const oldDataDir = displaced?.dataDirectory ?? (isKept ? this.#newBackup() : undefined)
@@ -182,11 +175,6 @@ export class MemoryDrive implements Drive {
         versionsHash: meta.versionsHash(),
       }
     })
-  }
-
-  #keepFree(meta: XlMeta, versionId: string): void {
-    const free = freeVersionOf(meta, versionId, this.#hashes)
-    if (free !== undefined) meta.put(free, undefined)
   }
 
   /** Name of a directory for nothing but a backup. */
@@ -241,7 +229,7 @@ export class MemoryDrive implements Drive {
           return new DriveError('StaleCommit', path, { newestNs: storedNs })
         }
         if (index >= 0 && versionId !== undefined) {
-          this.#keepFree(meta, versionId)
+          keepFreeVersion(meta, versionId, this.#hashes)
           const dataDir = meta.remove(versionId)?.dataDirectory
           if (dataDir !== undefined) this.#removeBelow(`${volume}/${path}/${dataDir}/`)
         }

@@ -15,10 +15,22 @@ const STATUS_NAME = Buffer.from(TRANSITION_STATUS_KEY)
 const PLACE_KEYS = [TRANSITION_TIER_KEY, TRANSITIONED_OBJECT_KEY, TRANSITIONED_VERSION_KEY] as const
 
 /**
- * What remembers the content that a version has on a tier, once the version is gone; undefined when it has none. Its id
- * follows from that place, so that all drives choose the same. Source: disk-format.md 5.11. Errors: `FormatError`.
+ * Before a version goes: notes the content that it has on a tier as a free version, so that somebody removes it there.
+ * `successor` takes its place, perhaps with that content. Source: disk-format.md 5.11. Errors: `FormatError`.
  */
-export function freeVersionOf(
+export function keepFreeVersion(
+  meta: XlMeta,
+  versionId: string,
+  hashes: FormatHashes,
+  successor?: EncodedVersion,
+): void {
+  if (successor !== undefined && mentionsTier(successor.body)) return
+  const free = freeVersionOf(meta, versionId, hashes)
+  if (free !== undefined) meta.put(free, undefined)
+}
+
+/** Its id follows from the place of the content, so that all drives choose the same. */
+function freeVersionOf(
   meta: XlMeta,
   versionId: string,
   hashes: FormatHashes,
@@ -38,7 +50,7 @@ export function freeVersionOf(
   return encodeDeleteMarker({ versionId: id, modifiedNs, systemMetadata, writerTime }, hashes)
 }
 
-export function mentionsTier(body: Uint8Array): boolean {
+function mentionsTier(body: Uint8Array): boolean {
   return Buffer.from(body.buffer, body.byteOffset, body.length).includes(STATUS_NAME)
 }
 

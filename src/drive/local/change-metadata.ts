@@ -10,7 +10,7 @@ import {
   MULTIPART_VOLUME,
 } from '../drive.ts'
 import { dataDirName, type Displaced, FormatError, headerFrom, isFree, XlMeta } from '../xl-meta.ts'
-import { freeVersionOf, mentionsTier } from '../format/free-version.ts'
+import { keepFreeVersion } from '../format/free-version.ts'
 import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
 import type { DriveContext } from './drive-context.ts'
 import { systemErrorCode } from './file-system.ts'
@@ -41,7 +41,7 @@ export function* commitVersion(context: DriveContext, request: CommitRequest): C
 
   const inline =
     request.inlineFrom === undefined ? request.inline : meta.inline(request.inlineFrom)?.slice()
-  if (mode === 'write' && !mentionsTier(version.body)) keepFree(context, meta, header.versionId)
+  if (mode === 'write') keepFreeVersion(meta, header.versionId, context.hashes, version)
   const displaced = meta.put(version, inline)
   const replaced = mode === 'heal' ? undefined : replacedDirectory(context, displaced, request)
   const bytes = meta.encode()
@@ -377,7 +377,7 @@ function removeOne(
         newestNs: header.modifiedNs,
       })
     }
-    keepFree(context, meta, versionId)
+    keepFreeVersion(meta, versionId, context.hashes)
     const displaced = meta.remove(versionId)
     isFound = displaced !== undefined
     if (displaced?.dataDirectory !== undefined) unused.push(displaced.dataDirectory)
@@ -387,12 +387,6 @@ function removeOne(
     if (displaced?.dataDirectory !== undefined) unused.push(displaced.dataDirectory)
   }
   return isFound
-}
-
-/** What a version that goes has on a tier stays known. */
-function keepFree(context: DriveContext, meta: XlMeta, versionId: string): void {
-  const free = freeVersionOf(meta, versionId, context.hashes)
-  if (free !== undefined) meta.put(free, undefined)
 }
 
 /** Writes what is left, or removes the file and what became empty. Works on a full drive: see `LocalDrive.freeSpace`. */

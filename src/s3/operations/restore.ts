@@ -1,8 +1,8 @@
-/** RestoreObject (s3-api.md 4.2.10): checks what is asked; only objects in a tier can be restored, and none is in one yet. */
+/** RestoreObject (s3-api.md 4.2.10): checks what is asked; only objects on a tier can be restored, which is not built yet. */
+import { tierOf } from '#object/object-info'
 import { S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
-import { requireLocal } from './object-headers.ts'
 import { versionIdOf } from './request-values.ts'
 
 /** `POST ?restore`. */
@@ -13,8 +13,7 @@ export async function restoreObject(call: S3Call): Promise<S3Reply> {
     versionId: versionIdOf(call),
     range: { kind: 'all' },
   })
-  requireLocal(info)
-  throw new S3Error('InvalidObjectState')
+  throw new S3Error(tierOf(info) === undefined ? 'InvalidObjectState' : 'NotImplemented')
 }
 
 function checkDocument(document: Uint8Array): void {
