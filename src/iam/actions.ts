@@ -41,6 +41,8 @@ const IF_MATCH = ['s3:if-match']
 const IF_NONE_MATCH = ['s3:if-none-match']
 const CREATION = ['s3:ObjectCreationOperation']
 const VERSION = ['s3:versionid']
+/** In MinIO's spelling the key is for whatever may name a version; in any other it is Amazon's, for actions on versions. */
+const AMAZON_VERSION = 's3:VersionId'
 const EXISTING_TAG = ['s3:ExistingObjectTag']
 const REQUEST_TAG = ['s3:RequestObjectTag', 's3:RequestObjectTagKeys']
 const MODE = ['s3:object-lock-mode']
@@ -130,9 +132,22 @@ export function normalAction(action: string): string {
   return ALIASES.get(action.toLowerCase()) ?? action
 }
 
-/** True for an action that is about objects; its resource has the key in it. Unknown ones are taken for bucket actions. */
-export function isObjectAction(action: string): boolean {
-  return action === '*' || action === 's3:*' || ACTIONS.get(action)?.onObjects === true
+/** By its name and for Amazon about buckets, by MinIO's table about objects. */
+const MISPLACED = 's3:ResetBucketReplicationState'
+
+/** What an action is about, of a name with wildcards what any behind it is. Unknown ones are taken for bucket actions, unknown patterns for both. */
+export function scopesOf(action: string): { readonly objects: boolean; readonly buckets: boolean } {
+  const exact = ACTIONS.get(action)
+  if (exact !== undefined) return { objects: exact.onObjects, buckets: !exact.onObjects }
+  if (!/[*?]/.test(action)) return { objects: false, buckets: true }
+  const kinds = new Set<boolean>()
+  for (const [known, { onObjects }] of ACTIONS) {
+    if (known !== MISPLACED && matchesWildcard(action, known)) kinds.add(onObjects)
+  }
+  return {
+    objects: kinds.size === 0 || kinds.has(true),
+    buckets: kinds.size === 0 || kinds.has(false),
+  }
 }
 
 /** True for an action of this API, known or not. */
@@ -144,7 +159,9 @@ export function isS3Action(action: string): boolean {
 export function allowsKey(action: string, name: string): boolean {
   if (COMMON_KEYS.includes(name)) return true
   for (const [known, traits] of ACTIONS) {
-    if (traits.keys.includes(name) && matchesWildcard(action, known)) return true
+    const isOfIt =
+      name === AMAZON_VERSION ? known.includes('ObjectVersion') : traits.keys.includes(name)
+    if (isOfIt && matchesWildcard(action, known)) return true
   }
   return false
 }
@@ -171,13 +188,27 @@ export function bucketActionsOf(action: string): readonly string[] {
     .map(([known]) => known)
 }
 
-/** Keys that stand for headers are compared without case. */
+const SPELLINGS: ReadonlyMap<string, string> = new Map(
+  [...COMMON_KEYS, ...[...ACTIONS.values()].flatMap(({ keys }) => keys), AMAZON_VERSION].map(
+    (key) => [key.toLowerCase(), key],
+  ),
+)
+
+/** The spelling of a key that is used here: their names are compared without case, but for the name of a tag behind them. */
 export function normalKey(key: string): string {
-  return /^s3:x-amz-/i.test(key) ? key.toLowerCase() : key
+  const [name = '', ...rest] = key.split('/')
+  if (VERSION.includes(name)) return key
+  return [SPELLINGS.get(name.toLowerCase()) ?? name, ...rest].join('/')
+}
+
+/** The one key that requests have a value for. */
+export function plainKey(key: string): string {
+  return key === AMAZON_VERSION ? AMAZON_VERSION.toLowerCase() : key
 }
 
 const UNKNOWN_TO_MINIO: ReadonlySet<string> = new Set([
   ...AWS_KEYS,
+  AMAZON_VERSION,
   ...ACL,
   ...IF_MATCH,
   ...IF_NONE_MATCH,

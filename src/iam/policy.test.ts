@@ -244,6 +244,10 @@ for (const [what, document] of REFUSED) {
   })
 }
 
+function onBox(action: string): Record<string, unknown> {
+  return { Action: action, Resource: 'arn:aws:s3:::box' }
+}
+
 const REFUSED_STATEMENTS: readonly (readonly [string, Record<string, unknown>])[] = [
   ['a wrong effect', { Effect: 'allow' }],
   ['no principal', { Principal: undefined }],
@@ -255,7 +259,9 @@ const REFUSED_STATEMENTS: readonly (readonly [string, Record<string, unknown>])[
   ['a resource that is no ARN', { Resource: 'box/*' }],
   ['a bucket action on keys only', { Action: 's3:ListBucket' }],
   ['an object action on the bucket only', { Resource: 'arn:aws:s3:::box' }],
-  ['everything on the bucket only', { Action: 's3:*', Resource: 'arn:aws:s3:::box' }],
+  ['object actions by a pattern on the bucket only', onBox('s3:Abort*')],
+  ['bucket actions by a pattern on keys only', { Action: 's3:*Bucket*' }],
+  ['one good and one bad pattern', { Action: ['s3:Get*', 's3:???BucketVersioning'] }],
   ['an empty condition', { Condition: {} }],
   ['an unknown operator', { Condition: { Frob: { 'aws:Referer': 'x' } } }],
   ['a key of another action', { Condition: { StringEquals: { 's3:prefix': 'x' } } }],
@@ -270,6 +276,38 @@ for (const [what, over] of REFUSED_STATEMENTS) {
     assert.throws(() => policy(statement(over)), PolicyError)
   })
 }
+
+test('a pattern of actions is taken where one of them has a resource of its kind', () => {
+  const ofBucket = policy(statement(onBox('s3:*')))
+  assert.equal(decide(ofBucket, ask({ action: 's3:ListBucket', key: '' })), 'allow')
+  assert.equal(decide(ofBucket, ask()), 'none')
+  const ofKeys = policy(statement({ Action: 's3:Get*' }))
+  assert.equal(decide(ofKeys, ask()), 'allow')
+  assert.equal(decide(ofKeys, ask({ action: 's3:GetBucketTagging', key: '' })), 'none')
+})
+
+test('names of condition keys are compared without case', () => {
+  const address = { IpAddress: { 'AWS:sourceip': '10.0.0.0/8' } }
+  const inside = ask({ values: values({ 'aws:SourceIp': ['10.1.2.3'] }) })
+  assert.equal(decide(policy(statement({ Condition: address })), inside), 'allow')
+  const tag = { StringEquals: { 's3:existingobjecttag/Team': 'a' } }
+  const tagged = ask({ values: values({ 's3:ExistingObjectTag/Team': ['a'] }) })
+  assert.equal(decide(policy(statement({ Condition: tag })), tagged), 'allow')
+})
+
+test('the version is a key of the actions on versions, in the spelling of MinIO of others too', () => {
+  const asked = ask({ values: values({ 's3:versionid': ['a'] }) })
+  for (const [Action, key] of [
+    ['s3:GetObject', 's3:versionid'],
+    ['s3:GetObjectVersion', 's3:versionid'],
+    ['s3:GetObjectVersion', 's3:VersionId'],
+  ] as const) {
+    const one = policy(statement({ Action, Condition: { StringEquals: { [key]: 'a' } } }))
+    assert.equal(decide(one, asked), 'allow')
+  }
+  const misplaced = statement({ Condition: { StringEquals: { 's3:VersionId': 'a' } } })
+  assert.throws(() => policy(misplaced), /^PolicyError: Conditions do not apply to /)
+})
 
 /** What is denied, a prefix, whether a key that begins with it may be denied. */
 const BELOW: readonly (readonly [Record<string, unknown>, string, boolean])[] = [

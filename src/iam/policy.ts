@@ -6,7 +6,7 @@
  * - A deny that applies wins over every allow.
  * - Condition values come from the server's own knowledge, through `ConditionValues`, never from a map of headers.
  */
-import { allowsKey, isObjectAction, isS3Action, normalAction, normalKey } from './actions.ts'
+import { allowsKey, isS3Action, normalAction, normalKey, plainKey, scopesOf } from './actions.ts'
 import { type Condition, type ConditionValues, parseCondition } from './conditions.ts'
 import { PolicyError } from './policy-error.ts'
 import { compileLiteral, compilePattern, matchesCompiled, matchesWildcard } from './wildcard.ts'
@@ -298,14 +298,14 @@ function canStartWith(pattern: string, prefix: string): boolean {
   return true
 }
 
+/** As with Amazon: an action needs a resource of its kind, one with wildcards for any that it stands for. */
 function checkScopes(actions: readonly string[], resources: readonly string[]): void {
   const hasObjects = resources.some((r) => r.includes('/') || r.includes('*'))
   const hasBucket = resources.some((r) => !r.includes('/'))
   for (const action of actions) {
-    const isWild = action.includes('*') || action.includes('?')
-    if (isObjectAction(action) ? !hasObjects : !isWild && !hasBucket) {
-      throw new PolicyError('Action does not apply to any resource(s) in statement')
-    }
+    const { objects, buckets } = scopesOf(action)
+    if ((objects && hasObjects) || (buckets && hasBucket)) continue
+    throw new PolicyError('Action does not apply to any resource(s) in statement')
   }
 }
 
@@ -328,7 +328,7 @@ function parseConditions(raw: unknown, actions: readonly string[]): readonly Con
           throw new PolicyError(isKnown ? MISPLACED_KEY : 'Policy has an invalid condition key')
         }
       }
-      conditions.push(parseCondition(operator, key, values))
+      conditions.push(parseCondition(operator, plainKey(key), values))
     }
   }
   if (conditions.length === 0) throw new PolicyError('Condition must not be empty')

@@ -43,6 +43,8 @@ const STRANGE: readonly Record<string, unknown>[] = [
   { StringEquals: { 'aws:SourceVpc': 'x' } },
   { StringEquals: { 's3:X-Amz-Storage-Class': 'STANDARD' } },
   { StringLike: { 's3:x-amz-acl': 'public*' } },
+  { IpAddress: { 'aws:sourceip': '10.0.0.0/8' } },
+  { StringEquals: { 's3:VersionId': 'x' } },
   { Null: { 's3:if-none-match': 'true' } },
   { Bool: { 's3:ObjectCreationOperation': 'true' } },
 ]
@@ -77,6 +79,10 @@ test('actions without a resource of their kind go, or leave what applies', () =>
   assert.deepEqual(forMinio({ ...OPEN, Action: 's3:List*Uploads*', Resource: bucket }), [
     { ...OPEN, Action: 's3:List*Uploads*', Resource: bucket },
   ])
+  assert.doesNotMatch(
+    JSON.stringify(forMinio({ ...OPEN, Action: 's3:*', Resource: bucket })),
+    /\*"\]|s3:\*|Object"/,
+  )
   assert.deepEqual(forMinio({ ...OPEN, Action: 's3:*Multipart*', Resource: bucket }), [
     { ...OPEN, Action: ['s3:ListBucketMultipartUploads'], Resource: bucket },
   ])

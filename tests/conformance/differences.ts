@@ -178,7 +178,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Bucket policies',
     reason:
-      'Policies come back as they were sent, public means what Amazon means by it, existing tags are those that are stored, and who may list learns what is absent.',
+      'Policies come back as they were sent, a pattern of actions opens those that have a resource, public means what Amazon means by it, existing tags are those that are stored, and who may list learns what is absent.',
     rules: [/^4\.17 /, /^2\.(9|10) /],
   },
   {

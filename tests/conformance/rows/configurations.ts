@@ -165,6 +165,41 @@ const policies: readonly Rule[] = [
     const text = `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::${bucket}/*"}]}`
     ;(await put(t, bucket, 'policy', text)).is(204)
   }),
+  rule('4.17', 'a pattern of actions opens those that have a resource', async (t) => {
+    const bucket = await t.own()
+    ;(await t.put(bucket, 'k', 'x')).is(200)
+    const anybody = { auth: 'anonymous' } as const
+    const onBucket = statement(bucket, '"Action":"s3:*"', '')
+    ;(await put(t, bucket, 'policy', onBucket)).is(204)
+    ;(await t.sub('GET', bucket, { 'list-type': '2' }, undefined, {}, anybody)).is(200)
+    ;(await t.get(bucket, 'k', {}, {}, anybody)).is(403, 'AccessDenied')
+  }),
+  ...rules(
+    '4.17',
+    [
+      ['of objects on the bucket', '"s3:Abort*"', ''],
+      ['of the bucket on its objects', '"s3:*Bucket*"', '/*'],
+    ] as const,
+    ([what, action, keys]) => [
+      `a pattern of actions ${what} is refused`,
+      async (t) => {
+        const bucket = await t.own()
+        const text = statement(bucket, `"Action":${action}`, keys)
+        ;(await put(t, bucket, 'policy', text)).is(400, 'MalformedPolicy')
+      },
+    ],
+  ),
+  rule('4.17', 'names of condition keys are compared without case', async (t) => {
+    const bucket = await t.own()
+    ;(await t.put(bucket, 'k', 'x')).is(200)
+    const condition = '"Condition":{"StringEquals":{"aws:useragent":"me"}}'
+    ;(await put(t, bucket, 'policy', statement(bucket, `"Action":"s3:GetObject",${condition}`))).is(
+      204,
+    )
+    const anybody = { auth: 'anonymous' } as const
+    ;(await t.get(bucket, 'k', { 'user-agent': 'me' }, {}, anybody)).is(200)
+    ;(await t.get(bucket, 'k', { 'user-agent': 'you' }, {}, anybody)).is(403, 'AccessDenied')
+  }),
   rule('4.17', 'a policy of more than 20 KiB is refused', async (t) => {
     const bucket = await t.own()
     ;(
