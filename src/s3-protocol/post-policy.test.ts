@@ -37,6 +37,67 @@ for (const [what, conditions, fields] of [
   })
 }
 
+for (const [condition, told] of [
+  [['eq', '$Key', 'a"b'], '["eq","$Key","a\\"b"]'],
+  [['starts-with', '$key', 'x/'], '["starts-with","$key","x/"]'],
+  [{ 'Content-Type': 'a/b' }, '["eq", "$Content-Type", "a/b"]'],
+  [['eq', 'key', 'a'], '["eq","key","a"]'],
+  [['eq', '$x-amz-checksum-crc32c', 'AA=='], '[eq, $x-amz-checksum-crc32c, AA==]'],
+] as const) {
+  test(`a condition that fails is told as ${told}`, () => {
+    assert.throws(() => check([condition], { key: 'a' }), {
+      code: 'AccessDenied',
+      message: `Invalid according to Policy: Policy Condition failed: ${told}`,
+    })
+  })
+}
+
+for (const [policy, told] of [
+  ['', "Expecting '{' but found End-of-Input"],
+  ['no_base64', 'invalid Base64 encoding.'],
+  [base64('hello'), 'Invalid JSON.'],
+  [base64([]), 'Invalid JSON.'],
+  [base64({ conditions: [] }), 'Policy missing expiration.'],
+  [base64({ expiration: 1, conditions: [] }), 'Invalid JSON.'],
+  [base64({ expiration: 'x', conditions: [] }), "Invalid 'expiration' value: 'x'"],
+  [base64({ expiration: EXPIRATION }), 'Policy missing conditions.'],
+  [
+    base64({ expiration: EXPIRATION, conditions: {} }),
+    "Invalid 'conditions' value: must be a List.",
+  ],
+  [base64({ expiration: EXPIRATION, conditions: [], more: 1 }), 'Unexpected: "more"'],
+] as const) {
+  test(`the policy ${policy} is refused with "${told}"`, () => {
+    assert.throws(() => parsePostPolicy(policy), {
+      code: 'InvalidPolicyDocument',
+      message: `Invalid Policy: ${told}`,
+    })
+  })
+}
+
+for (const [condition, told] of [
+  [true, 'Invalid condition test: must be a List or Object.'],
+  [[], 'Invalid Condition: missing operation identifier.'],
+  [['ends-with', '$key', 'a'], "Invalid Condition: unknown operation 'ends-with'."],
+  [['eq', '$key'], 'Invalid eq: wrong number of arguments.'],
+  [['content-length-range', 1], 'Invalid content-length-range: wrong number of arguments.'],
+  [['content-length-range', -1, 1], 'Invalid content-length-range'],
+  [['eq', '$key', 1], 'Invalid JSON.'],
+  [{ key: 1 }, 'Invalid Simple-Condition: value must be a string.'],
+  [
+    { key: 'a', acl: 'b' },
+    'Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.',
+  ],
+] as const) {
+  test(`the condition ${JSON.stringify(condition)} is refused`, () => {
+    const policy = base64({ expiration: EXPIRATION, conditions: [condition] })
+    assert.throws(() => parsePostPolicy(policy), {
+      code: 'InvalidPolicyDocument',
+      message: `Invalid Policy: ${told}`,
+    })
+  })
+}
+
 test('a field that came twice fails its condition', () => {
   const policy = parsePostPolicy(base64({ expiration: EXPIRATION, conditions: [{ key: 'a' }] }))
   const form = { fields: new Map([['key', 'a']]), repeated: new Set(['key']) }

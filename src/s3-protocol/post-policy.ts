@@ -4,9 +4,11 @@ import { S3Error } from './s3-error.ts'
 
 interface FieldCondition {
   readonly operator: 'eq' | 'starts-with'
-  /** Lower case, without `$`. */
+  /** Lower case, with its `$`: without one it names no field, and nothing holds. */
   readonly field: string
   readonly value: string
+  /** As the policy says it, for messages. */
+  readonly quoted: string
 }
 
 export interface PostPolicy {
@@ -42,18 +44,16 @@ const UNNAMED = new Set([
   'x-minio-fanout-list',
 ])
 
-/** Reads a policy. 400 `MalformedPOSTRequest` for bad base64, 400 `InvalidPolicyDocument` for everything else. */
+/** Reads a policy. Throws 400 `InvalidPolicyDocument`. */
 export function parsePostPolicy(base64: string): PostPolicy {
   const document = parseDocument(decode(base64))
   const expiresMs = expirationOf(document['expiration'])
-  const list = document['conditions']
-  if (!isList(list)) throw invalid('Policy has no conditions')
   const conditions: FieldCondition[] = []
   let [sizeMinBytes, sizeMaxBytes] = [0, Number.MAX_SAFE_INTEGER]
-  for (const entry of list) {
+  for (const entry of listOf(document['conditions'])) {
     const range = rangeOf(entry)
     if (range === undefined) {
-      conditions.push(...conditionsOf(entry))
+      conditions.push(conditionOf(entry))
       continue
     }
     sizeMinBytes = Math.max(sizeMinBytes, range.min)
@@ -62,18 +62,25 @@ export function parsePostPolicy(base64: string): PostPolicy {
   return { expiresMs, conditions, sizeMinBytes, sizeMaxBytes }
 }
 
+function listOf(conditions: unknown): readonly unknown[] {
+  if (conditions === undefined) throw invalid('Policy missing conditions.')
+  if (!isList(conditions)) throw invalid("Invalid 'conditions' value: must be a List.")
+  return conditions
+}
+
 function invalid(cause: string): S3Error {
   return new S3Error('InvalidPolicyDocument', { message: `Invalid Policy: ${cause}` })
 }
 
 function decode(base64: string): string {
+  if (base64 === '') throw invalid("Expecting '{' but found End-of-Input")
   let text: string | undefined
   try {
     text = strictTextOf(Uint8Array.fromBase64(base64))
   } catch {
     // Told below, like bytes that are no text.
   }
-  if (text === undefined) throw new S3Error('MalformedPOSTRequest')
+  if (text === undefined) throw invalid('invalid Base64 encoding.')
   return text
 }
 
@@ -85,16 +92,21 @@ function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value)
 }
 
+/** What is no JSON, or JSON of another kind. */
+function notJson(): S3Error {
+  return invalid('Invalid JSON.')
+}
+
 function parseDocument(text: string): Readonly<Record<string, unknown>> {
   let document: unknown
   try {
     document = JSON.parse(text)
   } catch {
-    throw invalid('Policy is not JSON')
+    throw notJson()
   }
-  if (!isRecord(document)) throw invalid('Policy is not an object')
+  if (!isRecord(document)) throw notJson()
   for (const name of Object.keys(document)) {
-    if (name !== 'expiration' && name !== 'conditions') throw invalid(`Unexpected: '${name}'`)
+    if (name !== 'expiration' && name !== 'conditions') throw invalid(`Unexpected: "${name}"`)
   }
   // Which of two would count is a guess that readers of the signed text may make differently.
   for (const name of ['expiration', 'conditions']) {
@@ -118,11 +130,11 @@ function countMembers(text: string, name: string): number {
 }
 
 function expirationOf(value: unknown): number {
-  const isDate =
-    typeof value === 'string' &&
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(value)
+  if (value === undefined) throw invalid('Policy missing expiration.')
+  if (typeof value !== 'string') throw notJson()
+  const isDate = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(value)
   const ms = isDate ? Date.parse(value) : Number.NaN
-  if (Number.isNaN(ms)) throw invalid('Policy has no valid expiration')
+  if (Number.isNaN(ms)) throw invalid(`Invalid 'expiration' value: '${value}'`)
   return ms
 }
 
@@ -132,11 +144,11 @@ function rangeOf(entry: unknown): { readonly min: number; readonly max: number }
   if (typeof operator !== 'string' || operator.toLowerCase() !== 'content-length-range') {
     return undefined
   }
+  if (bounds.length !== 2) throw wrongCount(operator)
   const [min, max] = bounds.map(boundOf)
-  if (bounds.length !== 2 || min === undefined || max === undefined || min > max) {
-    throw invalid('Policy has a wrong content-length-range')
-  }
-  return { min, max }
+  if (min !== undefined && max !== undefined && min <= max) return { min, max }
+  const areNumbers = bounds.every((bound) => typeof bound === 'number')
+  throw areNumbers ? invalid('Invalid content-length-range') : notJson()
 }
 
 function boundOf(value: unknown): number | undefined {
@@ -145,43 +157,48 @@ function boundOf(value: unknown): number | undefined {
   return typeof bound === 'number' && Number.isSafeInteger(bound) && bound >= 0 ? bound : undefined
 }
 
-function conditionsOf(entry: unknown): readonly FieldCondition[] {
-  if (isRecord(entry)) {
-    const pairs = Object.entries(entry)
-    if (pairs.length === 0) throw invalid('Policy has an empty condition')
-    return pairs.map(([field, value]) => conditionOf('eq', field, value))
-  }
-  if (!isList(entry) || entry.length !== 3) throw invalid('Policy has a wrong condition')
-  const [operator, field, value] = entry
-  const name = typeof operator === 'string' ? operator.toLowerCase() : ''
-  if (name !== 'eq' && name !== 'starts-with') throw invalid('Policy has an unknown operator')
-  if (typeof field !== 'string' || !field.startsWith('$')) {
-    throw invalid('Policy has a condition without a field')
-  }
-  return [conditionOf(name, field.slice(1), value)]
+function wrongCount(operator: string): S3Error {
+  return invalid(`Invalid ${operator}: wrong number of arguments.`)
 }
 
-function conditionOf(
-  operator: 'eq' | 'starts-with',
-  field: string,
-  value: unknown,
-): FieldCondition {
-  if (typeof value !== 'string') throw invalid('Policy has a value that is no text')
-  return { operator, field: field.toLowerCase(), value }
+function conditionOf(entry: unknown): FieldCondition {
+  if (isRecord(entry)) return simpleCondition(entry)
+  if (!isList(entry)) throw invalid('Invalid condition test: must be a List or Object.')
+  const [operator, field, value] = entry
+  if (operator === undefined) throw invalid('Invalid Condition: missing operation identifier.')
+  if (typeof operator !== 'string') throw notJson()
+  const name = operator.toLowerCase()
+  if (name !== 'eq' && name !== 'starts-with') {
+    throw invalid(`Invalid Condition: unknown operation '${operator}'.`)
+  }
+  if (entry.length !== 3) throw wrongCount(operator)
+  if (typeof field !== 'string' || typeof value !== 'string') throw notJson()
+  return { operator: name, field: field.toLowerCase(), value, quoted: JSON.stringify(entry) }
+}
+
+/** `{"field": "value"}` */
+function simpleCondition(entry: Readonly<Record<string, unknown>>): FieldCondition {
+  const [pair, ...more] = Object.entries(entry)
+  if (pair === undefined || more.length > 0) {
+    throw invalid(
+      'Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.',
+    )
+  }
+  const [field, value] = pair
+  if (typeof value !== 'string') throw invalid('Invalid Simple-Condition: value must be a string.')
+  const quoted = `["eq", ${JSON.stringify(`$${field}`)}, ${JSON.stringify(value)}]`
+  return { operator: 'eq', field: `$${field.toLowerCase()}`, value, quoted }
 }
 
 /** Throws 403 `AccessDenied` when the policy is over, a condition does not hold, or a field is not named by any. */
 export function checkPostPolicy(policy: PostPolicy, form: PostedForm, nowMs: number): void {
   if (policy.expiresMs <= nowMs) throw denied('Policy expired.')
   for (const condition of policy.conditions) {
-    if (!holds(condition, form)) {
-      const { operator, field, value } = condition
-      throw denied(`Policy Condition failed: [${operator}, $${field}, ${value}]`)
-    }
+    if (!holds(condition, form)) throw denied(`Policy Condition failed: ${toldOf(condition)}`)
   }
   const named = new Set(policy.conditions.map(({ field }) => field))
   for (const field of form.fields.keys()) {
-    if (named.has(field) || UNNAMED.has(field) || field.startsWith('x-ignore-')) continue
+    if (named.has(`$${field}`) || UNNAMED.has(field) || field.startsWith('x-ignore-')) continue
     throw denied(`Extra input fields: ${field}`)
   }
 }
@@ -192,7 +209,15 @@ function denied(cause: string): S3Error {
   })
 }
 
-function holds({ operator, field, value }: FieldCondition, form: PostedForm): boolean {
+/** As Amazon, but for checksums as MinIO: its client looks for that text (s3-api.md 7.3). */
+function toldOf({ operator, field, value, quoted }: FieldCondition): string {
+  return field.startsWith('$x-amz-checksum-') ? `[${operator}, ${field}, ${value}]` : quoted
+}
+
+function holds(condition: FieldCondition, form: PostedForm): boolean {
+  const { operator, value } = condition
+  const field = condition.field.slice(1)
+  if (!condition.field.startsWith('$')) return false
   if (form.repeated.has(field)) return false
   const actual = form.fields.get(field) ?? ''
   if (operator === 'eq') return actual === value

@@ -531,7 +531,8 @@ const FORM_FIELDS = [
 /** What a form that is signed must say of its signature. */
 function checkFormFields(fields: ReadonlyMap<string, string>): void {
   for (const name of FORM_FIELDS) {
-    if ((fields.get(name) ?? '') !== '') continue
+    // An empty policy is judged as one.
+    if (name === 'policy' ? fields.has(name) : (fields.get(name) ?? '') !== '') continue
     throw invalidArgument(
       name,
       '',

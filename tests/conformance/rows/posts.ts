@@ -255,6 +255,15 @@ const CONDITIONS: readonly (readonly [string, readonly unknown[], readonly Field
     [['tagging', '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>']],
     true,
   ],
+  [
+    'a field without its dollar sign',
+    [
+      ['eq', '$x-amz-meta-a', 'b'],
+      ['eq', 'x-amz-meta-a', 'b'],
+    ],
+    [['x-amz-meta-a', 'b']],
+    false,
+  ],
   ['an object that holds', [{ 'x-amz-meta-a': 'b' }], [['x-amz-meta-a', 'b']], true],
   ['an object that does not hold', [{ 'x-amz-meta-a': 'c' }], [['x-amz-meta-a', 'b']], false],
   [
@@ -356,14 +365,15 @@ const BROKEN: readonly (readonly [string, (bucket: string) => unknown])[] = [
     (bucket) => ({ expiration: inAnHour(), conditions: [{ bucket }, ['ends-with', '$key', 'x']] }),
   ],
   [
-    'with a field without its dollar sign',
-    (bucket) => ({ expiration: inAnHour(), conditions: [{ bucket }, ['eq', 'key', 'x']] }),
+    'with two fields in one condition',
+    (bucket) => ({ expiration: inAnHour(), conditions: [{ bucket, key: 'x' }] }),
   ],
   [
     'with an unknown member',
     (bucket) => ({ expiration: inAnHour(), conditions: [{ bucket }], colour: 'red' }),
   ],
   ['that is no JSON', () => 'hello'],
+  ['that is empty', () => ''],
   ['that is a list', () => []],
 ]
 
@@ -396,6 +406,15 @@ const conditions: readonly Rule[] = [
       ;(await t.head(bucket, t.key)).is(404)
     },
   ]),
+  rule('6.1.3', 'a condition that fails is told as the policy says it', async (t) => {
+    const { reply } = await posted(t, { conditions: [['eq', '$x-amz-meta-a', 'b']] })
+    reply
+      .is(403, 'AccessDenied')
+      .shows(
+        'Message',
+        'Invalid according to Policy: Policy Condition failed: ["eq","$x-amz-meta-a","b"]',
+      )
+  }),
   rule('6.1.3', 'a policy that is over is refused', async (t) => {
     ;(await posted(t, { expiresMs: -60_000 })).reply.is(403, 'AccessDenied')
   }),
@@ -430,8 +449,7 @@ const faults: readonly Rule[] = [
       `a signed form without ${field} is refused`,
       async (t) => {
         const { reply } = await posted(t, {
-          forge: (fields) =>
-            fields.map(([name, value]): Field => [name, name === field ? '' : value]),
+          forge: (fields) => fields.filter(([name]) => name !== field),
         })
         reply.is(400, 'InvalidArgument').shows('ArgumentName', field)
       },
