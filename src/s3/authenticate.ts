@@ -223,7 +223,7 @@ export class Authenticator {
       scheme,
       payload:
         streaming === undefined
-          ? plainRule(declared ?? UNSIGNED_PAYLOAD)
+          ? comparedRule(declared ?? UNSIGNED_PAYLOAD)
           : { kind: 'chunked', chain: undefined, hasTrailer: true },
     }
   }
@@ -619,7 +619,12 @@ function payloadRule(declared: string, chain: ChunkChain): PayloadRule {
 }
 
 function plainRule(declared: string): PayloadRule {
-  if (declared === UNSIGNED_PAYLOAD) return { kind: 'unchecked' }
   checkDeclared(declared)
+  return comparedRule(declared)
+}
+
+/** Where nothing was signed, as with Amazon, what is no hash at all is one that differs. */
+function comparedRule(declared: string): PayloadRule {
+  if (declared === UNSIGNED_PAYLOAD) return { kind: 'unchecked' }
   return { kind: 'sha256', hex: declared.toLowerCase() }
 }

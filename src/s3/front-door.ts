@@ -28,6 +28,7 @@ import { CrossOrigin } from './cross-origin.ts'
 import { errorOf } from './errors.ts'
 import { healthReply, isHealthPath } from './health.ts'
 import { ReplyWriter } from './reply.ts'
+import { refusal } from './refusal.ts'
 import { checkAddress, checkHeaders } from './request-checks.ts'
 import { RequestBody } from './request-body.ts'
 import { NO_DOCUMENT, readDocument } from './request-document.ts'
@@ -298,7 +299,9 @@ class FrontDoor {
     const target = { address, operation }
     // A refused request costs nothing, but where its document may decide.
     if (facts === undefined) await this.#authorize(context, target)
-    else if (!(await this.#mightBeAllowed(context, target))) await this.#refuse(target)
+    else if (!(await this.#mightBeAllowed(context, target))) {
+      await this.#refuse(target, authentication.identity.accessKey)
+    }
     const document = await readDocument(operation.body, { services, request, body, authentication })
     const asked =
       facts === undefined ? context : { ...context, facts: facts(document, services.clock.nowMs()) }
@@ -353,17 +356,17 @@ class FrontDoor {
     if (action === 's3:GetObject' && identity.accessKey === '') {
       await this.#tellAbsence(context, bucket, key)
     }
-    await this.#refuse({ address, operation })
+    await this.#refuse({ address, operation }, identity.accessKey)
   }
 
   /** As with Amazon: that a bucket does not exist anybody may know, but not what nobody may make. */
-  async #refuse({ address, operation }: Target): Promise<never> {
+  async #refuse({ address, operation }: Target, accessKey: string): Promise<never> {
     const { bucket } = address
     const mayExist = bucket !== '' && !isReservedBucket(bucket)
     if (mayExist && operation.action !== 's3:CreateBucket') {
       await this.#options.services.engine.bucketMetadata(bucket)
     }
-    throw new S3Error('AccessDenied')
+    throw refusal(operation.name, accessKey)
   }
 
   /** Who may list a bucket may know that a key is not in it. */

@@ -125,13 +125,14 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Versions and delete markers',
     reason:
-      'Amazon adds a marker with every deletion, also of an absent key, names null versions where versioning is suspended and versions that are deleted by name, and versions folder objects like any other. Version ids are opaque: one that Amazon, Ceph or VersityGW gave is unknown here, not malformed; what is no id at all is refused by copies as by reads.',
+      'Amazon adds a marker with every deletion, also of an absent key, names null versions where versioning is suspended and versions that are deleted by name, and versions folder objects like any other. Version ids are opaque: one that Amazon, Ceph or VersityGW gave is unknown here, not malformed; what is no id at all is refused by copies as by reads. A status of versioning that is none is malformed XML.',
     rules: [
       /^3\.11 /,
       /^4\.4 (every deletion|an absent key|a suspended bucket|removing a marker|a version that is not there)/,
       /^4\.3\.4 versions come/,
       /^4\.3\.5 /,
       /^4\.1 a bucket with only delete markers/,
+      /^4\.5 (an unknown status|a status in lower case)/,
       /^4\.2\.6 attributes of a deleted/,
       /^4\.2\.4 (a copy in a versioned|a deleted source|a copy from a version)/,
     ],

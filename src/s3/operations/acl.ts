@@ -4,6 +4,7 @@ import type { BucketMetadata } from '#object/object'
 import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import { parseXml } from '#s3-protocol/xml-parser'
 import { publicAccessBlockOf } from '../public-access.ts'
+import { refusal } from '../refusal.ts'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { ownerField } from './listing.ts'
 import { OWNER_ID, OWNER_NAME } from './owner.ts'
@@ -51,7 +52,9 @@ export async function putObjectAcl(call: S3Call): Promise<S3Reply> {
 }
 
 async function requireObject(call: S3Call, action: string): Promise<void> {
-  if (!(await call.isAllowed(action, call.bucket, call.key))) throw new S3Error('AccessDenied')
+  if (!(await call.isAllowed(action, call.bucket, call.key))) {
+    throw refusal(call.operation.name, call.identity.accessKey)
+  }
   await call.services.engine.headObject(call.bucket, call.key, {
     versionId: versionIdOf(call),
     range: { kind: 'all' },

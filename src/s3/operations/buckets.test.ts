@@ -149,7 +149,7 @@ test('tags of a bucket are kept in the order sent', async () => {
 const VERSIONINGS: readonly (readonly [body: string, status: number, code: string | null])[] = [
   ['<Status>Enabled</Status>', 200, null],
   ['<Status>Suspended</Status>', 200, null],
-  ['<Status>enabled</Status>', 400, 'IllegalVersioningConfigurationException'],
+  ['<Status>enabled</Status>', 400, 'MalformedXML'],
   ['', 400, 'IllegalVersioningConfigurationException'],
   [
     '<Status>Suspended</Status><ExcludeFolders>true</ExcludeFolders>',

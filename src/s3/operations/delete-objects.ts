@@ -33,6 +33,7 @@ export async function deleteObjects(call: S3Call): Promise<S3Reply> {
   const root = parseXml(call.document)
   const entries = readEntries(root, call.services)
   const outcomes = await execute(call, entries)
+  if (call.identity.accessKey === '' && outcomes.every(isDenied)) throw new S3Error('AccessDenied')
   const isQuiet = root.childText('Quiet')?.trim().toLowerCase() === 'true'
   const deleted: XmlFields[] = []
   const failed: XmlFields[] = []
@@ -48,6 +49,11 @@ export async function deleteObjects(call: S3Call): Promise<S3Reply> {
       ...failed.map((fields) => ['Error', fields] as const),
     ]),
   }
+}
+
+/** As with Amazon, whoever nobody knows and may delete none of them is refused as a whole. */
+function isDenied(outcome: Outcome): boolean {
+  return outcome instanceof S3Error && outcome.code === 'AccessDenied'
 }
 
 /** The distinct entries in request order. `MalformedXML` for anything else than 1 to 1000 of them. */

@@ -80,9 +80,11 @@ function readElements(root: XmlElement): VersioningElements {
 
 function checkRules(rules: VersioningElements): void {
   for (const prefix of rules.excludedPrefixes) storedText(prefix)
+  // As with Amazon: the schema knows two values, and that there is one is a rule of its own.
+  if (!['Enabled', 'Suspended', ''].includes(rules.status)) throw new S3Error('MalformedXML')
   const excludes = rules.excludedPrefixes.length > 0 || rules.excludeFolders
   const cause =
-    rules.status !== 'Enabled' && rules.status !== 'Suspended'
+    rules.status === ''
       ? 'unsupported Versioning status'
       : rules.excludedPrefixes.length > EXCLUDED_PREFIXES_MAX
         ? 'too many excluded prefixes'

@@ -180,11 +180,45 @@ const header: readonly Rule[] = [
     (await t.send({ method: 'GET', path: '/', auth: 'anonymous' })).is(403, 'AccessDenied'),
   ),
   rule('2.9', 'anonymous callers create no buckets', async (t) =>
-    (await t.send({ method: 'PUT', path: `/${t.name()}`, auth: 'anonymous' })).is(
-      403,
-      'AccessDenied',
-    ),
+    (await t.send({ method: 'PUT', path: `/${t.name()}`, auth: 'anonymous' }))
+      .is(403, 'AccessDenied')
+      .shows('Message', 'Anonymous users cannot invoke this API. Please authenticate.'),
   ),
+  rule(
+    '2.9',
+    'anonymous callers that may not begin an upload are told to authenticate',
+    async (t) => {
+      const bucket = await t.shared()
+      const path = pathOf(bucket, t.key)
+      ;(await t.send({ method: 'POST', path, query: { uploads: '' }, auth: 'anonymous' }))
+        .is(403, 'AccessDenied')
+        .shows('Message', 'Anonymous users cannot initiate multipart uploads. Please authenticate.')
+    },
+  ),
+  rule(
+    '2.9',
+    'an anonymous multi-delete that may delete nothing is refused as a whole',
+    async (t) => {
+      const bucket = await t.shared()
+      const document = '<Delete><Object><Key>a</Key></Object></Delete>'
+      const headers = { 'content-md5': md5Base64(document) }
+      ;(await t.sub('POST', bucket, { delete: '' }, document, headers, { auth: 'anonymous' })).is(
+        403,
+        'AccessDenied',
+      )
+    },
+  ),
+  rule('2.7', 'a payload hash of an anonymous write that is none differs', async (t) => {
+    const bucket = await t.own()
+    const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::${bucket}/*"}]}`
+    ;(await t.sub('PUT', bucket, { policy: '' }, policy)).is(204)
+    const headers = { 'x-amz-content-sha256': 'no hash' }
+    ;(await t.put(bucket, 'k', 'x', headers, { auth: 'anonymous' })).is(
+      400,
+      'XAmzContentSHA256Mismatch',
+    )
+    ;(await t.head(bucket, 'k')).is(404)
+  }),
 ]
 
 const clock: readonly Rule[] = [
