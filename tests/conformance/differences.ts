@@ -179,7 +179,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Bucket policies',
     reason:
-      'Policies come back as they were sent, a pattern of actions opens those that have a resource, public means what Amazon means by it, existing tags are those that are stored, and who may list learns what is absent.',
+      'Policies come back as they were sent, a pattern of actions opens those that have a resource, public means what Amazon means by it, existing tags are those that are stored, and who may list learns what is absent. What MinIO cannot read of a policy it gets in other words on the same drives, which allow no more and deny no less.',
     rules: [/^4\.17 /, /^2\.(9|10) /],
   },
   {
