@@ -90,9 +90,13 @@ function checkWildcard(name: string, value: string): void {
 /** A name of a header, with at most one `*`. */
 function checkAllowed(header: string): void {
   checkWildcard('AllowedHeader', header)
-  if (!HEADER_NAME.test(header)) {
-    throw invalid(`AllowedHeader "${header}" contains invalid character.`)
-  }
+  checkName(header)
+}
+
+/** Amazon's text, which says `AllowedHeader` of both. */
+function checkName(header: string): void {
+  if (HEADER_NAME.test(header)) return
+  throw invalid(`AllowedHeader "${header}" contains invalid character.`)
 }
 
 /** What the name of a header may hold. */
@@ -105,9 +109,7 @@ function checkExposed(header: string): void {
       `ExposeHeader "${header}" contains wildcard. We currently do not support wildcard for ExposeHeader.`,
     )
   }
-  if (!HEADER_NAME.test(header)) {
-    throw invalid(`ExposeHeader "${header}" contains invalid character.`)
-  }
+  checkName(header)
 }
 
 /** The first rule that allows all of it. */

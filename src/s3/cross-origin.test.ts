@@ -180,6 +180,16 @@ const REFUSED: readonly (readonly [string, string])[] = [
   [rule(['AllowedOrigin', '*'], ['AllowedMethod', 'GET']).repeat(101), 'MalformedXML'],
 ]
 
+test('a name of a header that is none is told in the words of Amazon, whatever it is for', async () => {
+  for (const element of ['AllowedHeader', 'ExposeHeader']) {
+    const rules = rule(['AllowedOrigin', '*'], ['AllowedMethod', 'GET'], [element, 'a b'])
+    const body = `<CORSConfiguration>${rules}</CORSConfiguration>`
+    const query = { cors: '' }
+    const reply = await s3.send({ method: 'PUT', bucket: 'plain', query, body })
+    assert.match(s3.texts(reply, 'Message').join(), /^AllowedHeader \S+a b\S+ contains invalid/)
+  }
+})
+
 for (const [rules, code] of REFUSED) {
   test(`rules ${rules.slice(0, 120)} are refused as ${code}`, async () => {
     const body = `<CORSConfiguration>${rules}</CORSConfiguration>`
