@@ -132,9 +132,6 @@ export function normalAction(action: string): string {
   return ALIASES.get(action.toLowerCase()) ?? action
 }
 
-/** By its name and for Amazon about buckets, by MinIO's table about objects. */
-const MISPLACED = 's3:ResetBucketReplicationState'
-
 /** What an action is about, of a name with wildcards what any behind it is. Unknown ones are taken for bucket actions, unknown patterns for both. */
 export function scopesOf(action: string): { readonly objects: boolean; readonly buckets: boolean } {
   const exact = ACTIONS.get(action)
@@ -142,7 +139,7 @@ export function scopesOf(action: string): { readonly objects: boolean; readonly 
   if (!/[*?]/.test(action)) return { objects: false, buckets: true }
   const kinds = new Set<boolean>()
   for (const [known, { onObjects }] of ACTIONS) {
-    if (known !== MISPLACED && matchesWildcard(action, known)) kinds.add(onObjects)
+    if (matchesWildcard(action, known)) kinds.add(onObjects)
   }
   return {
     objects: kinds.size === 0 || kinds.has(true),

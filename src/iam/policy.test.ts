@@ -260,7 +260,7 @@ const REFUSED_STATEMENTS: readonly (readonly [string, Record<string, unknown>])[
   ['a bucket action on keys only', { Action: 's3:ListBucket' }],
   ['an object action on the bucket only', { Resource: 'arn:aws:s3:::box' }],
   ['object actions by a pattern on the bucket only', onBox('s3:Abort*')],
-  ['bucket actions by a pattern on keys only', { Action: 's3:*Bucket*' }],
+  ['bucket actions by a pattern on keys only', { Action: 's3:GetBucket*' }],
   ['one good and one bad pattern', { Action: ['s3:Get*', 's3:???BucketVersioning'] }],
   ['an empty condition', { Condition: {} }],
   ['an unknown operator', { Condition: { Frob: { 'aws:Referer': 'x' } } }],
@@ -284,6 +284,12 @@ test('a pattern of actions is taken where one of them has a resource of its kind
   const ofKeys = policy(statement({ Action: 's3:Get*' }))
   assert.equal(decide(ofKeys, ask()), 'allow')
   assert.equal(decide(ofKeys, ask({ action: 's3:GetBucketTagging', key: '' })), 'none')
+})
+
+test('what MinIO takes for a pattern of actions on objects is taken', () => {
+  for (const Action of ['s3:*Bucket*', 's3:Reset*']) {
+    assert.equal(policy(statement({ Action })).statements.length, 1)
+  }
 })
 
 test('names of condition keys are compared without case', () => {

@@ -178,7 +178,7 @@ const policies: readonly Rule[] = [
     '4.17',
     [
       ['of objects on the bucket', '"s3:Abort*"', ''],
-      ['of the bucket on its objects', '"s3:*Bucket*"', '/*'],
+      ['of the bucket on its objects', '"s3:GetBucket*"', '/*'],
     ] as const,
     ([what, action, keys]) => [
       `a pattern of actions ${what} is refused`,
