@@ -7,27 +7,34 @@
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
-/** Up to this length ASCII is decoded by hand: a call of the decoder costs more. */
-const SHORT = 48
+/** Up to this length ASCII is looked for by hand: a call of the decoder costs more. */
+const SHORT = 64
+/** Up to this length a text is put together from its characters; longer ones would be chains of pieces. */
+const TINY = 12
 const ESCAPE = 0xdc00
+/** Node's types leave it out; it takes any bytes. */
+const { latin1Slice } = Buffer.prototype as {
+  latin1Slice: (this: Uint8Array, start: number, end: number) => string
+}
 
 /** The text of `bytes` from `start` to `end`. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
-  if (end - start <= SHORT) {
+  if (end - start <= SHORT && isAscii(bytes, start, end)) {
+    if (end - start > TINY) return latin1Slice.call(bytes, start, end)
     let text = ''
-    let i = start
-    for (; i < end; i++) {
-      const byte = bytes[i] ?? 0
-      if (byte > 0x7f) break
-      text += String.fromCharCode(byte)
-    }
-    if (i === end) return text
+    for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] ?? 0)
+    return text
   }
   try {
     return decoder.decode(bytes.subarray(start, end))
   } catch {
     return decodeEscaped(bytes, start, end) // not UTF-8, the only error of the decoder
   }
+}
+
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if ((bytes[i] ?? 0) > 0x7f) return false
+  return true
 }
 
 /** Bytes that `encodeTextInto` will write. */

@@ -11,6 +11,7 @@ fuzz('msgpack reads anything', (random) => {
     (reader: MsgpackReader) => reader.readBigInt(),
     (reader: MsgpackReader) => reader.readInteger(),
     (reader: MsgpackReader) => reader.readText(),
+    (reader: MsgpackReader) => reader.readKey(),
     (reader: MsgpackReader) => reader.readBytes(),
     (reader: MsgpackReader) => reader.readTimeNs(),
     (reader: MsgpackReader) => reader.readFloat(),
@@ -45,6 +46,7 @@ fuzz('msgpack reads what it writes', (random) => {
   assert.equal(reader.readBigInt(), value)
   assert.equal(reader.readBigInt(), value < 0n ? -value - 1n : value)
   assert.deepEqual(reader.readBytes(), bytes)
+  assert.equal(new MsgpackReader(encoded, reader.offset).readKey(), text)
   assert.equal(reader.readText(), text)
   assert.equal(reader.readTimeNs(), value)
   assert.ok(reader.isAtEnd)

@@ -143,6 +143,23 @@ describe('reading', () => {
     assert.throws(() => readerOf('82a16101').readMapSize(), FormatError)
   })
 
+  test('a key is the same text whatever was read before in its bytes', () => {
+    const writer = new MsgpackWriter(64)
+    const keys = ['', 'a', 'etag', 'etaG', 'k'.repeat(64), 'k'.repeat(65), 'schlüssel', '\udc80']
+    // More than are kept, so that they push each other out.
+    for (let i = 0; i < 1000; i++) keys.push(`x-amz-meta-${i}`)
+    for (let round = 0; round < 3; round++) {
+      for (const key of keys) {
+        writer.truncate(0)
+        writer.text(key)
+        // A view of the writer's memory, which the next key overwrites.
+        assert.equal(new MsgpackReader(writer.view()).readKey(), key)
+      }
+    }
+    assert.throws(() => readerOf('c40161').readKey(), FormatError)
+    assert.throws(() => readerOf('a261').readKey(), FormatError)
+  })
+
   test('every kind of value is passed over', () => {
     const values =
       'c0c2c3057fe0cc01cd0001ce00000001cf0000000000000001d001d10001d200000001d30000000000000001' +

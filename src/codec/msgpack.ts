@@ -23,8 +23,38 @@ const TWO_32 = 0x1_0000_0000
 const EXT_TIME = 5
 const EXT_TIMESTAMP = -1
 
+/** Names of fields and of metadata that are kept as texts: a power of two, and the longest. */
+const KNOWN_COUNT = 256
+const KNOWN_BYTES_MAX = 64
+
 /** Go's zero time, 1 January of year 1. */
 export const ZERO_TIME_NS = -62_135_596_800n * NS_PER_SECOND
+
+/** Texts that were read before, by their bytes: of each slot the last one. */
+class KnownTexts {
+  readonly #slots: ({ readonly bytes: Uint8Array; readonly text: string } | undefined)[] =
+    Array.from({ length: KNOWN_COUNT }, () => undefined)
+
+  textOf(bytes: Uint8Array, at: number, size: number): string {
+    if (size > KNOWN_BYTES_MAX) return decodeText(bytes, at, at + size)
+    let hash = size
+    for (let i = 0; i < size; i++) hash = (Math.imul(hash, 31) + (bytes[at + i] ?? 0)) | 0
+    const slot = (hash ^ (hash >>> 8)) & (KNOWN_COUNT - 1)
+    const known = this.#slots[slot]
+    if (known !== undefined && isSame(bytes, at, size, known.bytes)) return known.text
+    const text = decodeText(bytes, at, at + size)
+    this.#slots[slot] = { bytes: bytes.slice(at, at + size), text }
+    return text
+  }
+}
+
+function isSame(bytes: Uint8Array, at: number, size: number, known: Uint8Array): boolean {
+  if (known.length !== size) return false
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== known[i]) return false
+  return true
+}
+
+const knownKeys = new KnownTexts()
 
 /** Reads values one after the other from `bytes`; byte values are views of it. */
 export class MsgpackReader {
@@ -119,6 +149,13 @@ export class MsgpackReader {
     const size = this.#textSize()
     const at = this.#take(size)
     return decodeText(this.bytes, at, at + size)
+  }
+
+  /** A text of which there are few, such as the key of a field: one that was read before is not made anew. */
+  readKey(): string {
+    const size = this.#textSize()
+    const at = this.#take(size)
+    return knownKeys.textOf(this.bytes, at, size)
   }
 
   /** A byte string, as a view; a text is refused. */

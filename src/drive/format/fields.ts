@@ -25,7 +25,7 @@ export class FieldKeeper {
     const reader = this.#reader
     for (let left = reader.readMapSize(); left > 0; left--) {
       const start = reader.offset
-      if (readValue(reader.readText())) continue
+      if (readValue(reader.readKey())) continue
       reader.skip()
       this.#writer ??= new MsgpackWriter(64)
       this.#writer.raw(reader.bytes.subarray(start, reader.offset))
@@ -74,7 +74,7 @@ export function readBytesMap(reader: MsgpackReader): Map<string, Uint8Array> {
   const map = new Map<string, Uint8Array>()
   if (reader.tryNil()) return map
   for (let left = reader.readMapSize(); left > 0; left--) {
-    map.set(reader.readText(), readOptionalBytes(reader))
+    map.set(reader.readKey(), readOptionalBytes(reader))
   }
   return map
 }
@@ -84,7 +84,7 @@ export function readTextMap(reader: MsgpackReader): Map<string, string> {
   const map = new Map<string, string>()
   if (reader.tryNil()) return map
   for (let left = reader.readMapSize(); left > 0; left--) {
-    map.set(reader.readText(), reader.readText())
+    map.set(reader.readKey(), reader.readText())
   }
   return map
 }
@@ -92,7 +92,7 @@ export function readTextMap(reader: MsgpackReader): Map<string, string> {
 /** Moves the reader, which stands at a map, to the value of `key`; false when there is none. */
 export function enterField(reader: MsgpackReader, key: string): boolean {
   for (let left = reader.readMapSize(); left > 0; left--) {
-    if (reader.readText() === key) return true
+    if (reader.readKey() === key) return true
     reader.skip()
   }
   return false

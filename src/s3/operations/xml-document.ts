@@ -17,9 +17,14 @@ export function xmlDocument(root: string, content: string | XmlFields): string {
 }
 
 function writeElement([name, value, attributes]: XmlField): string {
-  let head = name
-  for (const [key, text] of Object.entries(attributes ?? {})) head += ` ${key}="${escapeXml(text)}"`
+  const head = attributes === undefined ? name : name + writeAttributes(attributes)
   return `<${head}>${writeContent(value)}</${name}>`
+}
+
+function writeAttributes(attributes: Readonly<Record<string, string>>): string {
+  let text = ''
+  for (const [key, value] of Object.entries(attributes)) text += ` ${key}="${escapeXml(value)}"`
+  return text
 }
 
 function writeContent(value: XmlField[1]): string {
