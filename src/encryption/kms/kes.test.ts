@@ -147,7 +147,10 @@ test('a server that refuses, fails or is gone', { skip }, async () => {
     server.failing = 500
     await assert.rejects(kms.generateKey('', CONTEXT), fails('KmsFailed'))
     await server[Symbol.asyncDispose]()
-    await assert.rejects(kms.generateKey('', CONTEXT), fails('KmsUnavailable'))
+    await assert.rejects(kms.generateKey('', CONTEXT), {
+      code: 'KmsUnavailable',
+      message: new RegExp(`^The KMS at ${server.url} does not answer: .*ECONN`),
+    })
     assert.deepEqual(await kms.status(), [{ endpoint: server.url, isOnline: false }])
   } finally {
     kms.close()

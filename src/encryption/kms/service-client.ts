@@ -61,7 +61,9 @@ export class ServiceClient {
       return await this.#attempt(request)
     } catch (error) {
       // The text of a network error names addresses, never what was sent.
-      throw new EncryptionError('KmsUnavailable', 'The KMS does not answer', {
+      const why = error instanceof Error ? `: ${error.message}` : ''
+      const { origin } = new URL(request.url)
+      throw new EncryptionError('KmsUnavailable', `The KMS at ${origin} does not answer${why}`, {
         call: request.call,
         cause: error,
       })
