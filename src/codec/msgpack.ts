@@ -41,16 +41,15 @@ class KnownTexts {
     for (let i = 0; i < size; i++) hash = (Math.imul(hash, 31) + (bytes[at + i] ?? 0)) | 0
     const slot = (hash ^ (hash >>> 8)) & (KNOWN_COUNT - 1)
     const known = this.#slots[slot]
-    if (known !== undefined && isSame(bytes, at, size, known.bytes)) return known.text
+    if (known?.bytes.length === size && holdsAt(bytes, at, known.bytes)) return known.text
     const text = decodeText(bytes, at, at + size)
     this.#slots[slot] = { bytes: bytes.slice(at, at + size), text }
     return text
   }
 }
 
-function isSame(bytes: Uint8Array, at: number, size: number, known: Uint8Array): boolean {
-  if (known.length !== size) return false
-  for (let i = 0; i < size; i++) if (bytes[at + i] !== known[i]) return false
+function holdsAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
+  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false
   return true
 }
 
@@ -180,11 +179,7 @@ export class MsgpackReader {
   /** Takes a byte string if it equals `expected`; else it is left in the middle of it. */
   tryBytes(expected: Uint8Array): boolean {
     if (this.readBytesSize() !== expected.length) return false
-    const at = this.#take(expected.length)
-    for (let i = 0; i < expected.length; i++) {
-      if (this.bytes[at + i] !== expected[i]) return false
-    }
-    return true
+    return holdsAt(this.bytes, this.#take(expected.length), expected)
   }
 
   /** The number of elements that follow. */
