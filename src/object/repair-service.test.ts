@@ -14,6 +14,7 @@ import { RepairService } from './repair-service.ts'
 import { makeBlank, overriding, RepairFixture } from './repair/testing/repair-fixture.ts'
 
 const codec = testCodec()
+const EXPIRE_INTERVAL_MS = 3_600_000
 
 interface Running {
   readonly service: RepairService
@@ -40,7 +41,7 @@ async function serviceFor(
     isBusy: () => false,
     onRefilled: (_, position) => fixture.healing.delete(position),
     expireUploads: () => Promise.resolve(expired.push(1)),
-    expireIntervalMs: 3_600_000,
+    expireIntervalMs: EXPIRE_INTERVAL_MS,
   })
   service.start()
   return { service, queue, expired }
@@ -56,7 +57,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 
 test('what reads and writes report is repaired, and stopping is quick', async (context) => {
   const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
-  const { service, queue, expired } = await serviceFor(fixture)
+  const { service, queue } = await serviceFor(fixture)
   for (const size of [100, 400_000]) await fixture.engine.put(`a/${size}`, contentOf(size))
   const before = fixture.snapshot()
   for (const size of [100, 400_000]) {
@@ -69,10 +70,32 @@ test('what reads and writes report is repaired, and stopping is quick', async (c
   for (const item of fixture.engine.repairs) await queue.report(item)
   await until(() => queue.size === 0)
   assert.deepEqual(fixture.snapshot(), before)
-  assert.deepEqual(expired, [1])
   const beganMs = performance.now()
   await service.stop()
   assert.ok(performance.now() - beganMs < 1000)
+})
+
+test('abandoned uploads are dropped at intervals, the first time one interval after the start', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  const waiting: (() => void)[] = []
+  const real = systemClock()
+  const clock: Clock = {
+    ...real,
+    sleep: (ms, signal) => {
+      if (ms !== EXPIRE_INTERVAL_MS) return real.sleep(ms, signal)
+      return new Promise((resolve) => {
+        waiting.push(resolve)
+        signal?.addEventListener('abort', () => resolve())
+      })
+    },
+  }
+  const { service, expired } = await serviceFor(fixture, fixture.engine, clock)
+  for (const count of [0, 1, 2]) {
+    await until(() => waiting.length === count + 1)
+    assert.equal(expired.length, count)
+    waiting[count]?.()
+  }
+  await service.stop()
 })
 
 test('what a drive missed is made up when it comes back', async (context) => {

@@ -80,7 +80,11 @@ export class RepairService {
     this.#run('trash', () => this.#every(TRASH_INTERVAL_MS, () => this.#dropOld()))
     this.#run('room', () => this.#every(TRASH_CHECK_MS, () => this.#makeRoom()))
     const { expireIntervalMs } = this.#options
-    this.#run('expiry of uploads', () => this.#every(expireIntervalMs, () => this.#expire()))
+    this.#run('expiry of uploads', async () => {
+      // While the server was away no client could go on: its upload has an interval to be taken up again.
+      await this.#options.context.clock.sleep(expireIntervalMs, this.#stop.signal)
+      await this.#every(expireIntervalMs, () => this.#expire())
+    })
   }
 
   /** To be called when a drive is online again. */
