@@ -1,10 +1,17 @@
 import { assert } from '#base/assert'
+import { copyBytes } from '#base/bytes'
+import { freeBytes } from '#base/memory'
 import type { Codec } from '#codec/codec'
 import { ObjectError, type BodySource, type DigestName, type Digests } from '../object.ts'
+
+/** An object up to this size is hashed when its end has come, and its block can be with the drives. */
+const HELD_BYTES_MAX = 1_048_576
 
 /**
  * A body whose digests are computed while it passes, where the erasure code gets other bytes. It also checks the size
  * declared, as nobody after it can.
+ *
+ * MD5, the slow one, runs on copies: nobody waits for that of the last bytes before `digests`.
  */
 export class DigestedBody implements BodySource {
   readonly sizeBytes: number | undefined
@@ -14,6 +21,10 @@ export class DigestedBody implements BodySource {
     readonly name: DigestName
     readonly hasher: ReturnType<Codec['checksum']>
   }[]
+  /** Copies of what MD5 has yet to see. */
+  #held: Uint8Array[] = []
+  #heldBytes = 0
+  #hashed: Promise<void> | undefined
   #readBytes = 0
   #isAtEnd = false
   #isBodyOver = false
@@ -46,13 +57,28 @@ export class DigestedBody implements BodySource {
     }
     if (count === 0) {
       this.#isAtEnd = true
+      this.#hashed = this.#hashHeld()
       return 0
     }
     this.#readBytes = total
     const plain = target.subarray(0, count)
     for (const { hasher } of this.#digests) hasher.update(plain)
-    await this.#md5?.update(plain)
+    if (this.#md5 !== undefined) {
+      if (this.#heldBytes + count > HELD_BYTES_MAX) await this.#hashHeld()
+      const copy = Buffer.allocUnsafeSlow(count)
+      copyBytes(plain, copy)
+      this.#held.push(copy)
+      this.#heldBytes += count
+    }
     return count
+  }
+
+  async #hashHeld(): Promise<void> {
+    for (let piece = this.#held.shift(); piece !== undefined; piece = this.#held.shift()) {
+      await this.#md5?.update(piece)
+      freeBytes(piece)
+    }
+    this.#heldBytes = 0
   }
 
   /** As much as there is: digests cost less in large pieces than in those of the network. */
@@ -69,6 +95,7 @@ export class DigestedBody implements BodySource {
   /** After the end. Once. */
   async digests(): Promise<Digests> {
     assert(this.#isAtEnd)
+    await this.#hashed
     const digests = new Map<DigestName, Uint8Array>()
     if (this.#md5 !== undefined) digests.set('md5', await this.#md5.digest())
     for (const { name, hasher } of this.#digests) digests.set(name, hasher.digest())
@@ -76,6 +103,7 @@ export class DigestedBody implements BodySource {
   }
 
   close(): void {
+    this.#held = []
     this.#md5?.abandon()
   }
 }
