@@ -12,6 +12,7 @@ await build({
     'src/cli/cli.ts',
     'src/server/request-thread.ts',
     'src/drive/drive-host.ts',
+    'src/drive/metadata-reader-host.ts',
     'src/select/input/parquet-worker.ts',
   ],
   outdir: 'dist',

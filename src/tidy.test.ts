@@ -202,6 +202,7 @@ test('no thread loads packages or costly built-ins at its start', () => {
     'src/cli/cli.ts',
     'src/server/request-thread.ts',
     'src/drive/drive-host.ts',
+    'src/drive/metadata-reader-host.ts',
   ]) {
     const paths = new Set([entry])
     for (const path of paths) {

@@ -2,7 +2,8 @@ import { assert } from '#base/assert'
 import { utf8 } from '#base/bytes'
 import { parseUuid } from '#base/uuid'
 import type { Codec } from '#codec/codec'
-import type { Drive } from '#drive/drive'
+import type { Drive, DriveResult } from '#drive/drive'
+import type { MetadataRead } from '#drive/metadata-reader'
 import type { StorageClasses } from './context.ts'
 import { ObjectError } from './object.ts'
 
@@ -13,12 +14,20 @@ import { ObjectError } from './object.ts'
 
 export type DistributionAlgorithm = 'CRCMOD' | 'SIPMOD' | 'SIPMOD+PARITY'
 
+/** Metadata of a key from the drives at `positions`, in their order, in one go; undefined: the drives are to be asked. */
+export type ReadTogether = (
+  positions: readonly number[],
+  read: MetadataRead,
+) => Promise<readonly DriveResult<Uint8Array>[] | undefined>
+
 /** Drives by position; `undefined`: never seen since start. All sets of a pool have the same size. */
 export interface PoolLayout {
   readonly sets: readonly (readonly (Drive | undefined)[])[]
   readonly distributionAlgorithm: DistributionAlgorithm
   /** True while a replaced drive is being refilled: what it lacks says nothing. */
   readonly isHealing?: ((set: number, position: number) => boolean) | undefined
+  /** By set. */
+  readonly readTogether?: readonly ReadTogether[] | undefined
 }
 
 const KEY_BYTES_MAX = 1024

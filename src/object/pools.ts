@@ -79,6 +79,7 @@ export class Pools {
             index,
             drives,
             isHealing: (position) => layout.isHealing?.(index, position) ?? false,
+            readTogether: layout.readTogether?.[index],
           }),
       )
       return new Pool(sets, layout.distributionAlgorithm)

@@ -36,6 +36,7 @@ class RequestThread {
       this.#clock,
       this.#log,
       new PortRepairSink(seed.repairPort, this.#clock),
+      true,
     )
   }
 

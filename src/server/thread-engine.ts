@@ -6,6 +6,7 @@ import { ObjectEncryption } from '#encryption/object-encryption'
 import { SealedFiles } from '#encryption/sealed-files'
 import type { DriveConnection } from '#drive/drive-messages'
 import { DriveClient } from '#drive/drive-client'
+import { MetadataReader } from '#drive/metadata-reader'
 import type { EngineContext, StorageClasses } from '#object/context'
 import { Engine } from '#object/engine'
 import { NamespaceLocks } from '#object/locks'
@@ -24,11 +25,19 @@ export class ThreadEngine {
   readonly drives: readonly DriveClient[]
   #storage: StorageClasses
 
-  constructor(seed: EngineSeed, clock: Clock, log: Log, repairs: RepairSink) {
+  /** `readsTogether`: small reads of clients are worth a thread of their own. */
+  constructor(
+    seed: EngineSeed,
+    clock: Clock,
+    log: Log,
+    repairs: RepairSink,
+    readsTogether = false,
+  ) {
     this.codec = new Codec(seed.codec, seed.region)
     this.#storage = seed.storage
     const storage = (): StorageClasses => this.#storage
     const seats = seed.pools.flatMap(({ sets }) => sets.flat())
+    const reader = readsTogether ? readerOf(seed, clock, log) : undefined
     this.drives = seats.map(
       ({ endpoint, index }) =>
         new DriveClient({
@@ -75,6 +84,16 @@ export class ThreadEngine {
         distributionAlgorithm,
         sets: sets.map((set) => set.map(({ index }) => this.drives[index])),
         isHealing: (set, position) => healing[sets[set]?.[position]?.index ?? -1] === 1,
+        readTogether:
+          reader &&
+          sets.map((seats) => {
+            const indexes = seats.map(({ index }) => index)
+            return (positions, read) =>
+              reader.read(
+                positions.map((position) => indexes[position] ?? -1),
+                read,
+              )
+          }),
       })),
       bucketGeneration: seed.bucketGeneration,
     })
@@ -89,4 +108,13 @@ export class ThreadEngine {
   connect(index: number, connection: DriveConnection): void {
     this.drives[index]?.connect(connection)
   }
+}
+
+function readerOf(seed: EngineSeed, clock: Clock, log: Log): MetadataReader {
+  const drives = seed.pools.flatMap(({ sets, distributionAlgorithm }) =>
+    sets
+      .flat()
+      .map(({ endpoint }) => ({ root: endpoint, mayHoldV1: distributionAlgorithm === 'CRCMOD' })),
+  )
+  return new MetadataReader({ drives, clock, log })
 }

@@ -2,7 +2,7 @@ import type { Clock } from '#base/clock'
 import type { Random } from '#base/random'
 import { META_VOLUME, TRASH_VOLUME, type Durability } from '../drive.ts'
 import type { DriveHashes } from '../xl-meta.ts'
-import { isMetaVolume, parentOf, pathBelow, pathOfVolume } from './drive-paths.ts'
+import { parentOf, pathBelow, pathOfVolume, requireVolume } from './drive-paths.ts'
 import { systemErrorCode, type FileSystem } from './file-system.ts'
 import { fail, StepScheduler, type Change } from './step-scheduler.ts'
 
@@ -61,10 +61,7 @@ export class DriveContext {
 
   /** Throws `VolumeNotFound` when a client's bucket is missing, else returns. */
   requireVolume(volume: string): void {
-    if (isMetaVolume(volume)) return
-    if (this.fileSystem.kindOf(this.volumePath(volume))?.isDirectory !== true) {
-      fail('VolumeNotFound', `Volume "${volume}" does not exist`)
-    }
+    requireVolume(this.fileSystem, this.root, volume)
   }
 
   /** Makes a directory with its parents, but never a client's volume; every new name outside the staging area waits for the next flush. */

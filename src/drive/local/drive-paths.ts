@@ -1,5 +1,5 @@
 import { DriveError, META_VOLUME } from '../drive.ts'
-import { systemErrorCode } from './file-system.ts'
+import { type FileSystem, systemErrorCode } from './file-system.ts'
 
 const COMPONENT_CODE_POINTS_MAX = 255
 const PATH_BYTES_MAX = 4096
@@ -38,6 +38,14 @@ export function checkComponents(path: string): void {
     ) {
       throw new DriveError('FileNameTooLong', 'Path component is longer than 255 characters')
     }
+  }
+}
+
+/** Throws `VolumeNotFound` when a client's bucket is missing, else returns. */
+export function requireVolume(fileSystem: FileSystem, root: string, volume: string): void {
+  if (isMetaVolume(volume)) return
+  if (fileSystem.kindOf(pathOfVolume(root, volume))?.isDirectory !== true) {
+    throw new DriveError('VolumeNotFound', `Volume "${volume}" does not exist`)
   }
 }
 

@@ -1,7 +1,8 @@
 import { DriveError } from '../drive.ts'
 import { FormatError, XlMeta } from '../xl-meta.ts'
 import type { DriveContext } from './drive-context.ts'
-import { systemErrorCode } from './file-system.ts'
+import { pathBelow, requireVolume } from './drive-paths.ts'
+import { type FileSystem, systemErrorCode } from './file-system.ts'
 import { fail } from './step-scheduler.ts'
 
 export const XL_META = 'xl.meta'
@@ -32,24 +33,27 @@ function copyOf(bytes: Uint8Array): Uint8Array {
   return copy
 }
 
+/** Where metadata files are read. */
+export type MetadataPlace = Pick<DriveContext, 'fileSystem' | 'root' | 'mayHoldV1'>
+
 /** Bytes of an object's metadata file, a copy. `inline` false leaves out the inline section where the form tells its length. Throws `DriveError`. */
 export function readMetadataFile(
-  context: DriveContext,
+  place: MetadataPlace,
   volume: string,
   path: string,
   options: { readonly inline: boolean },
 ): Uint8Array {
-  const directory = context.path(volume, path)
+  const { fileSystem, root, mayHoldV1 } = place
+  const directory = pathBelow(root, volume, path)
   const bytes =
-    readHead(context, `${directory}/${XL_META}`, options.inline) ??
-    (context.mayHoldV1 ? readHead(context, `${directory}/${XL_JSON}`, true) : undefined)
+    readHead(fileSystem, `${directory}/${XL_META}`, options.inline) ??
+    (mayHoldV1 ? readHead(fileSystem, `${directory}/${XL_JSON}`, true) : undefined)
   if (bytes !== undefined) return bytes
-  context.requireVolume(volume)
+  requireVolume(fileSystem, root, volume)
   return fail('FileNotFound', `"${volume}/${path}" has no metadata`)
 }
 
-function readHead(context: DriveContext, path: string, inline: boolean): Uint8Array | undefined {
-  const { fileSystem } = context
+function readHead(fileSystem: FileSystem, path: string, inline: boolean): Uint8Array | undefined {
   let file: number
   try {
     file = fileSystem.open(path, 'read')

@@ -1,7 +1,7 @@
 import { assert } from '#base/assert'
 import type { EngineContext } from '../context.ts'
 import type { BodySource } from '../object.ts'
-import { distributionOf } from '../placement.ts'
+import { distributionOf, type ReadTogether } from '../placement.ts'
 import { offlineCountOf, type SetDrives } from '../quorum/fan-out.ts'
 import { Patience, type Late } from '../quorum/patience.ts'
 import type { RemovedVersion, RepairReason } from '../repair-sink.ts'
@@ -15,6 +15,7 @@ export interface SetPlace {
   readonly index: number
   readonly drives: SetDrives
   readonly isHealing: (position: number) => boolean
+  readonly readTogether?: ReadTogether | undefined
 }
 
 /** What a report is about. */
@@ -37,6 +38,7 @@ export class ErasureSet {
   readonly drives: SetDrives
   /** Whether a replaced drive is being refilled: what it lacks says nothing. */
   readonly isHealing: (position: number) => boolean
+  readonly readTogether: ReadTogether | undefined
   /** Calls by writers. */
   readonly patience: Patience
   #nextStream: number
@@ -48,6 +50,7 @@ export class ErasureSet {
     this.index = place.index
     this.drives = place.drives
     this.isHealing = place.isHealing
+    this.readTogether = place.readTogether
     this.patience = new Patience(context.clock, place.drives)
     // Other threads talk to the same drives: a random beginning keeps their numbers apart.
     this.#nextStream = context.random.below(2 ** 31) * 2 ** 22 + 1

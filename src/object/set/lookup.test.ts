@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
 import { SimClock } from '#testing/sim-clock'
+import type { ReadTogether } from '../placement.ts'
+import { overriding } from '../repair/testing/repair-fixture.ts'
 import { updateMetadata } from '../update.ts'
 
 const codec = testCodec()
@@ -212,3 +214,54 @@ test('metadata that differs between drives follows the majority, and is reported
   assert.deepEqual(await fixture.get('k'), contentOf(3_000_000))
   assert.ok(fixture.repairs.length > 0)
 })
+
+test('what one thread read for several drives counts where they agree', async () => {
+  let disagreed = 0
+  for (const missing of [0, 1, 2, 3]) {
+    const drives = drivesOf(codec, 4)
+    const { fixture, asked } = readingTogether(drives)
+    await fixture.put('k', contentOf(10, 1))
+    await missedBy(drives, [missing], () => fixture.put('k', contentOf(10, 2)))
+    asked.length = 0
+    assert.deepEqual(await fixture.get('k'), contentOf(10, 2))
+    // Of three drives read together one has the version before: then all are asked.
+    if (asked.length > 0) disagreed++
+    assert.ok(asked.length === 0 || asked.length === 4)
+  }
+  assert.equal(disagreed, 3)
+})
+
+test('where nothing was read together the drives are asked', async () => {
+  const { fixture, asked } = readingTogether(drivesOf(codec, 4), () => Promise.resolve(undefined))
+  await fixture.put('k', contentOf(10))
+  asked.length = 0
+  assert.deepEqual(await fixture.get('k'), contentOf(10))
+  assert.equal(asked.length, 3)
+})
+
+/** An engine that reads metadata together; `asked`: positions of the drives that were asked themselves. */
+function readingTogether(
+  drives: readonly MemoryDrive[],
+  together: ReadTogether = (positions, { volume, path }) =>
+    Promise.all(
+      drives
+        .filter((_, at) => positions.includes(at))
+        .map((drive) => drive.readMetadata(volume, path)),
+    ),
+): { readonly fixture: EngineFixture; readonly asked: number[] } {
+  const asked: number[] = []
+  const layouts = oneSet(
+    drives.map((drive, position) =>
+      overriding(drive, {
+        readMetadata: (volume, path) => {
+          asked.push(position)
+          return drive.readMetadata(volume, path)
+        },
+      }),
+    ),
+  ).map((layout) => ({ ...layout, readTogether: [together] }))
+  return {
+    fixture: new EngineFixture({ codec, layouts, storage: { standardParity: 2 } }),
+    asked,
+  }
+}

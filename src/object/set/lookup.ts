@@ -36,15 +36,34 @@ export async function lookUp(set: ErasureSet, request: LookupRequest): Promise<L
   const gather = gatherFor(set, request)
   const few = request.allDrives ? undefined : chooseFew(set, request)
   if (few !== undefined) {
-    gather.ask((position) => few[position] === true)
-    if (await gather.wait(SLOW_MS)) {
-      const quick = agree(set, request, parse(set, gather.outcomes(NOT_ASKED)), few)
-      if (quick !== undefined) return quick
-    }
+    const outcomes = (await readTogether(set, request, few)) ?? (await askFew(gather, few))
+    const quick = outcomes && agree(set, request, parse(set, outcomes), few)
+    if (quick !== undefined) return quick
   }
   const [lookup] = await weighAll(set, gather, [request])
   assert(lookup !== undefined)
   return lookup
+}
+
+/** By position: what the few drives have, read by one thread; undefined: they are to be asked. */
+async function readTogether(
+  set: ErasureSet,
+  { bucket, path, inline }: LookupRequest,
+  few: readonly boolean[],
+): Promise<readonly DriveResult<Uint8Array>[] | undefined> {
+  if (set.readTogether === undefined) return undefined
+  const positions = [...few.keys()].filter((position) => few[position] === true)
+  const results = await set.readTogether(positions, { volume: bucket, path, inline })
+  return results && few.map((_, position) => results[positions.indexOf(position)] ?? NOT_ASKED)
+}
+
+/** The same from the drives themselves; undefined: one is slow. */
+async function askFew(
+  gather: Gather<Uint8Array>,
+  few: readonly boolean[],
+): Promise<readonly DriveResult<Uint8Array>[] | undefined> {
+  gather.ask((position) => few[position] === true)
+  return (await gather.wait(SLOW_MS)) ? gather.outcomes(NOT_ASKED) : undefined
 }
 
 /** The same for several versions of one key (undefined: the latest), in order, reading each drive once. */
