@@ -41,10 +41,14 @@ export interface MetadataReaderOptions {
   readonly drives: readonly ReadDrive[]
   readonly clock: Clock
   readonly log: Log
+  /** Whether no request is served but the one that reads. */
+  readonly isAlone: () => boolean
   /** Program of the thread; default: `metadata-reader-host.ts`. */
   readonly entry?: URL
 }
 
+/** So many reads in a row without another request mean that there is one client, not a gap among many. */
+const ALONE_READS_MIN = 8
 /** After this long the caller asks the drives themselves. */
 const PATIENCE_MS = 100
 /** The average call takes longer than this where the files are not in memory: drives are then read at the same time. */
@@ -61,9 +65,9 @@ const HEAP_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 1024 
  * drive, and one answers, which is most of what a small read costs when there is one client
  * (docs/decisions/0005-drive-thread-messages.md).
  *
- * It only ever helps: while a call is under way, after a failure, and where reading takes long, it has no answer, and the
- * caller asks the drives' own threads, which also judge the drives' health. One that hangs holds up one call, and the
- * reader is not used until it has come back.
+ * It only ever helps: under load, while a call is under way, after a failure, and where reading takes long, it has no
+ * answer, and the caller asks the drives' own threads, which also judge the drives' health. One that hangs holds up one
+ * call, and the reader is not used until it has come back.
  */
 export class MetadataReader {
   readonly #options: MetadataReaderOptions
@@ -71,6 +75,7 @@ export class MetadataReader {
   #state: 'unused' | 'starting' | 'ready' | 'ended' = 'unused'
   /** Gets the answer of the call under way. */
   #take: ((results: readonly DriveResult<Uint8Array>[] | undefined) => void) | undefined
+  #aloneReads = 0
   #averageMs = 0
   #pausedUntilMs = 0
 
@@ -78,15 +83,14 @@ export class MetadataReader {
     this.#options = options
   }
 
-  /**
-   * For each drive its bytes, `FileNotFound` or `VolumeNotFound`; undefined: ask the drives. The first call starts the
-   * thread.
-   */
+  /** For each drive its bytes, `FileNotFound` or `VolumeNotFound`; undefined: ask the drives. The thread starts when it is first of use. */
   async read(
     drives: readonly number[],
     { volume, path, inline }: MetadataRead,
   ): Promise<readonly DriveResult<Uint8Array>[] | undefined> {
-    const { clock } = this.#options
+    const { clock, isAlone } = this.#options
+    this.#aloneReads = isAlone() ? this.#aloneReads + 1 : 0
+    if (this.#aloneReads < ALONE_READS_MIN) return undefined
     if (this.#state === 'unused') this.#start()
     if (this.#state !== 'ready' || this.#take !== undefined) return undefined
     if (clock.monotonicMs() < this.#pausedUntilMs) return undefined

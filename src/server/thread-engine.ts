@@ -25,7 +25,7 @@ export class ThreadEngine {
   readonly drives: readonly DriveClient[]
   #storage: StorageClasses
 
-  /** `readsTogether`: small reads of clients are worth a thread of their own. */
+  /** `readsTogether`: one thread reads metadata from all drives while there is one client. */
   constructor(
     seed: EngineSeed,
     clock: Clock,
@@ -116,5 +116,7 @@ function readerOf(seed: EngineSeed, clock: Clock, log: Log): MetadataReader {
       .flat()
       .map(({ endpoint }) => ({ root: endpoint, mayHoldV1: distributionAlgorithm === 'CRCMOD' })),
   )
-  return new MetadataReader({ drives, clock, log })
+  const running = new Int32Array(seed.running)
+  const isAlone = (): boolean => Atomics.load(running, 0) <= 1
+  return new MetadataReader({ drives, clock, log, isAlone })
 }
