@@ -116,16 +116,26 @@ export class MetadataReader {
     this.#state = 'starting'
     const { drives, entry, log } = this.#options
     const workerData: ReaderData = { kind: 'metadata-reader', drives }
-    const worker = new Worker(entry ?? hostEntry(), {
-      workerData,
-      name: 'metadata reader',
-      resourceLimits: HEAP_LIMITS,
-    })
-    worker.unref()
-    worker.on('message', (batch: WireBatch<ReaderReply>) => this.#hear(batch))
-    worker.on('error', (error) => log.error('The thread that reads metadata failed', { error }))
-    worker.on('exit', () => this.#end())
-    this.#worker = worker
+    const fail = (error: unknown): void => {
+      log.error('The thread that reads metadata failed; the threads of the drives read it', {
+        error,
+      })
+      this.#end()
+    }
+    try {
+      const worker = new Worker(entry ?? hostEntry(), {
+        workerData,
+        name: 'metadata reader',
+        resourceLimits: HEAP_LIMITS,
+      })
+      worker.unref()
+      worker.on('message', (batch: WireBatch<ReaderReply>) => this.#hear(batch))
+      worker.on('error', fail)
+      worker.on('exit', () => this.#end())
+      this.#worker = worker
+    } catch (error) {
+      fail(error) // the system gives no more threads
+    }
   }
 
   #hear({ items, bytes }: WireBatch<ReaderReply>): void {
