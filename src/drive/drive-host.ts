@@ -19,6 +19,7 @@ import {
   METHODS_SENDING_BYTES,
   Outbox,
   packWalk,
+  TRACE_FRAMES,
   unpack,
   type WireBatch,
   type WireBytes,
@@ -185,9 +186,6 @@ function packReply(method: DriveMethod, result: unknown, out: Outbox<WireReply>)
       return result
   }
 }
-
-/** System calls that fail are ordinary here, and most of their cost is the trace. */
-const TRACE_FRAMES = 4
 
 /** Runs in the drive's thread until it is told to stop. */
 async function runHost(data: DriveHostData, supervisor: MessagePort): Promise<void> {

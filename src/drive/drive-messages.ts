@@ -103,6 +103,8 @@ export interface DriveConnection {
 /** Calls of one client in flight on one drive; further ones are refused at once. */
 export const CALLS_IN_FLIGHT_MAX = 4096
 export const DRIVE_TIMEOUT_MS = 30_000
+/** `Error.stackTraceLimit` where system calls are made: those that fail are ordinary, and most of their cost is the trace. */
+export const TRACE_FRAMES = 4
 
 export const CLAIM = { waiting: 1, running: 2, cancelled: 3 } as const
 

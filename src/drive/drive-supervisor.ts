@@ -1,5 +1,6 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '#base/clock'
+import { threadEntry } from '#base/thread-entry'
 import type { Log } from '#observe/log'
 import {
   CALLS_IN_FLIGHT_MAX,
@@ -116,7 +117,7 @@ export class DriveSupervisor {
       generation: this.#state.nextGeneration(),
       connections: pairs.map((pair) => pair.host),
     }
-    const worker = new Worker(this.#options.entry ?? hostEntry(), {
+    const worker = new Worker(this.#options.entry ?? threadEntry(import.meta.url, 'drive-host'), {
       workerData,
       transferList: pairs.map((pair) => pair.host.port),
       name: `drive ${host.driveIndex}`,
@@ -201,9 +202,4 @@ export class DriveSupervisor {
     this.#timer?.cancel()
     this.#timer = this.#options.clock.setTimer(delayMs, run)
   }
-}
-
-function hostEntry(): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new URL(isSource ? './drive-host.ts' : './drive-host.js', import.meta.url)
 }

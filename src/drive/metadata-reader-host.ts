@@ -2,14 +2,11 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { assert } from '#base/assert'
 import type { DriveResult } from './drive.ts'
-import { Outbox } from './drive-messages.ts'
+import { Outbox, TRACE_FRAMES } from './drive-messages.ts'
 import { toDriveError } from './local/drive-paths.ts'
 import { type MetadataPlace, readMetadataFile } from './local/metadata-file.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
 import type { ReaderCall, ReaderData, ReaderReply } from './metadata-reader.ts'
-
-/** System calls that fail are ordinary here, and most of their cost is the trace. */
-const TRACE_FRAMES = 4
 
 function serve(data: ReaderData, parent: MessagePort): void {
   Error.stackTraceLimit = TRACE_FRAMES

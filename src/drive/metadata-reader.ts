@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '#base/clock'
+import { threadEntry } from '#base/thread-entry'
 import type { Log } from '#observe/log'
 import { DriveError, type DriveResult } from './drive.ts'
 import { unpack, type WireBatch } from './drive-messages.ts'
@@ -123,7 +124,7 @@ export class MetadataReader {
       this.#end()
     }
     try {
-      const worker = new Worker(entry ?? hostEntry(), {
+      const worker = new Worker(entry ?? threadEntry(import.meta.url, 'metadata-reader-host'), {
         workerData,
         name: 'metadata reader',
         resourceLimits: HEAP_LIMITS,
@@ -164,12 +165,4 @@ export class MetadataReader {
 function isAnswer(result: DriveResult<Uint8Array>): boolean {
   if (!(result instanceof DriveError)) return true
   return result.code === 'FileNotFound' || result.code === 'VolumeNotFound'
-}
-
-function hostEntry(): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new URL(
-    isSource ? './metadata-reader-host.ts' : './metadata-reader-host.js',
-    import.meta.url,
-  )
 }

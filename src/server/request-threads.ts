@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Clock } from '#base/clock'
+import { threadEntry } from '#base/thread-entry'
 import type { DriveConnection } from '#drive/drive-messages'
 import type {
   EngineSeed,
@@ -47,7 +48,7 @@ export class RequestThreads {
         region: 1 + index,
         repairPort: port2,
       }
-      const worker = new Worker(entry(), {
+      const worker = new Worker(threadEntry(import.meta.url, 'request-thread'), {
         workerData: seed,
         transferList: [port2],
         name: `request ${index}`,
@@ -122,9 +123,4 @@ function next(
     }
     for (const kind of kinds) thread.waiting.set(kind, take)
   })
-}
-
-function entry(): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new URL(isSource ? './request-thread.ts' : './request-thread.js', import.meta.url)
 }

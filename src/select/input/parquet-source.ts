@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '#base/clock'
+import { threadEntry } from '#base/thread-entry'
 import { SelectError } from '../select-error.ts'
 import type { SelectSource } from '../select.ts'
 import type { Evaluate } from '../sql/compile.ts'
@@ -61,7 +62,7 @@ export class ParquetSource implements RecordSource {
 
   async open(): Promise<void> {
     const job: ParquetJob = { sizeBytes: this.#options.source.sizeBytes }
-    const worker = new Worker(entry(), {
+    const worker = new Worker(threadEntry(import.meta.url, 'parquet-worker'), {
       workerData: job,
       name: 'select parquet',
       resourceLimits: HEAP_LIMITS,
@@ -193,11 +194,6 @@ export class ParquetSource implements RecordSource {
     this.#failure ??= new SelectError('InternalError')
     void this.#worker?.terminate()
   }
-}
-
-function entry(): URL {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new URL(isSource ? './parquet-worker.ts' : './parquet-worker.js', import.meta.url)
 }
 
 /** A value as the decoder gives it. */
