@@ -1,5 +1,5 @@
 /** A load process: runs one cell against one server and answers its latencies. Started by `main.ts` with IPC. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { type Cell, MULTIPART_PARTS, PART_BYTES } from './cells.ts'
 import { modeOf, type Mode } from './modes.ts'
 import { type Payload, preparePayload, textOf } from './payload.ts'
@@ -14,8 +14,8 @@ export interface Job {
   readonly prepared: number
   readonly durationMs: number
   readonly operationsMax: number
-  /** `prepare`: writes the keys; `run`: measures. */
-  readonly phase: 'prepare' | 'run'
+  /** `prepare`: writes the keys; `run`: measures; `remove`: empties the bucket. */
+  readonly phase: 'prepare' | 'run' | 'remove'
 }
 
 export interface Outcome {
@@ -170,6 +170,30 @@ async function list(connection: S3Connection, job: Job): Promise<Done> {
   return { bytes: 0, items }
 }
 
+async function removeAll(job: Job): Promise<void> {
+  const connection = new S3Connection(job.target)
+  for (;;) {
+    const page = await expect(
+      connection.request('GET', `/${job.bucket}`, 'list-type=2', { keepBody: true }),
+      200,
+    )
+    const keys = [...page.body.matchAll(/<Key>[^<]+<\/Key>/g)].map(([key]) => key)
+    if (keys.length === 0) break
+    const objects = keys.map((key) => `<Object>${key}</Object>`).join('')
+    const document = Buffer.from(`<Delete><Quiet>true</Quiet>${objects}</Delete>`)
+    const reply = await expect(
+      connection.request('POST', `/${job.bucket}`, 'delete=', {
+        body: preparePayload('unsigned', document),
+        keepBody: true,
+        headers: { 'content-md5': createHash('md5').update(document).digest('base64') },
+      }),
+      200,
+    )
+    if (reply.body.includes('<Error>')) throw new Error(`Cannot delete: ${reply.body}`)
+  }
+  connection.close()
+}
+
 async function multipart(
   connection: S3Connection,
   path: string,
@@ -201,8 +225,9 @@ async function multipart(
 }
 
 process.on('message', (job: Job) => {
-  runJob(job).then(
-    (outcome) => process.send?.(outcome),
+  const done = job.phase === 'remove' ? removeAll(job) : runJob(job)
+  done.then(
+    (outcome) => process.send?.(outcome ?? 'removed'),
     (error: unknown) => {
       console.error(error)
       process.exit(1)

@@ -6,7 +6,7 @@
  * key, compression) run in groups, each with freshly started ones.
  */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, statfsSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { commandOptions } from '#testing/command-options'
@@ -24,6 +24,8 @@ import {
 
 const BUCKET = 'bench'
 const LOAD_TIMEOUT_MS = 300_000
+/** With less left on the disk, a server's bucket is emptied after each measurement; else all stays, since ext4 makes new files slowly for minutes after many were removed. */
+const FREE_BYTES_MIN = 16 * 2 ** 30
 const MINIO_PROGRAM = join(homedir(), 'go', 'bin', 'minio')
 
 const MODE_NAMES = Object.keys(MODES).join(', ')
@@ -245,11 +247,12 @@ async function measure(
   const child = fork(join(import.meta.dirname, 'load.ts'))
   try {
     if (isRead) {
-      await runLoad(child, { ...job, phase: 'prepare', cell: { ...cell, concurrency: 16 } })
+      await askLoad(child, { ...job, phase: 'prepare', cell: { ...cell, concurrency: 16 } })
     }
     const cpuBefore = processorSeconds(contestant.pid)
     const outcome = await runLoad(child, job)
     const cpu = processorSeconds(contestant.pid) - cpuBefore
+    if (freeBytes() < FREE_BYTES_MIN) await askLoad(child, { ...job, phase: 'remove' })
     const sorted = outcome.latenciesMs.toSorted((a, b) => a - b)
     const done = outcome.operations - outcome.failures
     const units = cell.operation === 'LIST' ? outcome.items : done
@@ -267,21 +270,31 @@ async function measure(
   }
 }
 
+function freeBytes(): number {
+  const { bavail, bsize } = statfsSync(options.base)
+  return bavail * bsize
+}
+
 function preparedCount(cell: Cell): number {
   if (cell.operation === 'LIST') return 3000
   if (cell.sizeBytes <= 4096) return 1000
   return cell.sizeBytes <= 131_072 ? 400 : cell.sizeBytes <= 1_048_576 ? 100 : 20
 }
 
-function runLoad(child: ChildProcess, job: Job): Promise<Outcome> {
+async function runLoad(child: ChildProcess, job: Job): Promise<Outcome> {
+  return (await askLoad(child, job)) as Outcome // the load process answers a measuring job with just that
+}
+
+/** Resolves to the answer of the load process. */
+function askLoad(child: ChildProcess, job: Job): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new Error('The load process did not end')),
       LOAD_TIMEOUT_MS,
     )
-    child.once('message', (outcome: Outcome) => {
+    child.once('message', (answer: unknown) => {
       clearTimeout(timer)
-      resolve(outcome)
+      resolve(answer)
     })
     child.once('exit', () => reject(new Error('The load process ended')))
     child.send(job)
