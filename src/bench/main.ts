@@ -6,7 +6,7 @@
  * key, compression) run in groups, each with freshly started ones.
  */
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, statfsSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { commandOptions } from '#testing/command-options'
@@ -73,12 +73,14 @@ const options = commandOptions(USAGE, {
 })
 
 const durationMs = 1000 * Number(options.seconds)
+mkdirSync(options.base, { recursive: true })
+/** Of this run: removed at its end, when it slows no cell down any more. */
+const base = mkdtempSync(join(options.base, 'run-'))
 
 async function main(): Promise<void> {
   const mode = options.mode
   if (!isModeName(mode)) throw new Error(`Unknown mode "${mode}": use one of ${MODE_NAMES}`)
   if (options.minio && !existsSync(options.program)) installMinio()
-  mkdirSync(options.base, { recursive: true })
   const wanted = wantedCells(mode)
   for (const setting of SETTINGS) {
     const cells = wanted.filter((cell) => modeOf(cell.mode).setting === setting)
@@ -109,7 +111,7 @@ async function runGroup(setting: ServerSetting, cells: readonly Cell[]): Promise
 /** Adds to `contestants` one by one, so that all that were started can be stopped. */
 async function startAll(setting: ServerSetting, contestants: Contestant[]): Promise<void> {
   const port = 21_000 + 10 * Math.floor(Math.random() * 500)
-  const common = { base: options.base, drives: Number(options.drives), setting }
+  const common = { base, drives: Number(options.drives), setting }
   const environment: Record<string, string> = options.relaxed ? { CAIRN_DURABILITY: 'relaxed' } : {}
   contestants.push(await startContestant('cairn', { ...common, program: '', port, environment }))
   if (options.minio) {
@@ -271,7 +273,7 @@ async function measure(
 }
 
 function freeBytes(): number {
-  const { bavail, bsize } = statfsSync(options.base)
+  const { bavail, bsize } = statfsSync(base)
   return bavail * bsize
 }
 
@@ -322,4 +324,8 @@ async function reportMemory(contestant: Contestant, cell: Cell): Promise<void> {
   )
 }
 
-await main()
+try {
+  await main()
+} finally {
+  rmSync(base, { recursive: true, force: true })
+}

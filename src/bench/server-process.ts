@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
 import { get as getOverTls } from 'node:https'
 import { join } from 'node:path'
@@ -84,7 +84,6 @@ export async function startContestant(
       const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
       await ended
       clearTimeout(timer)
-      rmSync(folder, { recursive: true, force: true })
     },
   }
 }
