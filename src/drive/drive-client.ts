@@ -227,6 +227,15 @@ export class DriveClient implements Drive {
     return this.#call('appendStaged', [path, chunks, options])
   }
 
+  linkStaged(
+    volume: string,
+    directory: string,
+    names: readonly string[],
+    folder: string,
+  ): DriveReply<void> {
+    return this.#call('linkStaged', [volume, directory, names, folder])
+  }
+
   discardStaged(path: string): DriveReply<void> {
     return this.#call('discardStaged', [path])
   }

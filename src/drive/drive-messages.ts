@@ -44,6 +44,7 @@ export const DRIVE_METHODS = [
   'restoreBackup',
   'purgeDataDir',
   'appendStaged',
+  'linkStaged',
   'discardStaged',
   'commitPart',
   'readFile',

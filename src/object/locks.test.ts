@@ -12,10 +12,12 @@ test('readers share a lock and keep a writer out until the last one leaves', asy
   const first = await locks.read('b/k', SOON)
   const second = await locks.read('b/k', SOON)
   let wrote = false
+  assert.equal(first.isWanted(), false)
   const writing = locks.write('b/k', SOON).then((handle) => {
     wrote = true
     return handle
   })
+  assert.equal(first.isWanted(), true)
   first.release()
   await new Promise((resolve) => setImmediate(resolve))
   assert.equal(wrote, false)

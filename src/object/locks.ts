@@ -32,6 +32,8 @@ export type LockKind = (typeof LOCK_KINDS)[number]
 
 /** A held lock. `release` is idempotent. */
 export interface LockHandle extends Disposable {
+  /** Whether a writer waits for readers to go. */
+  isWanted(): boolean
   release(): void
 }
 
@@ -146,7 +148,7 @@ export class NamespaceLocks {
   }
 
   #writeHandle(slot: number): LockHandle {
-    return handle(() => {
+    return this.#handle(slot, () => {
       const before = Atomics.and(this.#words, slot, ~WRITER)
       assert((before & WRITER) !== 0)
       Atomics.notify(this.#words, slot)
@@ -154,22 +156,23 @@ export class NamespaceLocks {
   }
 
   #readHandle(slot: number): LockHandle {
-    return handle(() => {
+    return this.#handle(slot, () => {
       const before = Atomics.sub(this.#words, slot, 1)
       assert((before & READERS_MASK) > 0)
       if ((before & READERS_MASK) === 1) Atomics.notify(this.#words, slot)
     })
   }
-}
 
-function handle(unlock: () => void): LockHandle {
-  let held = true
-  const release = (): void => {
-    if (!held) return
-    held = false
-    unlock()
+  #handle(slot: number, unlock: () => void): LockHandle {
+    let held = true
+    const isWanted = (): boolean => (Atomics.load(this.#words, slot) & WRITER_WAITS) !== 0
+    const release = (): void => {
+      if (!held) return
+      held = false
+      unlock()
+    }
+    return { isWanted, release, [Symbol.dispose]: release }
   }
-  return { release, [Symbol.dispose]: release }
 }
 
 /** FNV-1a: short names, any spread over 65,536 slots will do. */

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '#base/clock'
 import { encodeKey } from '#drive/key-path'
 import { isRemote, type ObjectVersion } from '#drive/xl-meta'
 import { EncryptionError } from '#encryption/encryption'
@@ -31,8 +32,12 @@ import { planRead, type ReadPlan, type Seal } from './transform.ts'
  *
  * The read lock is held while the version is chosen and its first blocks are fetched. After that every file that the
  * read may need is open, and an open file stays readable when it is replaced: the lock goes, so that a slow client does
- * not keep writers waiting. Only a range over several parts keeps it to the end. Source: distributed.md D3.10.
+ * not keep writers waiting. Only a range over several parts keeps it; when a writer waits for it, the files left to be
+ * read get second names, and the lock goes then. Source: distributed.md D3.10.
  */
+
+/** How often a reader with a lock looks whether a writer waits. */
+const LOOK_MS = 250
 
 /** A version that may be shown to a reader. */
 export interface Readable {
@@ -70,9 +75,10 @@ export async function openObject(
       seal?.close()
       return new EmptyReader(info, range)
     }
+    const reader = new OpenReader(info, range, { shards, plan, seal })
     keepsLock = opened.needsLock
-    const held = keepsLock ? lock : undefined
-    return new OpenReader(info, range, { shards, plan, seal, lock: held })
+    if (keepsLock) reader.keep(lock, context.clock)
+    return reader
   } finally {
     if (!keepsLock) lock.release()
   }
@@ -258,7 +264,8 @@ class OpenReader implements ObjectReader {
   readonly #shards: ShardReader
   readonly #plan: ReadPlan | undefined
   readonly #seal: Seal | undefined
-  readonly #lock: LockHandle | undefined
+  #lock: LockHandle | undefined
+  #look: Timer | undefined
 
   constructor(
     info: ObjectInfo,
@@ -267,7 +274,6 @@ class OpenReader implements ObjectReader {
       readonly shards: ShardReader
       readonly plan: ReadPlan | undefined
       readonly seal: Seal | undefined
-      readonly lock: LockHandle | undefined
     },
   ) {
     this.info = info
@@ -277,7 +283,19 @@ class OpenReader implements ObjectReader {
     this.#shards = from.shards
     this.#plan = from.plan
     this.#seal = from.seal
-    this.#lock = from.lock
+  }
+
+  /** Keeps the read lock as long as it is needed. */
+  keep(lock: LockHandle, clock: Clock): void {
+    this.#lock = lock
+    this.#look = clock.setTimer(LOOK_MS, () => {
+      if (lock.isWanted()) void this.#yieldLock(lock)
+      else this.keep(lock, clock)
+    })
+  }
+
+  async #yieldLock(lock: LockHandle): Promise<void> {
+    if (await this.#shards.hold()) lock.release()
   }
 
   chunks(): AsyncIterable<DataChunk> {
@@ -288,17 +306,21 @@ class OpenReader implements ObjectReader {
 
   close(): void {
     this.#shards.close()
-    this.#seal?.close()
-    this.#lock?.release()
+    this.#letGo()
   }
 
   async *#heldChunks(chunks: AsyncIterable<DataChunk>): AsyncGenerator<DataChunk, void, void> {
     try {
       yield* chunks
     } finally {
-      this.#seal?.close()
-      this.#lock?.release()
+      this.#letGo()
     }
+  }
+
+  #letGo(): void {
+    this.#seal?.close()
+    this.#look?.cancel()
+    this.#lock?.release()
   }
 }
 

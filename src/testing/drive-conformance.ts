@@ -526,6 +526,32 @@ function stagedTests(check: Check): void {
     assert.deepEqual(valueOf(await drive.statFiles(TMP_VOLUME, 's/d', ['part.1'])), [4])
   })
 
+  check('second names outlive the first ones', async (drive) => {
+    const path = 'k'
+    valueOf(
+      await putStaged(drive, codec, {
+        path,
+        text: 'data',
+        modifiedNs: 1n,
+        dataDir: DIR_A,
+        stage: 'st',
+      }),
+    )
+    const directory = `${path}/${dataDirName(DIR_A)}`
+    valueOf(await drive.linkStaged('bucket', directory, ['part.1', 'part.2'], 'held'))
+    valueOf(await drive.trash('bucket', path))
+    const target = new Uint8Array(4)
+    assert.equal(
+      codeOf(await drive.readFile('bucket', `${directory}/part.1`, 0, target)),
+      'FileNotFound',
+    )
+    valueOf(await drive.readFile(TMP_VOLUME, 'held/part.1', 0, target))
+    assert.deepEqual(target, utf8('data'))
+    assert.deepEqual(valueOf(await drive.listDirectory(TMP_VOLUME, 'held', 10)), ['part.1'])
+    valueOf(await drive.discardStaged('held'))
+    assert.equal(codeOf(await drive.listDirectory(TMP_VOLUME, 'held', 10)), 'FileNotFound')
+  })
+
   check('a commit whose staged data is missing changes nothing', async (drive) => {
     valueOf(await putInline(drive, codec, { path: 'k', text: 'old', modifiedNs: 1n }))
     const commit = await drive.commitVersion({
@@ -838,6 +864,9 @@ function pathTests(check: Check): void {
         purgeDirectory: drive.purgeDataDir('bucket', 'x', path),
         undoDirectory: drive.undoCommit('bucket', 'x', NULL_VERSION_ID, path),
         appendStaged: drive.appendStaged(path, [bytes], { last: true }),
+        linkStaged: drive.linkStaged('bucket', path, ['part.1'], 'held'),
+        linkName: drive.linkStaged('bucket', 'x', [path], 'held'),
+        linkInto: drive.linkStaged('bucket', 'x', ['part.1'], path),
         discardStaged: drive.discardStaged(path),
         commitPart: drive.commitPart({
           staged: path,

@@ -276,6 +276,21 @@ export class MemoryDrive implements Drive {
     })
   }
 
+  linkStaged(
+    volume: string,
+    directory: string,
+    names: readonly string[],
+    folder: string,
+  ): DriveReply<void> {
+    return this.#run('linkStaged', () => {
+      for (const name of names) {
+        const bytes = this.files.get(`${volume}/${directory}/${name}`)
+        if (bytes !== undefined) this.#put(`${TMP_VOLUME}/${folder}/${name}`, bytes)
+      }
+      return undefined
+    })
+  }
+
   discardStaged(path: string): DriveReply<void> {
     return this.#run('discardStaged', () => {
       this.#removeBelow(`${TMP_VOLUME}/${path}/`)

@@ -214,6 +214,17 @@ export class LocalDrive implements Drive {
     )
   }
 
+  linkStaged(
+    volume: string,
+    directory: string,
+    names: readonly string[],
+    folder: string,
+  ): DriveReply<void> {
+    return this.#read('link files', () => {
+      this.#staged.link(this.#context.path(volume, directory), checkedNames(names), folder)
+    })
+  }
+
   discardStaged(path: string): DriveReply<void> {
     return this.#read('discard staged files', () => this.#staged.discard(path))
   }
@@ -251,9 +262,7 @@ export class LocalDrive implements Drive {
   ): DriveReply<readonly (number | undefined)[]> {
     return this.#read('look at files', () => {
       const base = this.#context.directoryPath(volume, directory)
-      return names.map((name) => {
-        if (name.includes('/')) fail('FileAccessDenied', 'Names have no slashes')
-        checkComponents(name)
+      return checkedNames(names).map((name) => {
         const stat = this.#statOrNone(`${base}/${name}`)
         return stat?.isFile === true ? stat.sizeBytes : undefined
       })
@@ -375,6 +384,15 @@ export class LocalDrive implements Drive {
       return Promise.resolve(toDriveError(error, action))
     }
   }
+}
+
+/** Throws `DriveError` for what is no name of a file in a directory. */
+function checkedNames(names: readonly string[]): readonly string[] {
+  for (const name of names) {
+    if (name.includes('/')) fail('FileAccessDenied', 'Names have no slashes')
+    checkComponents(name)
+  }
+  return names
 }
 
 function keyOf(volume: string, path: string): string {

@@ -1,6 +1,7 @@
 import { TMP_VOLUME } from '../drive.ts'
 import type { DriveContext } from './drive-context.ts'
 import { parentOf } from './drive-paths.ts'
+import { systemErrorCode } from './file-system.ts'
 import { fail, type Change } from './step-scheduler.ts'
 
 /** Staged files open at a time on one drive. */
@@ -30,6 +31,25 @@ export class StagedFiles {
       throw error
     }
     if (last) this.#close(path, file)
+  }
+
+  /** Gives files second names in a staging folder; missing ones are passed over. */
+  link(directory: string, names: readonly string[], folder: string): void {
+    const { fileSystem } = this.#context
+    const full = this.#context.path(TMP_VOLUME, folder)
+    this.#context.makeDirectories(full)
+    try {
+      for (const name of names) {
+        try {
+          fileSystem.link(`${directory}/${name}`, `${full}/${name}`)
+        } catch (error) {
+          if (systemErrorCode(error) !== 'ENOENT') throw error
+        }
+      }
+    } catch (error) {
+      this.#context.removeTree(full)
+      throw error
+    }
   }
 
   /** Removes a staging folder with everything in it. */

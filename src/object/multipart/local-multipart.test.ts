@@ -27,10 +27,15 @@ function filesBelow(folder: string): string[] {
     .sort()
 }
 
-test('an upload on real drives leaves the object and nothing else', async () => {
+/** An engine over four folders below `root`, with the bucket `bucket`. */
+async function realEngine(name: string): Promise<{
+  readonly engine: Engine
+  readonly fixture: EngineFixture
+  readonly drives: readonly LocalDrive[]
+}> {
   const random = seededRandom(5)
   const drives = Array.from({ length: 4 }, (_, i) => {
-    const folder = join(root, `d${i}`)
+    const folder = join(root, name, `d${i}`)
     for (const volume of ['tmp/.trash', 'multipart', 'buckets']) {
       mkdirSync(join(folder, '.minio.sys', volume), { recursive: true })
     }
@@ -52,6 +57,11 @@ test('an upload on real drives leaves the object and nothing else', async () => 
     bucketGeneration: createGenerationMemory(),
   })
   await engine.makeBucket('bucket', { objectLock: false, versioning: false })
+  return { engine, fixture, drives }
+}
+
+test('an upload on real drives leaves the object and nothing else', async () => {
+  const { engine, fixture, drives } = await realEngine('upload')
   const create = (): Promise<{ uploadId: string }> =>
     engine.createUpload('bucket', 'a/key', {
       userMetadata: new Map(),
@@ -113,5 +123,48 @@ test('an upload on real drives leaves the object and nothing else', async () => 
   assert.deepEqual(await engine.listBuckets(), [])
   for (const drive of drives) {
     assert.ok(!existsSync(join(drive.endpoint, '.minio.sys/buckets/bucket')))
+  }
+})
+
+test('a slow reader of several parts neither keeps a writer waiting nor loses what it reads', async () => {
+  const { engine, fixture, drives } = await realEngine('slow')
+  const key = 'parts'
+  const contents = [contentOf(5 * MIB, 1), contentOf(5 * MIB, 2), contentOf(77, 3)]
+  const whole = concatBytes(contents)
+  for (const change of ['overwrite', 'delete', 'none'] as const) {
+    const { uploadId } = await engine.createUpload('bucket', key, {
+      userMetadata: new Map(),
+      storageClass: 'STANDARD',
+      versioning: 'unversioned',
+    })
+    const parts: CompletePart[] = []
+    for (const [index, content] of contents.entries()) {
+      const number = index + 1
+      const body = bodyOfBytes(content)
+      const part = await engine.putPart('bucket', key, uploadId, number, body, { digests: [] })
+      parts.push({ number, etag: part.etag ?? '', checksums: {} })
+    }
+    await engine.completeUpload('bucket', key, uploadId, parts, { versioning: 'unversioned' })
+    const reader = await fixture.open(key)
+    // It takes nothing while the writer waits; with the lock held to the end this would fail after a minute.
+    if (change === 'delete') await fixture.remove(key)
+    else await fixture.put(key, contentOf(10))
+    if (change !== 'none') {
+      let offset = 0
+      for await (const chunk of reader.chunks()) {
+        assert.deepEqual(chunk.bytes, whole.subarray(offset, offset + chunk.bytes.length))
+        offset += chunk.bytes.length
+        chunk.release()
+      }
+      assert.equal(offset, whole.length)
+    }
+    reader.close()
+    const stagedFiles = (): string[] =>
+      drives.flatMap((drive) => filesBelow(join(drive.endpoint, '.minio.sys/tmp')))
+    for (let turn = 0; turn < 500 && stagedFiles().length > 0; turn++) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.deepEqual(stagedFiles(), [])
+    assert.equal(fixture.lentBytes, 0)
   }
 })

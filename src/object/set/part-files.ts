@@ -2,7 +2,7 @@ import { assert } from '#base/assert'
 import { equalBytes } from '#base/bytes'
 import type { Checksum } from '#codec/checksum'
 import type { Codec } from '#codec/codec'
-import { DriveError, type Drive, type DriveResult } from '#drive/drive'
+import { DriveError, TMP_VOLUME, type Drive, type DriveResult } from '#drive/drive'
 import { dataDirName, LEGACY_DATA_DIR, type ObjectVersion } from '#drive/xl-meta'
 import { areGoodFrames, HASH_SIZE_BYTES, shardSize, shardStreamSize } from '#drive/shard-layout'
 import { Gather } from '../quorum/gather.ts'
@@ -16,6 +16,8 @@ import type { Copy, WholeFileHash } from './set.ts'
  *   <key>/legacy/part.N       V1 object, converted; else beside the metadata
  *   <key>/part.N              V1 object, as it was
  *
+ * A reader that takes long gives its files second names in the staging area (`hold`), and reads them there from then on.
+ *
  * Files of V1 objects may have one hash over the whole file instead of one for each block: such a file is read once
  * through its hash before any of it is used. Source: disk-format.md 1.6, 4.2, 5.7.
  */
@@ -24,6 +26,9 @@ import type { Copy, WholeFileHash } from './set.ts'
 const CHECK_BYTES = 1_048_576
 /** A drive that does not open its file in this time is no spare. */
 const SPARES_LIMIT_MS = 100
+/** Making names takes 20 µs for each part, of which there are up to 10,000. */
+const HOLD_LIMIT_MS = 2000
+const NOT_HELD = new DriveError('DriveTimeout', 'Second names are not made yet')
 
 export interface PartFilesOptions {
   readonly bucket: string
@@ -41,6 +46,11 @@ export class PartFiles {
   readonly #copies: readonly (Copy | undefined)[]
   /** By position: open stream, 0 for none. */
   readonly #streams: number[]
+  /** By position: its files have second names in `#folder`. */
+  readonly #isHeld: boolean[]
+  readonly #folder: string
+  #isHolding = false
+  #isClosed = false
   /** Results of whole-file checks, by `<position>/<part number>`. */
   readonly #checks = new Map<string, boolean>()
   #partNumber = 0
@@ -52,6 +62,8 @@ export class PartFiles {
     this.#options = options
     this.#copies = options.copies
     this.#streams = options.copies.map(() => 0)
+    this.#isHeld = options.copies.map(() => false)
+    this.#folder = set.context.random.uuid()
   }
 
   /** Bytes in front of each shard block of a part's files. */
@@ -73,7 +85,7 @@ export class PartFiles {
   /** Turns to a part, and makes sure that the files of the positions in `shardAt` may be used. */
   async prepare(partIndex: number, shardAt: readonly number[]): Promise<void> {
     const number = this.#options.body.parts[partIndex]?.number ?? 0
-    if (number !== this.#partNumber) this.close()
+    if (number !== this.#partNumber) this.#closeStreams()
     this.#partNumber = number
     this.#frameBytes = undefined
     if (this.#wholeFileHashOf(partIndex) === undefined) {
@@ -111,14 +123,11 @@ export class PartFiles {
       return new DriveError('FileCorrupt', 'Hash of the whole file differs')
     }
     const stream = this.#streamOf(position)
-    let result = await drive.readFile(
-      bucket,
-      this.#pathOf(copy),
-      offset,
-      target,
-      stream,
-      frameBytes,
-    )
+    const [volume, path] =
+      this.#isHeld[position] === true
+        ? [TMP_VOLUME, `${this.#folder}/part.${this.#partNumber}`]
+        : [bucket, this.#pathOf(copy)]
+    let result = await drive.readFile(volume, path, offset, target, stream, frameBytes)
     if (isMissing(result) && copy.dataDir === LEGACY_DATA_DIR) {
       result = await drive.readFile(bucket, this.#besidePath(), offset, target, stream, frameBytes)
     }
@@ -142,7 +151,39 @@ export class PartFiles {
     await gather.wait(SPARES_LIMIT_MS)
   }
 
+  /** Makes the parts from this one on readable whatever happens to the key, which must be locked until then; false: too few drives can. */
+  async hold(partIndex: number): Promise<boolean> {
+    const { bucket, body, path } = this.#options
+    const names = body.parts.slice(partIndex).map(({ number }) => `part.${number}`)
+    const gather = new Gather(this.#set.context.clock, this.#set.drives, (drive, position) => {
+      const directory = `${path}/${dataDirName(this.#copies[position]?.dataDir ?? '')}`
+      return drive.linkStaged(bucket, directory, names, this.#folder)
+    })
+    this.#isHolding = true
+    gather.ask((position) => hasDirectory(this.#copies[position]))
+    await gather.wait(HOLD_LIMIT_MS)
+    let count = 0
+    for (const [position, outcome] of gather.outcomes(NOT_HELD).entries()) {
+      if (outcome instanceof DriveError) continue
+      this.#isHeld[position] = true
+      count++
+    }
+    if (this.#isClosed) this.#dropHeld()
+    return count >= body.dataShards
+  }
+
   close(): void {
+    this.#isClosed = true
+    this.#closeStreams()
+    this.#dropHeld()
+  }
+
+  #dropHeld(): void {
+    // Also where a drive has not answered yet: it makes the names first.
+    if (this.#isHolding) void this.#set.discardStaged(this.#folder)
+  }
+
+  #closeStreams(): void {
     for (let position = 0; position < this.#streams.length; position++) {
       const stream = this.#streams[position] ?? 0
       if (stream !== 0) this.#set.drives[position]?.closeStream(stream)
@@ -232,6 +273,11 @@ export function wholeFileHasher(
 
 function checkName(position: number, partNumber: number): string {
   return `${position}/${partNumber}`
+}
+
+/** Whether all its files lie in one directory that is only theirs. */
+function hasDirectory(copy: Copy | undefined): boolean {
+  return copy !== undefined && copy.dataDir !== '' && copy.dataDir !== LEGACY_DATA_DIR
 }
 
 function isMissing(result: DriveResult<void>): boolean {

@@ -101,6 +101,8 @@ export class ShardReader {
   #loaded: Group | undefined
   #emitted: Group | undefined
   #ahead: Promise<Group | undefined> | undefined
+  /** The latest load. */
+  #loading: Promise<Group | undefined> | undefined
   #isClosed = false
 
   // The fetch in progress, in fields so that the calls need no closures.
@@ -152,6 +154,15 @@ export class ShardReader {
     if (this.#pieces.length > 1) return this.#pieceIndex >= this.#pieces.length
     if (this.#pieceIndex < this.#pieces.length) await this.#files.openSpares(this.#shardAt)
     return true
+  }
+
+  /** Makes what is left to be read readable whatever happens to the key, so that its lock may go; false: the lock is needed to the end. */
+  async hold(): Promise<boolean> {
+    const piece = this.#pieces[this.#pieceIndex]
+    const isHeld = piece === undefined || (await this.#files.hold(piece.partIndex))
+    // It may have begun under the names that go with the lock.
+    await this.#loading?.catch(() => undefined)
+    return isHeld
   }
 
   async *chunks(): AsyncGenerator<DataChunk, void, void> {
@@ -238,7 +249,12 @@ export class ShardReader {
   }
 
   /** The next group, undefined at the end; with `isAhead` also when the arena is short of memory. */
-  async #load(isAhead: boolean): Promise<Group | undefined> {
+  #load(isAhead: boolean): Promise<Group | undefined> {
+    this.#loading = this.#loadNext(isAhead)
+    return this.#loading
+  }
+
+  async #loadNext(isAhead: boolean): Promise<Group | undefined> {
     let blockLimit = this.#groupBlocks
     this.#isOut.fill(false)
     for (;;) {
