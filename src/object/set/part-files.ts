@@ -46,10 +46,10 @@ export class PartFiles {
   readonly #copies: readonly (Copy | undefined)[]
   /** By position: open stream, 0 for none. */
   readonly #streams: number[]
-  /** By position: its files have second names in `#folder`. */
+  /** Where files have second names, below TMP_VOLUME; undefined: `hold` was not called. */
+  #folder: string | undefined
+  /** By position: its files have them. */
   readonly #isHeld: boolean[]
-  readonly #folder: string
-  #isHolding = false
   #isClosed = false
   /** Results of whole-file checks, by `<position>/<part number>`. */
   readonly #checks = new Map<string, boolean>()
@@ -63,7 +63,6 @@ export class PartFiles {
     this.#copies = options.copies
     this.#streams = options.copies.map(() => 0)
     this.#isHeld = options.copies.map(() => false)
-    this.#folder = set.context.random.uuid()
   }
 
   /** Bytes in front of each shard block of a part's files. */
@@ -155,11 +154,13 @@ export class PartFiles {
   async hold(partIndex: number): Promise<boolean> {
     const { bucket, body, path } = this.#options
     const names = body.parts.slice(partIndex).map(({ number }) => `part.${number}`)
-    const gather = new Gather(this.#set.context.clock, this.#set.drives, (drive, position) => {
+    const { clock, random } = this.#set.context
+    const folder = random.uuid()
+    this.#folder = folder
+    const gather = new Gather(clock, this.#set.drives, (drive, position) => {
       const directory = `${path}/${dataDirName(this.#copies[position]?.dataDir ?? '')}`
-      return drive.linkStaged(bucket, directory, names, this.#folder)
+      return drive.linkStaged(bucket, directory, names, folder)
     })
-    this.#isHolding = true
     gather.ask((position) => hasDirectory(this.#copies[position]))
     await gather.wait(HOLD_LIMIT_MS)
     let count = 0
@@ -180,7 +181,7 @@ export class PartFiles {
 
   #dropHeld(): void {
     // Also where a drive has not answered yet: it makes the names first.
-    if (this.#isHolding) void this.#set.discardStaged(this.#folder)
+    if (this.#folder !== undefined) void this.#set.discardStaged(this.#folder)
   }
 
   #closeStreams(): void {
