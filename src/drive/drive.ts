@@ -249,7 +249,7 @@ export interface Drive {
     chunks: readonly Uint8Array[],
     options: { readonly last: boolean },
   ): DriveReply<void>
-  /** Gives files of a directory second names in `<uuid>` below TMP_VOLUME, for a reader that needs them whatever becomes of the directory. Missing files are passed over; nothing is flushed. Fails where the file system has no second names, and leaves none then. */
+  /** Gives files of a directory second names in `<uuid>` below TMP_VOLUME, for a reader that needs them whatever becomes of the directory. Missing files are passed over, all missing is `FileNotFound`; nothing is flushed. Fails where the file system has no second names, and leaves none then. */
   linkStaged(
     volume: string,
     directory: string,

@@ -549,6 +549,8 @@ function stagedTests(check: Check): void {
     assert.deepEqual(target, utf8('data'))
     assert.deepEqual(valueOf(await drive.listDirectory(TMP_VOLUME, 'held', 10)), ['part.1'])
     valueOf(await drive.discardStaged('held'))
+    const none = await drive.linkStaged('bucket', directory, ['part.1'], 'held')
+    assert.equal(codeOf(none), 'FileNotFound')
     assert.equal(codeOf(await drive.listDirectory(TMP_VOLUME, 'held', 10)), 'FileNotFound')
   })
 

@@ -283,11 +283,14 @@ export class MemoryDrive implements Drive {
     folder: string,
   ): DriveReply<void> {
     return this.#run('linkStaged', () => {
+      let count = 0
       for (const name of names) {
         const bytes = this.files.get(`${volume}/${directory}/${name}`)
-        if (bytes !== undefined) this.#put(`${TMP_VOLUME}/${folder}/${name}`, bytes)
+        if (bytes === undefined) continue
+        this.#put(`${TMP_VOLUME}/${folder}/${name}`, bytes)
+        count++
       }
-      return undefined
+      return count === 0 ? notFound(directory) : undefined
     })
   }
 

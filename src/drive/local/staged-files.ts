@@ -33,19 +33,22 @@ export class StagedFiles {
     if (last) this.#close(path, file)
   }
 
-  /** Gives files second names in a staging folder; missing ones are passed over. */
+  /** Gives files second names in a staging folder; missing ones are passed over, unless all are. */
   link(directory: string, names: readonly string[], folder: string): void {
     const { fileSystem } = this.#context
     const full = this.#context.path(TMP_VOLUME, folder)
     this.#context.makeDirectories(full)
+    let count = 0
     try {
       for (const name of names) {
         try {
           fileSystem.link(`${directory}/${name}`, `${full}/${name}`)
+          count++
         } catch (error) {
           if (systemErrorCode(error) !== 'ENOENT') throw error
         }
       }
+      if (count === 0) fail('FileNotFound', 'No file to link is there')
     } catch (error) {
       this.#context.removeTree(full)
       throw error

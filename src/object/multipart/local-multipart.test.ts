@@ -131,7 +131,7 @@ test('a slow reader of several parts neither keeps a writer waiting nor loses wh
   const key = 'parts'
   const contents = [contentOf(5 * MIB, 1), contentOf(5 * MIB, 2), contentOf(77, 3)]
   const whole = concatBytes(contents)
-  for (const change of ['overwrite', 'delete', 'none'] as const) {
+  for (const change of ['overwrite', 'delete', 'close'] as const) {
     const { uploadId } = await engine.createUpload('bucket', key, {
       userMetadata: new Map(),
       storageClass: 'STANDARD',
@@ -149,7 +149,7 @@ test('a slow reader of several parts neither keeps a writer waiting nor loses wh
     // It takes nothing while the writer waits; with the lock held to the end this would fail after a minute.
     if (change === 'delete') await fixture.remove(key)
     else await fixture.put(key, contentOf(10))
-    if (change !== 'none') {
+    if (change !== 'close') {
       let offset = 0
       for await (const chunk of reader.chunks()) {
         assert.deepEqual(chunk.bytes, whole.subarray(offset, offset + chunk.bytes.length))
