@@ -153,6 +153,7 @@ const STATES = [
   'unformatted', // no format.json
   'accessDenied',
   'starting', // its thread has not answered yet
+  'returning', // it works again; the main thread locks it before it is used
 ] as const
 export type DriveState = (typeof STATES)[number]
 const WORDS_PER_DRIVE = 2
@@ -215,7 +216,8 @@ export function stateError(state: Exclude<DriveState, 'online'>, endpoint: strin
     case 'accessDenied':
       return new DriveError('DriveAccessDenied', `Access to drive "${endpoint}" is denied`)
     case 'starting':
-      return new DriveError('DriveNotFound', `Drive "${endpoint}" has not started`)
+    case 'returning':
+      return new DriveError('DriveNotFound', `Drive "${endpoint}" is not ready yet`)
   }
 }
 

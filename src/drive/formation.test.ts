@@ -20,6 +20,7 @@ import { systemRandom } from '#base/random'
 import { SILENT_LOG } from '#observe/log'
 import { formDrives, FormationError, type Formation, type FormationOptions } from './formation.ts'
 import { parseFormat } from './format-json.ts'
+import { lockDrive } from './local/drive-lock.ts'
 import type { FileSystem } from './local/file-system.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
 
@@ -101,6 +102,24 @@ test('a second server on the same drives is refused while the first lives', (con
   assert.match(second(), /in use by another server/)
   first.release()
   assert.match(second(), /formed/)
+})
+
+test('a drive that is offline can be unlocked, and is not taken back from another server', (context) => {
+  const { endpoints } = folders(context, 1)
+  const formation = form(endpoints)
+  context.after(() => formation.release())
+  const drive = formation.pools[0]?.sets[0]?.[0]
+  assert.ok(drive !== undefined)
+  const other = () => lockDrive(join(drive.endpoint, '.minio.sys/cairn/lock'))
+  assert.equal(other(), undefined)
+  formation.unlock(drive)
+  const lock = other()
+  assert.ok(lock !== undefined)
+  assert.match(formation.lock(drive).refusal ?? '', /in use by another server/)
+  assert.match(formation.retry(drive).refusal ?? '', /in use by another server/)
+  lock.release()
+  assert.equal(formation.lock(drive).refusal, undefined)
+  assert.equal(other(), undefined)
 })
 
 test('swapped drives are refused with both places in the message', (context) => {

@@ -29,7 +29,8 @@ import { RawDrive } from './local/raw-drive.ts'
  *
  * - A drive that is refused stays untouched and counts as offline; what makes the whole start impossible throws
  *   `FormationError`.
- * - A drive is locked before it is changed, so that two servers never share it.
+ * - A drive is locked before it is changed, so that two servers never share it; while it is offline it can be unlocked, so
+ *   that it can be unmounted.
  * - A new pool is formatted in two steps: the format is laid beside its place on all drives, then renamed on all. A crash in
  *   between is completed by the next start.
  * Sources: disk-format.md 2.2, 2.3; distributed.md 2.
@@ -86,6 +87,9 @@ export interface Formation {
   readonly pools: readonly FormedPool[]
   /** Tries a refused drive again: it may have been mounted, replaced or mended. Formats it when it is blank. */
   retry(drive: FormedDrive): FormedDrive
+  /** Locks a drive that returns; it must not be used before that has worked. */
+  lock(drive: FormedDrive): FormedDrive
+  unlock(drive: FormedDrive): void
   /** Frees the drives for other servers. */
   release(): void
 }
@@ -93,6 +97,7 @@ export interface Formation {
 const FORMAT_PATH = 'format.json'
 /** Laid down first, renamed when all drives have one. */
 const PENDING_PATH = 'cairn/format.json.new'
+const IN_USE = 'in use by another server'
 const TRACKER_PATH = 'buckets/.healing.bin'
 
 /** One drive while the pool is formed. */
@@ -139,6 +144,8 @@ class Former {
       deploymentId,
       pools: formed,
       retry: (drive) => this.#retry(drive),
+      lock: (drive) => this.#relock(drive),
+      unlock: (drive) => this.#unlock(drive),
       release: () => this.release(),
     }
   }
@@ -151,6 +158,10 @@ class Former {
   #formPool(pool: PoolFolders, poolIndex: number): FormedPool {
     for (const endpoint of pool.endpoints) checkMounts(endpoint)
     const candidates = pool.endpoints.map((endpoint) => this.#open(endpoint))
+    const taken = candidates.find(({ refusal }) => refusal === IN_USE)
+    if (taken !== undefined) {
+      throw new FormationError(`Drive "${taken.endpoint}" is ${IN_USE}: stop it first`)
+    }
     const reference = this.#referenceOf(pool, candidates)
     this.#references.push(reference)
     refuseDoubles(candidates, reference)
@@ -181,27 +192,40 @@ class Former {
       rootDriveThresholdBytes: this.#options.rootDriveThresholdBytes,
     })
     if (candidate.refusal !== undefined) return candidate
+    candidate.refusal = this.#lock(raw, endpoint)
+    if (candidate.refusal !== undefined) return candidate
     try {
-      this.#lock(candidate)
       const bytes = raw.read(FORMAT_PATH)
       if (bytes !== undefined) candidate.format = parseFormat(bytes)
     } catch (error) {
-      if (error instanceof FormationError) throw error
-      if (!(error instanceof Error)) throw error
-      candidate.refusal =
-        error instanceof FormatError ? error.message : `drive is faulty (${error.message})`
+      candidate.refusal = error instanceof FormatError ? error.message : faultOf(error)
     }
     return candidate
   }
 
-  #lock({ endpoint, raw }: Candidate): void {
-    if (this.#locks.has(endpoint)) return
-    raw.makeDirectories('cairn')
-    const lock = lockDrive(`${endpoint}/${META_VOLUME}/cairn/lock`)
-    if (lock === undefined) {
-      throw new FormationError(`Drive "${endpoint}" is in use by another server: stop it first`)
+  /** Why the drive cannot be locked. */
+  #lock(raw: RawDrive, endpoint: string): string | undefined {
+    if (this.#locks.has(endpoint)) return undefined
+    try {
+      raw.makeDirectories('cairn')
+      const lock = lockDrive(`${endpoint}/${META_VOLUME}/cairn/lock`)
+      if (lock === undefined) return IN_USE
+      this.#locks.set(endpoint, lock)
+      return undefined
+    } catch (error) {
+      return faultOf(error)
     }
-    this.#locks.set(endpoint, lock)
+  }
+
+  #unlock({ endpoint }: Pick<FormedDrive, 'endpoint'>): void {
+    this.#locks.get(endpoint)?.release()
+    this.#locks.delete(endpoint)
+  }
+
+  #relock(drive: FormedDrive): FormedDrive {
+    const { endpoint } = drive
+    const raw = new RawDrive(this.#fileSystem, endpoint, this.#options.random)
+    return this.#settled(drive, { ...drive, refusal: this.#lock(raw, endpoint) })
   }
 
   /** The format that the pool has, or gets now. */
@@ -311,10 +335,11 @@ class Former {
         raw.tidyUp()
         isHealing = this.#isHealing(raw)
       } catch (error) {
-        candidate.refusal = `drive is faulty (${error instanceof Error ? error.message : 'unknown error'})`
+        candidate.refusal = faultOf(error)
       }
     }
     const { refusal } = candidate
+    if (refusal !== undefined) this.#unlock(candidate)
     return { endpoint, ...place, driveId: expected.driveId, refusal, isHealing }
   }
 
@@ -347,7 +372,7 @@ class Former {
       }
       candidate.format = expected
     } catch (error) {
-      candidate.refusal = `drive is faulty (${error instanceof Error ? error.message : 'unknown error'})`
+      candidate.refusal = faultOf(error)
     }
   }
 
@@ -365,16 +390,23 @@ class Former {
   #retry(drive: FormedDrive): FormedDrive {
     const reference = this.#references[drive.pool]
     if (reference === undefined) return drive
-    const candidate = this.#open(drive.endpoint)
-    const settled = this.#settle(candidate, reference, drive)
-    if (settled.refusal !== drive.refusal) this.#tellRefusal(settled)
-    return settled
+    return this.#settled(drive, this.#settle(this.#open(drive.endpoint), reference, drive))
+  }
+
+  /** Says once why a drive is still not used. */
+  #settled(before: FormedDrive, now: FormedDrive): FormedDrive {
+    if (now.refusal !== before.refusal) this.#tellRefusal(now)
+    return now
   }
 
   #tellRefusal({ endpoint, refusal }: FormedDrive): void {
     if (refusal === undefined) return
     this.#options.log.error('Drive is not used', { drive: endpoint, reason: refusal })
   }
+}
+
+function faultOf(error: unknown): string {
+  return `drive is faulty (${error instanceof Error ? error.message : 'unknown error'})`
 }
 
 /** A blank drive takes the place of one that is gone, never of one that is here, at another place. */

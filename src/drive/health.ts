@@ -18,9 +18,9 @@ import { type FileStat, type FileSystem, systemErrorCode } from './local/file-sy
 /**
  * Watches a drive from its own thread and keeps its state.
  *
- *   starting ──► online ──► faulty ── probe succeeds ──► online
- *      └───────►  ▲ └─────► notFound, unformatted, accessDenied ── format.json is the drive's own again ──┐
- *                 └────────────────────────────────── probe succeeds ─────────────────────────────────────┘
+ *   starting ──► online ──► faulty ── probe succeeds ──► returning ── the main thread has locked it ──► online
+ *      └───────►    └─────► notFound, unformatted, accessDenied ── format.json is the drive's own again ──┐
+ *                                   returning ◄── probe succeeds ─────────────────────────────────────────┘
  *
  * - Identity: `format.json` is compared (inode, time, size) once a second, also when no calls come.
  * - Probe: a file is written, flushed, read back and deleted; regularly, and before a drive comes back.
@@ -214,7 +214,7 @@ export class DriveHealth {
   async #probe(): Promise<void> {
     if (this.#isProbing) return
     this.#isProbing = true
-    const { clock, timeoutMs, state, log, root } = this.#options
+    const { clock, timeoutMs, state } = this.#options
     this.#probeMs = clock.monotonicMs()
     const alarm = clock.setTimer(timeoutMs, () => this.#takeOffline('faulty', slowProbe(timeoutMs)))
     const failure = await this.#tryProbe()
@@ -230,8 +230,7 @@ export class DriveHealth {
     if (!isInTime || (failure !== undefined && failure.code !== 'DriveFull')) return
     if (!this.#isCurrent() || this.#isStopped) return
     const before = state.get()
-    if (before === 'online' || !state.change(before, 'online')) return
-    log.info(`Read/Write/Delete successful, bringing drive ${root} online`, { drive: root })
+    if (before !== 'online') state.change(before, 'returning')
   }
 
   async #tryProbe(): Promise<DriveError | undefined> {

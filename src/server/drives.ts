@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import type { Clock, Timer } from '#base/clock'
 import { type DriveConnection, DriveStateCell } from '#drive/drive-messages'
 import { DriveSupervisor } from '#drive/drive-supervisor'
@@ -122,8 +123,10 @@ export class Drives {
     this.#timer = this.#options.clock.setTimer(WATCH_MS, () => {
       let isAnyBack = false
       for (const seat of this.#seats) {
+        if (seat.state.get() === 'returning') this.#takeBack(seat)
         const isOnline = seat.state.isOnline()
         if (isOnline && !seat.wasOnline) isAnyBack = true
+        if (!isOnline && seat.wasOnline) void this.#letGo(seat)
         seat.wasOnline = isOnline
       }
       if (isAnyBack) this.#options.onReturn()
@@ -131,6 +134,22 @@ export class Drives {
       if (isRetry) for (const [index, seat] of this.#seats.entries()) this.#retry(index, seat)
       this.#watch(isRetry ? 0 : sinceRetryMs + WATCH_MS)
     })
+  }
+
+  #takeBack(seat: Seat): void {
+    seat.drive = this.#formation.lock(seat.drive)
+    const { endpoint, refusal } = seat.drive
+    if (refusal !== undefined || !seat.state.change('returning', 'online')) return
+    this.#options.log.info(`Read/Write/Delete successful, bringing drive ${endpoint} online`, {
+      drive: endpoint,
+    })
+  }
+
+  /** Gives up the lock of a drive that is offline, so that it can be unmounted. Where the drive hangs, this could hang. */
+  async #letGo(seat: Seat): Promise<void> {
+    await stat(seat.drive.endpoint).catch(() => undefined)
+    if (!seat.state.isOnline() && seat.state.get() !== 'starting')
+      this.#formation.unlock(seat.drive)
   }
 
   /** A drive that was refused at the start, or lost its format while running: mounted, replaced or mended by now? */
