@@ -27,7 +27,7 @@ const WORKERS = 2
 const TAKE_MS = 10_000
 const BUSY_STEP_MS = 25
 const BUSY_MS_MAX = 250
-const REFILL_CHECK_MS = 10_000
+const REFILL_CHECK_MS = 1000
 const REFILL_RETRY_MS = 600_000
 const TRASH_INTERVAL_MS = 300_000
 /** On a drive with less space than this what was deleted makes room at once. */
