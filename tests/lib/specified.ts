@@ -108,8 +108,8 @@ export function policyStatus(bucket: ManifestBucket | undefined): (reply: unknow
 }
 
 /**
- * `ObjectParts` of multipart objects only, 1000 parts at a time, truncated only when parts remain, composite checksums
- * with their count, the size of nothing (4.2.6).
+ * `ObjectParts` of multipart objects only, 1000 parts at a time, truncated only when parts remain, the size of nothing
+ * (4.2.6).
  */
 export function attributes(reply: unknown): unknown {
   return withBody(reply, (body) => {
@@ -117,20 +117,9 @@ export function attributes(reply: unknown): unknown {
     const isSized = known.some(([name]) => name === 'ObjectSize')
     const fields: readonly XmlElement[] = isSized ? known : [...known, ['ObjectSize', '0']]
     const etag = fields.find(([name]) => name === 'ETag')?.[1]
-    const count = typeof etag === 'string' ? /-\d+$/.exec(etag)?.[0] : undefined
-    if (count === undefined) return fields.filter(([name]) => name !== 'ObjectParts')
-    const counted = mapElement(fields, 'Checksum', (sums) => {
-      const isComposite = elementsOf(sums).some(
-        ([name, text]) => name === 'ChecksumType' && text === 'COMPOSITE',
-      )
-      if (!isComposite) return sums
-      return elementsOf(sums).map(([name, text]) =>
-        name === 'ChecksumType' || String(text).endsWith(count)
-          ? [name, text]
-          : [name, text + count],
-      )
-    })
-    return mapElement(counted, 'ObjectParts', (parts) =>
+    const isMultipart = typeof etag === 'string' && /-\d+$/.test(etag)
+    if (!isMultipart) return fields.filter(([name]) => name !== 'ObjectParts')
+    return mapElement(fields, 'ObjectParts', (parts) =>
       mapElement(
         mapElement(elementsOf(parts), 'MaxParts', () => PARTS_MAX),
         'IsTruncated',

@@ -12,7 +12,7 @@ export const CHOICES: readonly Exception[] = [
   {
     match: /\/attributes$/,
     reason:
-      'ObjectParts of multipart objects only, MaxParts 1000, exact IsTruncated, -N, size 0 shown, sizes of parts as clients see them (4.2.6)',
+      'ObjectParts of multipart objects only, MaxParts 1000, exact IsTruncated, size 0 shown, sizes of parts as clients see them (4.2.6)',
     instead: (expected, check) => {
       const chosen = specified.attributes(expected)
       return check.specified?.(chosen) ?? chosen

@@ -31,7 +31,11 @@ export async function getObjectAttributes(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
   const info = await findObject(call)
-  const checksums = storedChecksums(info)
+  // Without the count of parts, as MinIO and its clients have it: `PartsCount` tells it here.
+  const checksums = storedChecksums(info).map((checksum) => ({
+    ...checksum,
+    value: checksum.value.replace(/-\d+$/, ''),
+  }))
   return {
     status: 200,
     headers: [

@@ -222,7 +222,7 @@ for (const type of ['COMPOSITE', 'FULL_OBJECT'] as const) {
       query: { attributes: '' },
       headers: { 'x-amz-object-attributes': 'Checksum,ObjectParts', 'x-amz-max-parts': '1' },
     })
-    assert.deepEqual(s3.texts(attributes, 'ChecksumCRC32'), [value, crc1])
+    assert.deepEqual(s3.texts(attributes, 'ChecksumCRC32'), [value.replace(/-2$/, ''), crc1])
     assert.deepEqual(s3.texts(attributes, 'PartsCount'), ['2'])
     assert.deepEqual(s3.texts(attributes, 'IsTruncated'), ['true'])
   })
