@@ -102,6 +102,23 @@ function go(): Promise<string> {
   })
 }
 
+/** The tests that come with minio-go, which ask for nothing beyond its own packages. */
+async function minioGoSuite(): Promise<ClientCommand> {
+  const folder = await installed('minio-go-suite', ['go/go.mod', 'go/go.sum'], async (target) => {
+    const go = (...args: readonly string[]): Promise<string> =>
+      run('go', args, { cwd: join(HERE, 'go'), timeoutMs: INSTALL_TIMEOUT_MS })
+    const module = 'github.com/minio/minio-go/v7'
+    await go('mod', 'download', module)
+    const sources = (await go('list', '-m', '-f', '{{.Dir}}', module)).trim()
+    await go('build', '-o', join(target, 'suite'), join(sources, 'functional_tests.go'))
+  })
+  return {
+    program: process.execPath,
+    args: [join(await javascript(), 'minio-go-suite.mjs')],
+    env: { S3_PROGRAM: join(folder, 'suite') },
+  }
+}
+
 /** A module of its own, because it asks for an older minio-go than the client of that name. */
 function thanos(): Promise<string> {
   const sources = ['go.mod', 'go.sum', 'store_test.go'].map((file) => `thanos/${file}`)
@@ -238,6 +255,7 @@ export const CLIENTS: readonly Client[] = [
     args: [join(await javascript(), 'minio.mjs')],
   })),
   sdk('minio-go', async () => ({ program: join(await go(), 'minio-go'), args: [] })),
+  sdk('minio-go-suite', minioGoSuite),
   sdk('aws-sdk-go', async () => ({ program: join(await go(), 'aws-sdk-go'), args: [] })),
   script('s5cmd', async () => join(await go(), 's5cmd')),
   script('mc', mcProgram),

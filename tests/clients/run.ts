@@ -24,9 +24,13 @@ const USAGE = `node tests/clients/run.ts [options]
 
 Clients: ${CLIENTS.map(({ name }) => name).join(', ')}`
 
+const KMS_ENVIRONMENT = {
+  MINIO_KMS_SECRET_KEY: `${KMS_KEY}:${Buffer.alloc(32, 7).toString('base64')}`,
+}
+
 /** What the steps of some clients need beyond a plain server. */
 const ENVIRONMENT = {
-  MINIO_KMS_SECRET_KEY: `${KMS_KEY}:${Buffer.alloc(32, 7).toString('base64')}`,
+  ...KMS_ENVIRONMENT,
   CAIRN_WEBSITE_DOMAIN: WEBSITE_DOMAIN,
   CAIRN_TRUSTED_PROXIES: PROXY_ADDRESS,
   CAIRN_PATH_PREFIX: PATH_PREFIX,
@@ -146,10 +150,16 @@ async function main(): Promise<void> {
   // Keys of clients travel by TLS only, and most clients are to be tried without.
   const secureFolder = join(folder.path, 'secure')
   mkdirSync(secureFolder)
-  const secureOptions = { kind, folder: secureFolder, drives: ['d1'], credentials, tls: true }
   await using secure =
     server !== undefined && clients.some(({ usesTls }) => usesTls === true)
-      ? await startServer(secureOptions)
+      ? await startServer({
+          kind,
+          folder: secureFolder,
+          drives: ['d1'],
+          credentials,
+          tls: true,
+          environment: KMS_ENVIRONMENT,
+        })
       : undefined
   const extras = {
     ...(server?.kind === 'cairn' ? CAIRN_EXTRAS : {}),
