@@ -1,4 +1,4 @@
-/** A failed assertion: a bug in Cairn, never bad input. The process that sees one logs it and ends. */
+/** A failed assertion: a bug in Cairn, never bad input. It is logged; the request that met it is answered 500, and a thread that met it elsewhere ends. */
 export class AssertionError extends Error {
   override readonly name = 'AssertionError'
 }

@@ -139,13 +139,13 @@ export interface DeleteReply {
 
 export interface WalkRequest {
   readonly volume: string
-  /** Only keys with this prefix (encoded or plain: compared with decoded names). */
+  /** Only keys that begin so, decoded. */
   readonly prefix: string
   /** Only keys that sort after this one, by UTF-8 bytes of decoded names. Empty: from the start. */
   readonly startAfter: string
   /** False: one level below the last `/` of `prefix`, deeper ones as `name/` entries without metadata (only those not empty). */
   readonly recursive: boolean
-  /** With `recursive` false: also walk past this many entries at most. */
+  /** At most this many entries in one reply. */
   readonly limit: number
   /** Whether entries carry their metadata. */
   readonly metadata: boolean

@@ -17,7 +17,12 @@ import {
   parseFormat,
   repairDriveId,
 } from './format-json.ts'
-import { encodeHealingTracker, newHealingTracker, parseHealingTracker } from './healing-tracker.ts'
+import {
+  encodeHealingTracker,
+  newHealingTracker,
+  parseHealingTracker,
+  TRACKER_PATH,
+} from './healing-tracker.ts'
 import { checkFolder, mountsBelow } from './local/drive-checks.ts'
 import { type DriveLock, lockDrive } from './local/drive-lock.ts'
 import { type FileSystem, systemErrorCode } from './local/file-system.ts'
@@ -98,7 +103,6 @@ const FORMAT_PATH = 'format.json'
 /** Laid down first, renamed when all drives have one. */
 const PENDING_PATH = 'cairn/format.json.new'
 const IN_USE = 'in use by another server'
-const TRACKER_PATH = 'buckets/.healing.bin'
 
 /** One drive while the pool is formed. */
 interface Candidate {

@@ -6,6 +6,8 @@ import { FieldKeeper, readList } from './format/fields.ts'
  * drive's content is incomplete. Source: disk-format.md 7.6.
  */
 
+export const TRACKER_PATH = 'buckets/.healing.bin'
+
 const TEXTS = ['ID', 'Path', 'Endpoint', 'Bucket', 'Object', 'HealID'] as const
 const TIMES = ['Started', 'LastUpdate'] as const
 const SIGNED = ['PoolIndex', 'SetIndex', 'DiskIndex'] as const

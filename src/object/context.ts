@@ -33,8 +33,6 @@ export interface EngineContext {
 
 /** Block size of everything written today. */
 export const BLOCK_SIZE_BYTES = 1_048_576
-/** HighwayHash-256 in front of each shard block. */
-export const HASH_SIZE_BYTES = 32
 /** Longest waits for a namespace lock (distributed.md 3.2). */
 export const OPERATION_LOCK_MS = 600_000
 export const DELETE_LOCK_MS = 300_000

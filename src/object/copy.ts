@@ -9,6 +9,7 @@ import {
   ETAG_KEY,
   INLINE_DATA_KEY,
   STORAGE_CLASS_KEY,
+  TRANSITION_STATUS_KEY,
 } from './metadata-keys.ts'
 import { infoOf, objectInfoOf, storedVersionId } from './object-info.ts'
 import {
@@ -186,8 +187,7 @@ async function checkCurrent(
 /** Same place, same shape, data on these drives where the distribution says. */
 function canShare(context: EngineContext, readable: Readable, storageClass: string): boolean {
   const { version, body, set } = readable
-  if (version.isLegacy || body.systemMetadata.has('x-minio-internal-transition-status'))
-    return false
+  if (version.isLegacy || body.systemMetadata.has(TRANSITION_STATUS_KEY)) return false
   const parity = parityOf(context.storage, {
     storageClass,
     driveCount: set.size,

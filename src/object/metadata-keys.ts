@@ -4,6 +4,7 @@ export {
   COMPRESSION_KEY,
   INLINE_DATA_KEY,
   PURGE_STATUS_KEY,
+  TRANSITION_STATUS_KEY,
   TRANSITION_TIER_KEY,
 } from '#drive/metadata-keys'
 
@@ -15,7 +16,8 @@ export const ERASURE_UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
 export const ETAG_KEY = 'etag'
 /** The entity tag, in objects of old releases. */
 export const OLD_ETAG_KEY = 'md5Sum'
-export const RESTORE_KEY = 'x-amz-restore'
+/** URL-encoded pairs. In this spelling only. */
+export const TAGGING_KEY = 'X-Amz-Tagging'
 /** Absent: `STANDARD`. */
 export const STORAGE_CLASS_KEY = 'x-amz-storage-class'
 /** What an upload in parts declared at its beginning; its object does not keep them. */

@@ -34,7 +34,6 @@ export type ObjectErrorCode =
   | 'PartTooSmall'
   | 'UploadNotFound'
   | 'IncompleteBody'
-  | 'EntityTooLarge'
   | 'ReadQuorum' // 503 SlowDownRead
   | 'WriteQuorum' // 503 SlowDownWrite
   | 'LockTimeout' // 503 RequestTimeout
@@ -440,11 +439,11 @@ export interface ObjectEngine {
     options: ReadOptions,
   ): Promise<Omit<ObjectReader, 'chunks' | 'close'>>
   deleteObject(bucket: string, key: string, options: DeleteOptions): Promise<DeleteOutcome>
-  /** Results in request order; never rejects for a single key. */
+  /** Results in request order; never rejects for a single key. What a guard threw comes as it was. */
   deleteObjects(
     bucket: string,
     requests: readonly ({ readonly key: string } & DeleteOptions)[],
-  ): Promise<readonly (DeleteOutcome | ObjectError)[]>
+  ): Promise<readonly (DeleteOutcome | Error)[]>
   /** Everything below `prefix`, all versions, no markers. */
   deletePrefix(bucket: string, prefix: string): Promise<void>
   copyObject(

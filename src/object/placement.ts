@@ -3,6 +3,7 @@ import { utf8 } from '#base/bytes'
 import { parseUuid } from '#base/uuid'
 import type { Codec } from '#codec/codec'
 import type { Drive, DriveResult } from '#drive/drive'
+import type { DistributionAlgorithm } from '#drive/format-json'
 import type { MetadataRead } from '#drive/metadata-reader'
 import type { StorageClasses } from './context.ts'
 import { ObjectError } from './object.ts'
@@ -11,8 +12,6 @@ import { ObjectError } from './object.ts'
  * Where a key lives: set, shard order, parity (its path: `#drive/key-path`). Pure functions.
  * Source: disk-format.md 2.5, 2.6, 2.7. Every rule here must stay stable for ever: another one hides existing data.
  */
-
-export type DistributionAlgorithm = 'CRCMOD' | 'SIPMOD' | 'SIPMOD+PARITY'
 
 /** Metadata of a key from the drives at `positions`, in their order, in one go; undefined: the drives are to be asked. */
 export type ReadTogether = (

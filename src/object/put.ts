@@ -5,6 +5,13 @@ import type { ObjectVersion } from '#drive/xl-meta'
 import { checkWriteConditions } from './conditions.ts'
 import { BLOCK_SIZE_BYTES, OPERATION_LOCK_MS, type EngineContext } from './context.ts'
 import { noReadQuorum, noWriteQuorum } from './errors.ts'
+import {
+  ACTUAL_SIZE_KEY,
+  ERASURE_UPGRADED_KEY,
+  ETAG_KEY,
+  INLINE_DATA_KEY,
+  STORAGE_CLASS_KEY,
+} from './metadata-keys.ts'
 import { compressionOf, infoOf, isObject, objectInfoOf } from './object-info.ts'
 import type {
   BodySource,
@@ -27,11 +34,6 @@ import { stageContent, type StagedContent } from './transform/stage-content.ts'
  * Writing an object: the body goes to a staging area without a lock; the lock is held for the conditions and the commit.
  */
 
-const INLINE_KEY = 'x-minio-internal-inline-data'
-const UPGRADED_KEY = 'x-minio-internal-erasure-upgraded'
-const ACTUAL_SIZE_KEY = 'X-Minio-Internal-actual-size'
-const STORAGE_CLASS_KEY = 'x-amz-storage-class'
-const ETAG_KEY = 'etag'
 const TRUE = utf8('true')
 
 export interface PutRequest extends PutOptions {
@@ -188,11 +190,6 @@ export function newId(context: EngineContext): string {
   return context.random.uuid().replaceAll('-', '')
 }
 
-/** UUID text of 32 hex digits, as directories are named. */
-export function uuidText(hex: string): string {
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
-}
-
 function versionOf(
   context: EngineContext,
   made: {
@@ -208,12 +205,12 @@ function versionOf(
   const { staged, plainSizeBytes } = content
   const systemMetadata = new Map(options.systemMetadata)
   for (const [name, value] of made.added) systemMetadata.set(name, value)
-  if (staged.inline !== undefined) systemMetadata.set(INLINE_KEY, TRUE)
+  if (staged.inline !== undefined) systemMetadata.set(INLINE_DATA_KEY, TRUE)
   if (compressionOf(systemMetadata) !== undefined) {
     systemMetadata.set(ACTUAL_SIZE_KEY, utf8(String(plainSizeBytes)))
   }
   if (parity.upgradedFrom !== undefined) {
-    systemMetadata.set(UPGRADED_KEY, utf8(`${parity.upgradedFrom}->${parity.parityShards}`))
+    systemMetadata.set(ERASURE_UPGRADED_KEY, utf8(`${parity.upgradedFrom}->${parity.parityShards}`))
   }
   const userMetadata = new Map(options.userMetadata)
   if (options.storageClass !== 'STANDARD') userMetadata.set(STORAGE_CLASS_KEY, options.storageClass)

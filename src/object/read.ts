@@ -197,7 +197,7 @@ export function readableOf(
   const details = versionId === undefined ? target : { ...target, versionId }
   if (lookup.kind === 'unreadable') throw noReadQuorum(details, lookup.cause)
   if (lookup.kind === 'absent') {
-    if (lookup.isVolume) {
+    if (lookup.isBucketMissing) {
       throw new ObjectError('BucketNotFound', `Bucket "${target.bucket}" does not exist`, details)
     }
     throw objectNotFound(details)

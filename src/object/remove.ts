@@ -54,25 +54,24 @@ export async function removeObject(
 ): Promise<DeleteOutcome> {
   const [outcome] = await removeFromKey(context, pools, target, [options])
   assert(outcome !== undefined)
-  if (!(outcome instanceof ObjectError)) return outcome
-  // What a guard threw reaches the caller as it was.
-  throw outcome.code === 'Internal' && outcome.cause instanceof Error ? outcome.cause : outcome
+  if (outcome instanceof Error) throw outcome
+  return outcome
 }
 
-/** Results in request order; never rejects for a single key. */
+/** Results in request order; never rejects for a single key. What a guard threw comes as it was. */
 export async function removeObjects(
   context: EngineContext,
   pools: Pools,
   bucket: string,
   requests: readonly ({ readonly key: string } & DeleteOptions)[],
-): Promise<readonly (DeleteOutcome | ObjectError)[]> {
+): Promise<readonly (DeleteOutcome | Error)[]> {
   const byKey = new Map<string, number[]>()
   requests.forEach(({ key }, index) => {
     const indexes = byKey.get(key)
     if (indexes === undefined) byKey.set(key, [index])
     else indexes.push(index)
   })
-  const results: (DeleteOutcome | ObjectError)[] = []
+  const results: (DeleteOutcome | Error)[] = []
   const keys = [...byKey]
   let next = 0
   const work = async (): Promise<void> => {
@@ -80,11 +79,13 @@ export async function removeObjects(
       const [key, indexes] = entry
       const options = indexes.flatMap((index) => requests[index] ?? [])
       const outcomes = await removeFromKey(context, pools, { bucket, key }, options).catch(
-        (error: unknown) => indexes.map(() => objectErrorFrom(error)),
+        (error: unknown) => indexes.map(() => failureOf(error)),
       )
-      indexes.forEach((index, i) => {
-        results[index] = outcomes[i] ?? objectErrorFrom(undefined)
-      })
+      for (const [i, index] of indexes.entries()) {
+        const outcome = outcomes[i]
+        assert(outcome !== undefined)
+        results[index] = outcome
+      }
     }
   }
   await Promise.all(Array.from({ length: Math.min(KEYS_AT_ONCE, keys.length) }, work))
@@ -150,7 +151,7 @@ function isGone(outcome: DriveResult<void>): boolean {
 
 /** What one request comes to: its outcome, and what the drives are asked for. */
 interface Decision {
-  readonly outcome: DeleteOutcome | ObjectError
+  readonly outcome: DeleteOutcome | Error
   readonly removals: readonly { readonly set: ErasureSet; readonly request: DeleteRequest }[]
 }
 
@@ -160,7 +161,7 @@ async function removeFromKey(
   pools: Pools,
   target: ObjectName,
   requests: readonly DeleteOptions[],
-): Promise<readonly (DeleteOutcome | ObjectError)[]> {
+): Promise<readonly (DeleteOutcome | Error)[]> {
   const { bucket, key } = target
   checkKey(bucket, key)
   const path = encodeKey(key)
@@ -249,7 +250,7 @@ async function decide(
     }
     return await decideMarker(context, pools, state, request)
   } catch (error) {
-    return { outcome: objectErrorFrom(error), removals: [] }
+    return { outcome: failureOf(error), removals: [] }
   }
 }
 
@@ -366,7 +367,7 @@ async function checkCurrent(
     if (request.guard === undefined && request.preconditions === undefined) return undefined
     throw noReadQuorum(target, lookup.cause)
   }
-  if (lookup.kind === 'absent' && lookup.isVolume) {
+  if (lookup.kind === 'absent' && lookup.isBucketMissing) {
     throw new ObjectError('BucketNotFound', `Bucket "${target.bucket}" does not exist`, target)
   }
   const current =
@@ -381,7 +382,7 @@ async function checkCurrent(
 async function execute(
   state: KeyState,
   decisions: ReadonlyMap<string, Decision>,
-): Promise<ReadonlyMap<string, ObjectError>> {
+): Promise<ReadonlyMap<string, Error>> {
   const bySet = new Map<ErasureSet, { name: string; request: DeleteRequest }[]>()
   for (const [name, { removals }] of decisions) {
     for (const { set, request } of removals) {
@@ -391,7 +392,7 @@ async function execute(
     }
   }
   const { bucket, key } = state.target
-  const failures = new Map<string, ObjectError>()
+  const failures = new Map<string, Error>()
   for (const [set, entries] of bySet) {
     const requests = entries.map((entry) => entry.request)
     const results = await removeVersions(set, { bucket, path: state.path }, requests)
@@ -399,16 +400,14 @@ async function execute(
       try {
         checkWrite(results[i], { bucket, key })
       } catch (error) {
-        failures.set(name, objectErrorFrom(error))
+        failures.set(name, failureOf(error))
       }
     })
   }
   return failures
 }
 
-function objectErrorFrom(error: unknown): ObjectError {
-  if (error instanceof AssertionError) throw error
-  return error instanceof ObjectError
-    ? error
-    : new ObjectError('Internal', 'Cannot delete', {}, { cause: error })
+function failureOf(error: unknown): Error {
+  if (error instanceof AssertionError || !(error instanceof Error)) throw error
+  return error
 }

@@ -42,6 +42,7 @@ async function serviceFor(
     onRefilled: (_, position) => fixture.healing.delete(position),
     expireUploads: () => Promise.resolve(expired.push(1)),
     expireIntervalMs: EXPIRE_INTERVAL_MS,
+    driveTimeoutMs: 30_000,
   })
   service.start()
   return { service, queue, expired }

@@ -1,6 +1,6 @@
 import { FormatError } from '#codec/msgpack'
 import { CAIRN_VOLUME, DriveError, META_VOLUME, type Drive } from '#drive/drive'
-import { DRIVE_TIMEOUT_MS } from '#drive/drive-messages'
+import { TRACKER_PATH } from '#drive/healing-tracker'
 import { parseRepairList } from '#drive/repair-list'
 import type { EngineContext } from './context.ts'
 import { isVersionId, storedVersionId } from './object-info.ts'
@@ -8,8 +8,8 @@ import { ObjectError } from './object.ts'
 import type { Pools } from './pools.ts'
 import type { RepairItem } from './repair-sink.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
-import { refillDrive, repairSet, TRACKER_PATH, type WalkOptions } from './repair/drive-refill.ts'
-import { QUARANTINE_MS } from './repair/refused.ts'
+import { refillDrive, repairSet, type WalkOptions } from './repair/drive-refill.ts'
+import { QUARANTINE, QUARANTINE_MS } from './repair/refused.ts'
 import { repairKey, type RepairResult } from './repair/repair-object.ts'
 import type { QueuedRepair, RepairQueue } from './repair-queue.ts'
 
@@ -37,8 +37,8 @@ const TRASH_LIMIT = 1000
 const QUARANTINE_NAMES_MAX = 100_000
 /** Drives were away at the report: they may be back soon. */
 const MISSED_WAIT_MS = 60_000
-/** A drive hangs: by then it has answered or is offline. */
-const LATE_WAIT_MS = DRIVE_TIMEOUT_MS + 5000
+/** A drive hangs: so long after its timeout it has answered or is offline. */
+const LATE_MARGIN_MS = 5000
 /** Everything is done but on drives that are away; their return brings the item up at once. */
 const AWAY_WAIT_MS = 3_600_000
 /** Tries of what cannot be mended; after that, reads of it will report it again. */
@@ -59,6 +59,8 @@ export interface RepairServiceOptions {
   readonly onRefilled: (set: ErasureSet, position: number) => void
   readonly expireUploads: (signal: AbortSignal) => Promise<number>
   readonly expireIntervalMs: number
+  /** After so long a drive that hangs is taken offline. */
+  readonly driveTimeoutMs: number
   readonly danglingAgeMs?: number
 }
 
@@ -138,7 +140,7 @@ export class RepairService {
     }
     if (item.reason === 'late' && item.attempts === 0) {
       // The repair would wait for the same drive, with the key locked. The writer tells when it has answered.
-      queue.retry(item, LATE_WAIT_MS)
+      queue.retry(item, this.#options.driveTimeoutMs + LATE_MARGIN_MS)
       return undefined
     }
     const { danglingAgeMs } = this.#options
@@ -352,13 +354,13 @@ export class RepairService {
   }
 
   async #emptyQuarantine(drive: Drive): Promise<void> {
-    const names = await drive.listDirectory(CAIRN_VOLUME, 'quarantine', QUARANTINE_NAMES_MAX)
+    const names = await drive.listDirectory(CAIRN_VOLUME, QUARANTINE, QUARANTINE_NAMES_MAX)
     if (names instanceof DriveError) return // there is none
     const beforeMs = this.#options.context.clock.nowMs() - QUARANTINE_MS
     for (const name of names) {
       const removedMs = Number.parseInt(name, 10)
       if (Number.isNaN(removedMs) || removedMs >= beforeMs) continue
-      await drive.trash(CAIRN_VOLUME, `quarantine/${name.replace(/\/$/, '')}`)
+      await drive.trash(CAIRN_VOLUME, `${QUARANTINE}/${name.replace(/\/$/, '')}`)
     }
   }
 

@@ -19,6 +19,7 @@ import {
   type Policy,
   PolicyError,
 } from '#iam/policy'
+import { TAGGING_KEY } from '#object/metadata-keys'
 import { ObjectError, type ObjectErrorCode, type ObjectEngine } from '#object/object'
 import type { Query } from '#s3-protocol/query'
 import type { Authentication } from './authenticate.ts'
@@ -193,7 +194,7 @@ export class Authorizer {
         range: { kind: 'all' },
         versionId,
       })
-      return tagMap(info.userMetadata.get('X-Amz-Tagging') ?? '')
+      return tagMap(info.userMetadata.get(TAGGING_KEY) ?? '')
     } catch (error) {
       const isAbsent = error instanceof ObjectError && ABSENCES.includes(error.code)
       if (!isAbsent) throw error

@@ -97,8 +97,6 @@ function objectErrorOf(error: ObjectError): S3Error {
       return new S3Error('NoSuchUpload', cause)
     case 'IncompleteBody':
       return new S3Error('IncompleteBody', cause)
-    case 'EntityTooLarge':
-      return new S3Error('EntityTooLarge', cause)
     case 'ReadQuorum':
       return new S3Error('SlowDownRead', cause)
     case 'WriteQuorum':

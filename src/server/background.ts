@@ -43,6 +43,7 @@ export class Background implements RepairSink {
           dueMs: (upload) => uploadDueMs(engine, upload),
           signal,
         }),
+      driveTimeoutMs: settings().driveTimeoutMs,
       get expireIntervalMs() {
         return settings().staleUploadsIntervalMs
       },

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { promises as files } from 'node:fs'
 import type { Clock, Timer } from '#base/clock'
 import { type DriveConnection, DriveStateCell } from '#drive/drive-messages'
 import { DriveSupervisor } from '#drive/drive-supervisor'
@@ -147,7 +147,7 @@ export class Drives {
 
   /** Gives up the lock of a drive that is offline, so that it can be unmounted. Where the drive hangs, this could hang. */
   async #letGo(seat: Seat): Promise<void> {
-    await stat(seat.drive.endpoint).catch(() => undefined)
+    await files.stat(seat.drive.endpoint).catch(() => undefined)
     if (!seat.state.isOnline() && seat.state.get() !== 'starting')
       this.#formation.unlock(seat.drive)
   }

@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { textOf } from '#base/bytes'
+import type { DistributionAlgorithm } from '#drive/format-json'
 import type { DriveHashes } from '#drive/xl-meta'
-import type { DistributionAlgorithm, PoolLayout } from '#object/placement'
+import type { PoolLayout } from '#object/placement'
 import { MemoryDrive } from './memory-drive.ts'
 
 /** Drives that MinIO left behind, loaded into memory, with the manifest of what it showed. */

@@ -1,16 +1,15 @@
 import { assert } from '#base/assert'
 import { strictTextOf } from '#base/bytes'
-import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
+import { MULTIPART_VOLUME } from '#drive/drive'
 import { encodeKey } from '#drive/key-path'
-import type { ObjectVersion } from '#drive/xl-meta'
+import { dataDirName, type ObjectVersion } from '#drive/xl-meta'
 import { OPERATION_LOCK_MS, type EngineContext } from '../context.ts'
-import { checkWrite, noReadQuorum, noWriteQuorum } from '../errors.ts'
+import { checkWrite, noReadQuorum } from '../errors.ts'
 import type { LockHandle } from '../locks.ts'
 import { isObject } from '../object-info.ts'
 import type { UploadInfo } from '../object.ts'
 import { deleteQuorumOf, writeQuorumOf } from '../placement.ts'
 import type { Pools } from '../pools.ts'
-import { uuidText } from '../put.ts'
 import { reduceOutcomes } from '../quorum/reduce.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import type { PartQuery } from './part-store.ts'
@@ -122,11 +121,7 @@ export class UploadStore {
     const { outcomes } = await set.patience.ask({ quorum }, (drive) =>
       drive.trash(MULTIPART_VOLUME, folder),
     )
-    const reduced = reduceOutcomes(outcomes, quorum)
-    if (reduced === undefined && outcomes.filter(isSuccess).length < quorum) {
-      throw noWriteQuorum(details)
-    }
-    checkWrite(reduced, details)
+    checkWrite(reduceOutcomes(outcomes, quorum), details)
   }
 
   infoOf(upload: Upload): UploadInfo {
@@ -167,14 +162,10 @@ export function namedIn(version: ObjectVersion): { bucket: string; key: string }
 export function partQueryOf(upload: Upload, numbers?: ReadonlySet<number>): PartQuery {
   const { dataShards, parityShards, dataDir } = upload.version
   return {
-    directory: `${upload.folder}/${uuidText(dataDir)}`,
+    directory: `${upload.folder}/${dataDirName(dataDir)}`,
     numbers,
     readQuorum: dataShards,
     writeQuorum: writeQuorumOf(dataShards, parityShards),
     details: { bucket: upload.bucket, key: upload.key },
   }
-}
-
-function isSuccess(outcome: unknown): boolean {
-  return !(outcome instanceof DriveError)
 }

@@ -7,7 +7,7 @@ import type { ObjectVersion } from '#drive/xl-meta'
 import { EncryptionError } from '#encryption/encryption'
 import { encryptionKindOf } from '#encryption/key-metadata'
 import { BLOCK_SIZE_BYTES } from '../context.ts'
-import { noWriteQuorum, writeErrorOf } from '../errors.ts'
+import { writeErrorOf } from '../errors.ts'
 import { ERASURE_UPGRADED_KEY, STORAGE_CLASS_KEY } from '../metadata-keys.ts'
 import type {
   BodySource,
@@ -19,7 +19,7 @@ import type {
 } from '../object.ts'
 import { checkKey, writeQuorumOf } from '../placement.ts'
 import { chooseParity, etagOf, newId } from '../put.ts'
-import { reduceOutcomes, successCountOf } from '../quorum/reduce.ts'
+import { reduceOutcomes } from '../quorum/reduce.ts'
 import { NULL_VERSION } from '../set/set.ts'
 import type { Seal } from '../transform.ts'
 import { stageContent, type StagedContent } from '../transform/stage-content.ts'
@@ -244,7 +244,7 @@ async function placePart(
     (drive) => drive.commitPart(replaces ? { ...request, step: 'prepare' } : request),
   )
   const reduced = reduceOutcomes(outcomes, quorum)
-  if (reduced === undefined && successCountOf(outcomes) >= quorum) {
+  if (reduced === undefined) {
     if (replaces) {
       // A drive that does not do it keeps the new part beside the old one, where readers find it.
       await set.patience.ask(
@@ -255,8 +255,5 @@ async function placePart(
     return meta
   }
   // Nothing is taken back: drives that did not get the new part still have the old one, and it counts while enough do.
-  const details = { bucket, key, partNumber }
-  const failure = outcomes.find((outcome) => outcome instanceof DriveError)
-  if (reduced === undefined) throw noWriteQuorum(details, failure)
-  throw writeErrorOf(reduced, details)
+  throw writeErrorOf(reduced, { bucket, key, partNumber })
 }

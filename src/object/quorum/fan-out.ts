@@ -8,21 +8,16 @@ import { DriveError, type Drive, type DriveReply, type DriveResult } from '#driv
 
 export type SetDrives = readonly (Drive | undefined)[]
 
-const OFFLINE = new DriveError('DriveNotFound', 'Drive is offline')
+export const OFFLINE = new DriveError('DriveNotFound', 'Drive is offline')
 /** Stands for a drive that was left out on purpose. */
-const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
+export const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
 
 /** Calls `call` on every drive that is online. */
 export function fanOut<T>(
   drives: SetDrives,
   call: (drive: Drive, position: number) => DriveReply<T>,
 ): Promise<DriveResult<T>[]> {
-  const replies: DriveReply<T>[] = []
-  for (let i = 0; i < drives.length; i++) {
-    const drive = drives[i]
-    replies.push(drive?.isOnline() === true ? call(drive, i) : offline())
-  }
-  return Promise.all(replies)
+  return fanOutTo(drives, () => true, call)
 }
 
 /** As `fanOut`, only on the positions that `select` accepts; the others give `NOT_ASKED`. */
@@ -34,7 +29,8 @@ export function fanOutTo<T>(
   const replies: DriveReply<T>[] = []
   for (let i = 0; i < drives.length; i++) {
     const drive = drives[i]
-    replies.push(!select(i) ? notAsked() : drive?.isOnline() === true ? call(drive, i) : offline())
+    if (!select(i)) replies.push(Promise.resolve(NOT_ASKED))
+    else replies.push(drive?.isOnline() === true ? call(drive, i) : Promise.resolve(OFFLINE))
   }
   return Promise.all(replies)
 }
@@ -44,12 +40,4 @@ export function offlineCountOf(drives: SetDrives): number {
   let count = 0
   for (const drive of drives) if (drive?.isOnline() !== true) count++
   return count
-}
-
-function offline(): DriveReply<never> {
-  return Promise.resolve(OFFLINE)
-}
-
-function notAsked(): DriveReply<never> {
-  return Promise.resolve(NOT_ASKED)
 }

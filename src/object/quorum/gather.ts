@@ -1,6 +1,6 @@
 import type { Clock } from '#base/clock'
-import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
-import type { SetDrives } from './fan-out.ts'
+import type { Drive, DriveError, DriveReply, DriveResult } from '#drive/drive'
+import { OFFLINE, type SetDrives } from './fan-out.ts'
 
 /**
  * Answers of drives as they arrive, for readers that need not wait for all of them (distributed.md D4.14).
@@ -76,4 +76,3 @@ export class Gather<T> {
 
 /** No answer yet; calls without a value answer undefined. */
 const NONE: unique symbol = Symbol('none')
-const OFFLINE = new DriveError('DriveNotFound', 'Drive is offline')

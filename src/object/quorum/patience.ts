@@ -1,7 +1,7 @@
 import { assert } from '#base/assert'
 import type { Clock, Timer } from '#base/clock'
 import { DriveError, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
-import type { SetDrives } from './fan-out.ts'
+import { NOT_ASKED, OFFLINE, type SetDrives } from './fan-out.ts'
 
 /**
  * Calls to the drives of a set by writers, which go on at quorum: a straggler holds them up for a short grace only
@@ -55,8 +55,6 @@ export interface Late<T> {
 
 /** Stands for a drive that was not waited for; what it does in the end is not known. */
 export const NOT_IN_TIME = new DriveError('DriveTimeout', 'Drive did not answer in time')
-const OFFLINE = new DriveError('DriveNotFound', 'Drive is offline')
-const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
 
 /** Belongs to one set in one thread. */
 export class Patience {

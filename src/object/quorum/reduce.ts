@@ -4,7 +4,7 @@ import { DriveError, type DriveErrorCode, type DriveResult } from '#drive/drive'
  * Many drives' outcomes to one. Source: disk-format.md 6.7, distributed.md 4.4.
  */
 
-/** `undefined`: success; an error: that one; `NoQuorum`: no outcome occurred often enough. */
+/** `undefined`: as many successes as the quorum asks for; an error: that one; `NoQuorum`: no outcome occurred often enough. */
 export type Reduced = undefined | DriveError | 'NoQuorum'
 
 /** True for outcomes that say nothing about the object: they count neither for nor against. */

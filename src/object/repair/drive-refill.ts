@@ -4,6 +4,7 @@ import {
   encodeHealingTracker,
   parseHealingTracker,
   type HealingTracker,
+  TRACKER_PATH,
 } from '#drive/healing-tracker'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import { repairKey, type RepairProblem, type RepairResult } from './repair-object.ts'
@@ -19,7 +20,6 @@ import { rootsOf, walkKeys, type WalkedKey, type WalkRoot } from './set-walk.ts'
  * Source: distributed.md 5.5, D2.6, D5.4; disk-format.md 7.6.
  */
 
-export const TRACKER_PATH = 'buckets/.healing.bin'
 const WORKERS = 2
 const PASSES = 4
 const SAVE_MS = 30_000

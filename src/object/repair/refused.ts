@@ -8,7 +8,8 @@ import { decide, type Answer, type RefusedVersion } from './decide.ts'
 
 /** Removal of versions that no drive ought to have. The caller holds the write lock of the key. */
 
-const QUARANTINE = 'quarantine'
+/** Folder of `CAIRN_VOLUME`. */
+export const QUARANTINE = 'quarantine'
 /** How long quarantined metadata is kept. */
 export const QUARANTINE_MS = 7 * 24 * 3_600_000
 

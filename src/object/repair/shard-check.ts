@@ -6,9 +6,9 @@ import {
   blockOffset,
   blockShardSize,
   framedFileSize,
+  HASH_SIZE_BYTES,
   shardStreamSize,
 } from '#drive/shard-layout'
-import { HASH_SIZE_BYTES } from '../context.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import type { ErasureSet } from '../set/erasure-set.ts'
 import { PartFiles } from '../set/part-files.ts'

@@ -8,7 +8,7 @@ import {
 } from '#drive/drive'
 import { decodeKey } from '#drive/key-path'
 import { encodeObjectVersion, withShardIndex, type ObjectVersion } from '#drive/xl-meta'
-import { writeErrorOf, noWriteQuorum } from '../errors.ts'
+import { writeErrorOf } from '../errors.ts'
 import { writeQuorumOf } from '../placement.ts'
 import { fanOutTo } from '../quorum/fan-out.ts'
 import { NOT_IN_TIME, type AskOptions, type Late } from '../quorum/patience.ts'
@@ -42,12 +42,11 @@ export async function commitVersion(set: ErasureSet, plan: CommitPlan): Promise<
   const commit = new Commit(set, plan)
   await commit.run()
   const reduced = reduceOutcomes(commit.outcomes, quorum)
-  if (reduced !== undefined || successCountOf(commit.outcomes) < quorum) {
+  if (reduced !== undefined) {
     await commit.undo()
     commit.followUp({ isCommitted: false })
     if (commit.isBucketLost) void set.report({ bucket: plan.bucket, path: '' }, 'missing')
-    const details = { bucket: plan.bucket, key: decodeKey(plan.path) }
-    throw reduced === undefined ? noWriteQuorum(details) : writeErrorOf(reduced, details)
+    throw writeErrorOf(reduced, { bucket: plan.bucket, key: decodeKey(plan.path) })
   }
   commit.purgeReplaced()
   await commit.reportMissed()

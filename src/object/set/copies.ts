@@ -8,6 +8,7 @@ import {
   type XlMeta,
 } from '#drive/xl-meta'
 import { chooseReadable, shardIndexesOf, type VersionCopy } from '#drive/version-merge'
+import { INLINE_DATA_KEY, TRANSITION_STATUS_KEY } from '../metadata-keys.ts'
 import { isObject } from '../object-info.ts'
 import { deleteQuorumOf, writeQuorumOf } from '../placement.ts'
 import type { ErasureSet } from './erasure-set.ts'
@@ -17,10 +18,8 @@ import { NULL_VERSION, type ChosenVersion, type Copy, type WholeFileHash } from 
  * From the drives' metadata files to one version with the copies of it that can be used. Source: disk-format.md 5.13.
  */
 
-const INLINE_KEY = 'x-minio-internal-inline-data'
 /** Blocks are 1 MiB, 10 MiB in old versions; larger ones are damage, not data. */
 const BLOCK_SIZE_MAX = 16 * 1_048_576
-const TRANSITION_KEY = 'x-minio-internal-transition-status'
 
 export type Metas = readonly (XlMeta | undefined)[]
 
@@ -50,7 +49,7 @@ export function readQuorumFor(
 ): number {
   const half = driveCount - Math.floor(driveCount / 2)
   if (!isObject(body) || body.sizeBytes === 0) return standardParity === 0 ? driveCount : half
-  const status = body.systemMetadata.get(TRANSITION_KEY)
+  const status = body.systemMetadata.get(TRANSITION_STATUS_KEY)
   if (status !== undefined && textOf(status) === 'complete') {
     return Math.min(Math.floor(driveCount / 2) + 1, body.dataShards)
   }
@@ -251,7 +250,7 @@ function isInlineAt(
   indexes: readonly number[],
   body: ObjectVersion,
 ): boolean {
-  const hasKey = body.systemMetadata.has(INLINE_KEY)
+  const hasKey = body.systemMetadata.has(INLINE_DATA_KEY)
   if (hasKey && !request.inline) return true
   if (!hasKey && body.versionId !== NULL_VERSION && body.sizeBytes > 0) return false
   return metas.some(

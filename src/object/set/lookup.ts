@@ -9,6 +9,7 @@ import {
   type VersionHeader,
 } from '#drive/xl-meta'
 import { sureCountOf } from '../placement.ts'
+import { NOT_ASKED } from '../quorum/fan-out.ts'
 import { Gather } from '../quorum/gather.ts'
 import { isSilent } from '../quorum/reduce.ts'
 import { chooseByVote, chooseSame, readQuorumOf, writeQuorumFor } from './copies.ts'
@@ -107,7 +108,6 @@ function gatherFor(
 
 /** After this long a drive is slow: others are asked, and the answer may be given without it. */
 const SLOW_MS = 100
-const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
 const NOT_ANSWERED = new DriveError('DriveTimeout', 'Drive has not answered yet')
 
 /** One drive's metadata, or what its absence means. */
@@ -177,7 +177,7 @@ function agree(
   if (absent === asked || noVolume === asked) {
     return {
       kind: 'absent',
-      isVolume: noVolume > 0,
+      isBucketMissing: noVolume > 0,
       hasOthers: false,
       isForGood: true,
       latestNs: undefined,
@@ -215,7 +215,7 @@ function agreeOnVersion(
   const latestNs = first.versions[first.latest()]?.header.modifiedNs
   if (firstVersion === undefined) {
     const hasOthers = first.versions.length > 0
-    return { kind: 'absent', isVolume: false, hasOthers, isForGood: true, latestNs }
+    return { kind: 'absent', isBucketMissing: false, hasOthers, isForGood: true, latestNs }
   }
   const version = chooseSame(set, request, metas, indexes)
   return version === undefined ? undefined : { kind: 'found', version, latestNs }
@@ -275,7 +275,7 @@ function weigh(set: ErasureSet, request: LookupRequest, answers: readonly Answer
     return { kind: 'unreadable', cause, latestNs: latestNsOf(metas) }
   return {
     kind: 'absent',
-    isVolume: noVolume >= smallestQuorum || (noVolume > 0 && noVolume === answers.length),
+    isBucketMissing: noVolume >= smallestQuorum || (noVolume > 0 && noVolume === answers.length),
     hasOthers: metas.some((meta) => meta !== undefined && meta.versions.length > 0),
     isForGood: refused.size === 0 && set.size - undecided >= smallestQuorum,
     latestNs: latestNsOf(metas),

@@ -113,8 +113,7 @@ export type Lookup =
     }
   | {
       readonly kind: 'absent'
-      /** The bucket is missing. */
-      readonly isVolume: boolean
+      readonly isBucketMissing: boolean
       /** The key has versions, or drives remember it by free versions. */
       readonly hasOthers: boolean
       /** So many drives have nothing of it that it stays absent, whatever the others have. */

@@ -6,6 +6,7 @@ import type { ObjectVersion } from '#drive/xl-meta'
 import { shardSize } from '#drive/shard-layout'
 import { noReadQuorum } from '../errors.ts'
 import type { DataChunk } from '../object.ts'
+import { NOT_ASKED } from '../quorum/fan-out.ts'
 import { Gather } from '../quorum/gather.ts'
 import type { ErasureSet } from './erasure-set.ts'
 import { copyFrames, PartFiles } from './part-files.ts'
@@ -35,7 +36,6 @@ const GROUP_BYTES_MAX = 2 * 1_048_576
 const SLOW_MS = 250
 const SLOW = new DriveError('DriveTimeout', 'Drive is slower than others')
 const NO_FRAMES = new Uint8Array(0)
-const NOT_ASKED = new DriveError('DriveNotFound', 'Drive was not asked')
 
 interface Piece {
   readonly partIndex: number

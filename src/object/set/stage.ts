@@ -3,7 +3,7 @@ import type { Codec } from '#codec/codec'
 import type { Slot } from '#codec/arena'
 import { DriveError, TMP_VOLUME, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
 import { framedFileSize, HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
-import { noWriteQuorum, writeErrorOf } from '../errors.ts'
+import { checkWrite } from '../errors.ts'
 import { ObjectError, type BodySource, type DigestName, type Digests } from '../object.ts'
 import { writeQuorumOf } from '../placement.ts'
 import type { Answers, Late } from '../quorum/patience.ts'
@@ -381,8 +381,7 @@ class Stager {
     if (count >= this.#writeQuorum) return
     const details = { bucket: this.#request.bucket, key: this.#request.key }
     const failures = this.#failures.filter((failure) => failure !== undefined)
-    const reduced = reduceOutcomes(failures, Math.max(1, this.#shardCount - this.#writeQuorum))
-    throw reduced === undefined ? noWriteQuorum(details) : writeErrorOf(reduced, details)
+    checkWrite(reduceOutcomes(failures, Math.max(1, this.#shardCount - this.#writeQuorum)), details)
   }
 
   #badLength(declared: number): ObjectError {

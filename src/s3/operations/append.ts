@@ -27,7 +27,7 @@ import { DigestedBody } from './digested-body.ts'
 import { notApplicable, requestedEncryption } from './encryption-headers.ts'
 import { requestWithin } from './inner-write.ts'
 import { clientSize, requireLocal, storageClassOf } from './object-headers.ts'
-import { lockMetadata, refuseProtected } from './object-lock.ts'
+import { lockMetadata, overwriteGuard } from './object-lock.ts'
 import { putObject, refuseCopySource, writtenHeaders } from './object-write.ts'
 import { checkBodySize, versionIdOf } from './request-values.ts'
 import { sealFor, unsealFor, type WriteSeal } from './seals.ts'
@@ -145,6 +145,7 @@ async function writeOf(
   const checks = bodyChecks(call, storedChecksums(existing)[0]?.algorithm ?? 'crc64nvme')
   // Checksums of the client tell about the appended bytes alone.
   const body = new DigestedBody(call, checks.digests)
+  const refuseLocked = overwriteGuard(call, metadata)
   const versioning = versioningStateFor(metadata, call.key)
   const size = body.sizeBytes === undefined ? undefined : clientSize(existing) + body.sizeBytes
   return {
@@ -165,10 +166,7 @@ async function writeOf(
       },
       guard: (current) => {
         refuseChanged(current, existing)
-        if (metadata.objectLock && versioning !== 'enabled') {
-          const nowMs = call.services.clock.nowMs()
-          refuseProtected(current, { nowMs, bypassGovernance: false })
-        }
+        refuseLocked?.(current)
       },
       signal: call.request.signal,
     },

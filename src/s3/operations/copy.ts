@@ -9,6 +9,7 @@ import {
   type ObjectInfo,
 } from '#object/object'
 import { versioningStateFor } from '#object/bucket-metadata'
+import { TAGGING_KEY } from '#object/metadata-keys'
 import { writePreconditions } from '#s3-protocol/conditions'
 import { REDIRECT_LOCATION, redirectLocation } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -39,7 +40,7 @@ import {
   storageClassOf,
   storedTags,
 } from './object-headers.ts'
-import { LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, lockMetadata, refuseProtected } from './object-lock.ts'
+import { LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, lockMetadata, overwriteGuard } from './object-lock.ts'
 import { rotatedKey, unsealSource } from './key-rotation.ts'
 import { sealFor, type WriteSeal } from './seals.ts'
 
@@ -87,7 +88,7 @@ interface CopyRequest {
 
 /** `PUT` of an object with a copy source. */
 export async function copyObject(call: S3Call): Promise<S3Reply> {
-  const { engine, clock } = call.services
+  const { engine } = call.services
   const directives = directivesOf(call)
   const metadata = await engine.bucketMetadata(call.bucket)
   refuseAcl(call, metadata)
@@ -118,10 +119,7 @@ export async function copyObject(call: S3Call): Promise<S3Reply> {
       if (algorithm === undefined || digest === undefined) throw new S3Error('InternalError')
       return storedMetadata({ algorithm, digest })
     },
-    guard:
-      metadata.objectLock && versioning !== 'enabled'
-        ? (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance: false })
-        : undefined,
+    guard: overwriteGuard(call, metadata),
     signal: call.request.signal,
   })
   try {
@@ -279,8 +277,8 @@ function setTags(
 ): void {
   const { userMetadata, found, directives } = options
   const tags = directives.replaceTags ? requestTags(call) : storedTags(found)
-  if (tags === '') userMetadata.delete('X-Amz-Tagging')
-  else userMetadata.set('X-Amz-Tagging', tags)
+  if (tags === '') userMetadata.delete(TAGGING_KEY)
+  else userMetadata.set(TAGGING_KEY, tags)
 }
 
 /** What still holds of a version whose bytes stay where they are: also its checksum. */

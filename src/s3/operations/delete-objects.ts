@@ -98,8 +98,8 @@ async function execute(call: S3Call, entries: readonly Entry[]): Promise<readonl
   const results = await call.services.engine.deleteObjects(call.bucket, requests)
   for (const [position, i] of positions.entries()) {
     const result = results[position]
-    if (result instanceof ObjectError) outcomes[i] = entryOutcome(result)
-    else outcomes[i] = result ?? new S3Error('InternalError')
+    outcomes[i] =
+      result instanceof Error ? entryOutcome(result) : (result ?? new S3Error('InternalError'))
   }
   return outcomes
 }
@@ -138,12 +138,13 @@ function isAuthorized(call: S3Call, entry: Entry): Promise<boolean> {
   return call.isAllowed('s3:DeleteObject', call.bucket, entry.key, { versionId })
 }
 
-/** Absent keys and versions count as deleted; what a guard threw comes as the cause of an `Internal` error. */
-function entryOutcome(error: ObjectError): Outcome {
-  if (error.code === 'ObjectNotFound' || error.code === 'VersionNotFound') {
+/** Absent keys and versions count as deleted. */
+function entryOutcome(error: Error): Outcome {
+  const code = error instanceof ObjectError ? error.code : undefined
+  if (code === 'ObjectNotFound' || code === 'VersionNotFound') {
     return { found: false, deleteMarker: false, markerCreated: false }
   }
-  return errorOf(error.code === 'Internal' && error.cause instanceof S3Error ? error.cause : error)
+  return errorOf(error)
 }
 
 /** Only errors of the entry itself are its own; anything else is a failure of the whole request. */

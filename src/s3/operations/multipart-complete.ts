@@ -32,7 +32,7 @@ import { expirationHeader } from './expiration.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
 import { uploadIdOf } from './multipart.ts'
 import { quotedEtag } from './object-headers.ts'
-import { hasLockHeaders, refuseProtected } from './object-lock.ts'
+import { hasLockHeaders, overwriteGuard } from './object-lock.ts'
 import { completeSeal } from './seals.ts'
 import { objectUrl } from './object-url.ts'
 import { xmlDocument } from './xml-document.ts'
@@ -41,7 +41,7 @@ import { xmlDocument } from './xml-document.ts'
 export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
   if (hasLockHeaders(call)) throw new S3Error('InvalidRequest', { message: 'Invalid Request' })
   const parts = readParts(call.document)
-  const { engine, clock } = call.services
+  const { engine } = call.services
   const metadata = await engine.bucketMetadata(call.bucket)
   const uploadId = uploadIdOf(call)
   const versioning = versioningStateFor(metadata, call.key)
@@ -50,10 +50,7 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
   const info = await engine.completeUpload(call.bucket, call.key, uploadId, parts, {
     versioning,
     preconditions: writePreconditions(call.request),
-    guard:
-      metadata.objectLock && versioning !== 'enabled'
-        ? (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance: false })
-        : undefined,
+    guard: overwriteGuard(call, metadata),
     seal: (upload) =>
       completeSeal(call, upload, {
         hasChecksum: uploadChecksum(upload.userMetadata) !== undefined,

@@ -1,5 +1,6 @@
 /** Reply headers that tell about a version (s3-api.md 3.6), and what keeps it from being read. */
 import { textOf, utf8 } from '#base/bytes'
+import { TAGGING_KEY } from '#object/metadata-keys'
 import { isRemote, tierOf } from '#object/object-info'
 import type { BucketMetadata, ObjectInfo } from '#object/object'
 import { REDIRECT_LOCATION } from '#s3-protocol/object-metadata'
@@ -58,7 +59,7 @@ export function shownStorageClass(info: ObjectInfo): string {
 
 /** Stored tags, URL-encoded; empty when there are none. */
 export function storedTags(info: ObjectInfo): string {
-  return info.userMetadata.get('X-Amz-Tagging') ?? ''
+  return info.userMetadata.get(TAGGING_KEY) ?? ''
 }
 
 /** Size that clients see. */

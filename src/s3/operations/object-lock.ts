@@ -3,6 +3,7 @@
  *
  * A version's lock is part of its metadata, so protection is decided on the version itself, under the engine's lock.
  */
+import { versioningStateFor } from '#object/bucket-metadata'
 import type { BucketMetadata, ObjectInfo } from '#object/object'
 import { parseIsoTime } from '#s3-protocol/dates'
 import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
@@ -58,6 +59,16 @@ export function refuseProtected(info: ObjectInfo | undefined, options: RemovalOp
   // A date that cannot be read protects for ever: better a version too many than one lost.
   const untilMs = Date.parse(lock.retainUntil)
   if (!(untilMs < options.nowMs)) throw new S3Error('AccessDenied', { message: PROTECTED })
+}
+
+/** What a write asks of the version that it takes the place of; undefined: nothing, since it replaces none or there are no locks. */
+export function overwriteGuard(
+  call: S3Call,
+  metadata: BucketMetadata,
+): ((current: ObjectInfo | undefined) => void) | undefined {
+  if (!metadata.objectLock || versioningStateFor(metadata, call.key) === 'enabled') return undefined
+  const { clock } = call.services
+  return (current) => refuseProtected(current, { nowMs: clock.nowMs(), bypassGovernance: false })
 }
 
 /** Throws when a retention may not take the place of the one stored (s3-api.md 4.9, rule 6). */

@@ -11,7 +11,7 @@ import { contentMetadata } from './compression.ts'
 import { encryptionHeaders } from './encryption-headers.ts'
 import { expirationHeader } from './expiration.ts'
 import { clientSize, type Header, quotedEtag } from './object-headers.ts'
-import { refuseProtected } from './object-lock.ts'
+import { overwriteGuard } from './object-lock.ts'
 import { checkBodySize, versionIdOf } from './request-values.ts'
 import { newSeal } from './seals.ts'
 import { writeMetadata } from './write-metadata.ts'
@@ -31,7 +31,7 @@ export async function putObject(call: S3Call, options: PutVariation = {}): Promi
   await refuseCopySource(call)
   const versionId = versionIdOf(call)
   checkBodySize(call)
-  const { engine, clock } = call.services
+  const { engine } = call.services
   const replicated = await replicatedState(call)
   const metadata = await engine.bucketMetadata(call.bucket)
   if (versionId !== undefined) await refuseVersionId(call, versionId, metadata)
@@ -55,10 +55,7 @@ export async function putObject(call: S3Call, options: PutVariation = {}): Promi
       checksum = checks.verify(digests)
       return storedSingle(checksum)
     },
-    guard: guardOf(options, {
-      isLocked: metadata.objectLock && versioning !== 'enabled',
-      nowMs: () => clock.nowMs(),
-    }),
+    guard: guardOf(options, overwriteGuard(call, metadata)),
     signal: call.request.signal,
   })
   return {
@@ -89,14 +86,12 @@ export function writtenHeaders(
 
 function guardOf(
   { mustBeNew = false }: PutVariation,
-  bucket: { readonly isLocked: boolean; readonly nowMs: () => number },
-): ((current: ObjectInfo | undefined) => void) | undefined {
-  if (!mustBeNew && !bucket.isLocked) return undefined
+  refuseLocked: ReturnType<typeof overwriteGuard>,
+): ReturnType<typeof overwriteGuard> {
+  if (!mustBeNew) return refuseLocked
   return (current) => {
-    if (mustBeNew && current?.isDeleteMarker === false) throw new S3Error('InvalidWriteOffset')
-    if (bucket.isLocked) {
-      refuseProtected(current, { nowMs: bucket.nowMs(), bypassGovernance: false })
-    }
+    if (current?.isDeleteMarker === false) throw new S3Error('InvalidWriteOffset')
+    refuseLocked?.(current)
   }
 }
 

@@ -1,5 +1,6 @@
 /** Tags of objects and of buckets (s3-api.md 4.7). */
 import { utf8 } from '#base/bytes'
+import { TAGGING_KEY } from '#object/metadata-keys'
 import type { ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
 import { formatTags, parseTagQuery, parseTagXml, type Tag } from '#s3-protocol/tagging'
@@ -38,7 +39,7 @@ export async function deleteObjectTagging(call: S3Call): Promise<S3Reply> {
 
 async function storeTags(call: S3Call, tags: string): Promise<ObjectInfo> {
   // Metadata merges: an empty text is how a value goes away.
-  const userMetadata = new Map([['X-Amz-Tagging', tags]])
+  const userMetadata = new Map([[TAGGING_KEY, tags]])
   return call.services.engine.updateMetadata(call.bucket, call.key, versionIdOf(call), () => ({
     userMetadata,
   }))

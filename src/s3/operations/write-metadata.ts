@@ -1,4 +1,5 @@
 /** The metadata of a new object, from a request's headers and query (s3-api.md 3.4). */
+import { TAGGING_KEY } from '#object/metadata-keys'
 import type { BucketMetadata } from '#object/object'
 import { requestMetadata } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -24,7 +25,7 @@ export async function writeMetadata(
   const userMetadata = requestMetadata(call.request, call.query)
   if (storageClass !== 'STANDARD') userMetadata.set('x-amz-storage-class', storageClass)
   const tags = requestTags(call)
-  if (tags !== '') userMetadata.set('X-Amz-Tagging', tags)
+  if (tags !== '') userMetadata.set(TAGGING_KEY, tags)
   for (const [key, value] of await lockMetadata(call, metadata)) userMetadata.set(key, value)
   return { userMetadata, storageClass }
 }
