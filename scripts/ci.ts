@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
+import { STATIC_CHECKS } from './static-checks.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const MINUTE_MS = 60_000
@@ -46,14 +47,7 @@ const STEPS: readonly (Step | readonly Step[])[] = [
     limitMs: 12 * MINUTE_MS,
     summary: 'node-test',
   },
-  { name: 'format', command: ['biome', 'format', '.'], limitMs: MINUTE_MS, summary: 'exit' },
-  {
-    name: 'lint',
-    command: ['oxlint', '--type-aware', '--deny-warnings', '.'],
-    limitMs: 3 * MINUTE_MS,
-    summary: 'exit',
-  },
-  { name: 'types', command: ['tsc', '-p', '.'], limitMs: 2 * MINUTE_MS, summary: 'exit' },
+  ...STATIC_CHECKS.map((check): Step => ({ ...check, limitMs: 3 * MINUTE_MS, summary: 'exit' })),
   [
     // From a cold start compilers and downloads take minutes; how much fuzzing is done is a matter of time anyway.
     {

@@ -1,10 +1,11 @@
 /**
- * `npm test` and `npm run check`: the gates, in the order of CI. `npm test -- src/base/bytes.test.ts` runs the tests of that
- * file, and options, such as `--test-name-pattern=REGEX`, go to `node --test`.
+ * `npm test` and `npm run check`: the gates before a commit, the quickest first. `npm test -- src/base/bytes.test.ts` runs
+ * the tests of that file, and options, such as `--test-name-pattern=REGEX`, go to `node --test`.
  */
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
+import { STATIC_CHECKS } from './static-checks.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -34,13 +35,7 @@ const FUZZ: Step = {
 const PLANS: Readonly<Record<string, readonly Step[]>> = {
   test: [UNIT],
   fuzz: [FUZZ],
-  check: [
-    { name: 'format', command: ['biome', 'format', '.'] },
-    { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings', '.'] },
-    { name: 'types', command: ['tsc', '-p', '.'] },
-    UNIT,
-    FUZZ,
-  ],
+  check: [...STATIC_CHECKS, UNIT, FUZZ],
 }
 
 const plan = PLANS[planName]

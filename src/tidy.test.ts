@@ -236,6 +236,7 @@ test('no banned words', () => {
 
 test('documents name only paths that exist', () => {
   const wrong: string[] = []
+  const sources = globSync('{src,scripts,tests}/**/*.ts', { cwd: ROOT })
   const documents = globSync(['*.md', 'docs/**/*.md', 'tests/*.md'], { cwd: ROOT })
   assert(documents.length > 10)
   for (const document of documents) {
@@ -243,6 +244,12 @@ test('documents name only paths that exist', () => {
     for (const match of text.matchAll(/`((?:src|tests|docs|scripts)\/[\w./-]+)`/g)) {
       const path = match[1] ?? ''
       if (!existsSync(join(ROOT, path))) wrong.push(`${document}: ${path}`)
+    }
+    for (const match of text.matchAll(/`([\w./-]+\.ts)`/g)) {
+      // Often only the end of a path is named.
+      const path = match[1] ?? ''
+      const isThere = sources.some((source) => `/${source}`.endsWith(`/${path}`))
+      if (!isThere) wrong.push(`${document}: ${path}`)
     }
     for (const match of text.matchAll(/\]\((?!\w+:)([^)#]+)/g)) {
       const path = match[1] ?? ''

@@ -22,6 +22,8 @@ const CONCURRENCIES = [1, 16, 64]
 /** Other modes than `plain` are measured with one size. */
 const MODE_CONCURRENCIES = [1, 16]
 const MODE_BYTES = 1_048_576
+/** In a bucket that is listed, three pages of it. */
+export const LISTED_KEYS = 3000
 export const PART_BYTES = 5 * 1_048_576
 export const MULTIPART_PARTS = 4
 
@@ -64,7 +66,7 @@ function modeCells(): readonly Cell[] {
 export function cellName(cell: Cell): string {
   const size = Object.entries(SIZES).find(([, bytes]) => bytes === cell.sizeBytes)?.[0]
   const shown =
-    cell.operation === 'LIST' ? '1000 keys' : (size ?? `${cell.sizeBytes / 1_048_576}MiB`)
+    cell.operation === 'LIST' ? `${LISTED_KEYS} keys` : (size ?? `${cell.sizeBytes / 1_048_576}MiB`)
   const mode = cell.mode === 'plain' ? '' : ` ${cell.mode}`
   return `${cell.operation} ${shown} c${cell.concurrency}${mode}`
 }

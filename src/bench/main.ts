@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { commandOptions } from '#testing/command-options'
-import { allCells, type BenchOperation, type Cell, cellName } from './cells.ts'
+import { allCells, type BenchOperation, type Cell, cellName, LISTED_KEYS } from './cells.ts'
 import type { Job, Outcome } from './load.ts'
 import { isModeName, MODES, modeOf, type ModeName, SETTINGS, type ServerSetting } from './modes.ts'
 import { S3Connection } from './s3-connection.ts'
@@ -278,7 +278,7 @@ function freeBytes(): number {
 }
 
 function preparedCount(cell: Cell): number {
-  if (cell.operation === 'LIST') return 3000
+  if (cell.operation === 'LIST') return LISTED_KEYS
   if (cell.sizeBytes <= 4096) return 1000
   return cell.sizeBytes <= 131_072 ? 400 : cell.sizeBytes <= 1_048_576 ? 100 : 20
 }

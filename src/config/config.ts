@@ -1,8 +1,10 @@
 /**
- * Settings of a node: command line first, then `CAIRN_*`, then `MINIO_*` environment, then defaults.
+ * Settings of a node: command line first, then `CAIRN_*`, then `MINIO_*` environment, then what an administrator stored on
+ * the drives (`config.json`, read by `stored-settings.ts` once they are there), then defaults.
  *
  * Invariants
- * - A wrong value ends the start with a message that names the setting and what it allows; nothing is guessed.
+ * - A wrong value ends the start with a message that names the setting and what it allows; nothing is guessed. A
+ *   stored one that is wrong is reported and not used.
  * - An unknown `CAIRN_*` name ends the start; an unknown `MINIO_*` name is reported and ignored, since it may belong
  *   to a part of MinIO that this release does not have.
  */

@@ -60,6 +60,17 @@ test('what does not go together is refused', () => {
   for (const environment of wrong) assert.throws(() => encryptionOf(environment), ConfigError)
 })
 
+test('a wrong address is told which ones the service takes', () => {
+  assert.throws(
+    () => encryptionOf({ ...KES, MINIO_KMS_KES_ENDPOINT: 'http://a' }),
+    /MINIO_KMS_KES_ENDPOINT="http:\/\/a": expected an address with https:\/\/,/,
+  )
+  assert.throws(
+    () => encryptionOf({ CAIRN_KMS_VAULT_ENDPOINT: 'ftp://a' }),
+    /CAIRN_KMS_VAULT_ENDPOINT="ftp:\/\/a": expected an address with https:\/\/ or http:\/\//,
+  )
+})
+
 test('the secret may be in a file, and a file that is missing is no secret', () => {
   const folder = mkdtempSync(join(tmpdir(), 'cairn-kms-'))
   try {

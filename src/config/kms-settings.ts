@@ -160,7 +160,7 @@ function kesOf(read: Read): KesSettings {
     .map((text) => text.trim())
     .filter((text) => text !== '')
     .flatMap((text) => expandEllipses(text))
-    .map((text) => checkUrl({ name: endpoint.name, value: text }, /^https:$/))
+    .map((text) => checkUrl({ name: endpoint.name, value: text }, ['https']))
   if (endpoints.length === 0) throw new ConfigError(`Invalid ${endpoint.name}: no endpoint`)
   const apiKey = read('KMS_KES_API_KEY')
   const certFile = read('KMS_KES_CERT_FILE')
@@ -188,7 +188,7 @@ function vaultOf(read: Read): VaultSettings {
   const token = read('KMS_VAULT_TOKEN')
   return {
     family: 'vault',
-    endpoint: checkUrl(needed(read, 'KMS_VAULT_ENDPOINT'), /^https?:$/),
+    endpoint: checkUrl(needed(read, 'KMS_VAULT_ENDPOINT'), ['https', 'http']),
     keyName: needed(read, 'KMS_VAULT_KEY_NAME').value,
     mount: read('KMS_VAULT_MOUNT')?.value ?? 'transit',
     namespace: read('KMS_VAULT_NAMESPACE')?.value,
@@ -211,15 +211,17 @@ function needed(read: Read, name: KmsName): NamedValue {
 }
 
 function urlOf(named: NamedValue | undefined): string | undefined {
-  return named === undefined ? undefined : checkUrl(named, /^https?:$/)
+  return named === undefined ? undefined : checkUrl(named, ['https', 'http'])
 }
 
 /** The address without a slash at its end. */
-function checkUrl(named: NamedValue, protocol: RegExp): string {
+function checkUrl(named: NamedValue, schemes: readonly string[]): string {
   const url = URL.parse(named.value)
-  if (url === null || !protocol.test(url.protocol) || url.search !== '' || url.hash !== '') {
+  const isAllowed = url !== null && schemes.includes(url.protocol.slice(0, -1))
+  if (!isAllowed || url.search !== '' || url.hash !== '') {
+    const heads = schemes.map((scheme) => `${scheme}://`).join(' or ')
     throw new ConfigError(
-      `Invalid ${named.name}="${named.value}": expected an address with https://`,
+      `Invalid ${named.name}="${named.value}": expected an address with ${heads}, without ? and #`,
     )
   }
   return url.href.replace(/\/$/, '')

@@ -86,7 +86,10 @@ const DEFAULT_CLIENT_TIMEOUT_MS = 30_000
 const DEFAULT_ARENA_BYTES = 256 * 1024 * 1024
 export const REQUESTS_BOUNDS = { min: 0, max: 1_000_000 }
 const ARENA_BOUNDS = { min: '32MiB', max: '3GiB' }
-/** A block of 10 MiB, as old releases wrote them, with as much parity again. */
+/**
+ * A block of 10 MiB, as old releases wrote them, with as much parity again. From 11 request threads on they need more
+ * than the default: whatever is too little is raised (docs/settings.md).
+ */
 const THREAD_ARENA_BYTES_MIN = 24 * 1024 * 1024
 
 /** What a machine offers, for defaults. */

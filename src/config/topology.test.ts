@@ -116,13 +116,24 @@ test('words without ellipses are one pool, with ellipses one pool each, mixed re
   assert.equal(one?.commandLine, '/a /b /c /d')
   assert.equal(one?.setSize, 4)
   assert.equal(poolsFrom(['/p1/d{1...4}', '/p2/d{1...4}'], { resolve }).length, 2)
-  assert.throws(() => poolsFrom(['/p1/d{1...4}', '/d9'], { resolve }), ConfigError)
+  assert.throws(() => poolsFrom(['/p1/d{1...4}', '/d9'], { resolve }), {
+    name: 'ConfigError',
+    message: 'Cannot mix "/d9" with "/p1/d{1...4}": write every pool with {N...M}, or none',
+  })
   assert.throws(() => poolsFrom(['/p1/d{1...4}', '/p1/d{4...7}'], { resolve }), ConfigError)
 })
 
 test('URLs, the root folder and bare addresses are refused with a reason', () => {
   for (const word of ['http://h{1...4}/d', '/', '10.0.0.1:9000/d']) {
     assert.throws(() => poolsFrom([word], { resolve }), ConfigError, word)
+  }
+})
+
+test('a word that is no folder of its own is told with what to write', () => {
+  for (const word of ['', '/', '//']) {
+    assert.throws(() => poolsFrom([word], { resolve }), {
+      message: `Cannot use "${word}" as a drive: name a folder of its own, such as "/mnt/d1"`,
+    })
   }
 })
 

@@ -27,13 +27,14 @@ export function poolsFrom(
   },
 ): readonly PoolTopology[] {
   if (words.length === 0) throw new ConfigError('No drives given: name at least one folder')
-  const withEllipses = words.filter(hasEllipses)
-  if (withEllipses.length > 0 && withEllipses.length < words.length) {
+  const pattern = words.find(hasEllipses)
+  const folder = words.find((word) => !hasEllipses(word))
+  if (pattern !== undefined && folder !== undefined) {
     throw new ConfigError(
-      'all args must have ellipses for pool expansion (Invalid arguments specified)',
+      `Cannot mix "${folder}" with "${pattern}": write every pool with {N...M}, or none`,
     )
   }
-  const groups = withEllipses.length > 0 ? words.map((word) => [word]) : [words]
+  const groups = pattern !== undefined ? words.map((word) => [word]) : [words]
   const pools = groups.map((group) => poolFrom(group, options))
   const seen = new Set<string>()
   for (const endpoint of pools.flatMap((pool) => pool.endpoints)) {
@@ -71,7 +72,9 @@ function checkPath(path: string): void {
     )
   }
   if (path === '' || /^\/+$/.test(path)) {
-    throw new ConfigError('empty or root endpoint is not supported')
+    throw new ConfigError(
+      `Cannot use "${path}" as a drive: name a folder of its own, such as "/mnt/d1"`,
+    )
   }
   if (/^\d{1,3}(\.\d{1,3}){3}(:\d+)?(\/|$)/.test(path)) {
     throw new ConfigError(`invalid URL endpoint format: missing scheme http or https: "${path}"`)

@@ -7,6 +7,7 @@ import { generateObjectKey, sealObjectKey, unsealObjectKey } from './object-keys
 
 /**
  * Replication targets of a bucket, which hold credentials of other servers: two fields of the bucket's metadata.
+ * Nothing but tests calls this yet: it is for replication, which is not built; the golden drives hold such targets.
  * Source: encryption.md 7.3.
  */
 

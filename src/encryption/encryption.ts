@@ -83,7 +83,10 @@ export interface KmsEndpointState {
   readonly isOnline: boolean
 }
 
-/** A key management service. Errors: `EncryptionError` with a `Kms...` code; every call ends in bounded time. */
+/**
+ * A key management service. `listKeys`, `status` and `mac` are for the admin API, which is not built yet: only tests call
+ * them. Errors: `EncryptionError` with a `Kms...` code; every call ends in bounded time.
+ */
 export interface Kms {
   /** `MinIO builtin`, `MinIO KES`, ... as shown to administrators. */
   readonly name: string

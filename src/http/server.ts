@@ -28,7 +28,6 @@ export interface HttpServerOptions {
 export interface HttpServer {
   /** The port listened on, also when 0 was asked for. */
   readonly port: number
-  readonly requestCount: number
   /** Stops accepting, closes idle connections at once, lets running requests finish for `limitMs`, then cuts them. */
   stop(limitMs: number): Promise<void>
 }
@@ -54,7 +53,6 @@ class Listener implements HttpServer {
   #isStopping = false
   #running = 0
   #onIdle: (() => void) | undefined
-  requestCount = 0
 
   constructor(options: HttpServerOptions) {
     this.#options = options
@@ -129,7 +127,6 @@ class Listener implements HttpServer {
       limits: this.#limits,
       isStopping: () => this.#isStopping,
     })
-    this.requestCount += 1
     if (connection.current === undefined) void this.#run(connection, exchange)
     else if (connection.queue.length < this.#limits.pipelineMax) connection.queue.push(exchange)
     else socket.destroy()

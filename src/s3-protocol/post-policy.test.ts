@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkPostPolicy, parsePostPolicy } from './post-policy.ts'
+import { checkPostPolicy, isFormType, parsePostPolicy } from './post-policy.ts'
 
 function base64(document: unknown): string {
   const text = typeof document === 'string' ? document : JSON.stringify(document)
@@ -14,6 +14,15 @@ function check(conditions: readonly unknown[], fields: Readonly<Record<string, s
   const form = { fields: new Map(Object.entries(fields)), repeated: new Set<string>() }
   checkPostPolicy(policy, form, Date.parse('2029-01-01T00:00:00Z'))
 }
+
+test('a form is one in any case, and nothing else that names the type', () => {
+  for (const type of ['multipart/form-data', 'Multipart/Form-Data; boundary=x']) {
+    assert.ok(isFormType(type), type)
+  }
+  for (const type of [undefined, '', 'text/plain; multipart/form-data', 'multipart/mixed']) {
+    assert.ok(!isFormType(type), String(type))
+  }
+})
 
 test('conditions hold for exact values and beginnings', () => {
   check([{ bucket: 'b' }, ['starts-with', '$key', 'a/']], { bucket: 'b', key: 'a/1' })

@@ -1,4 +1,4 @@
-/** The policy document of browser uploads (s3-api.md 6.1.3): parsing, and whether a form keeps to it. */
+/** Uploads of browsers (s3-api.md 6.1): what is a form, its policy document, and whether the form keeps to it. */
 import { strictTextOf } from '#base/bytes'
 import { S3Error } from './s3-error.ts'
 
@@ -43,6 +43,11 @@ const UNNAMED = new Set([
   'x-amz-server-side-encryption-customer-key-md5',
   'x-minio-fanout-list',
 ])
+
+/** Whether a `Content-Type` is that of a form, in any case. */
+export function isFormType(contentType: string | undefined): boolean {
+  return contentType?.toLowerCase().startsWith('multipart/form-data') === true
+}
 
 /** Reads a policy. Throws 400 `InvalidPolicyDocument`. */
 export function parsePostPolicy(base64: string): PostPolicy {

@@ -1,4 +1,4 @@
-/** Signing of requests, for clients: tests, benchmarks, and later replication and tiers. */
+/** Signing of requests, for clients: tests and benchmarks; replication and tiers, which are not built yet, will need it. */
 import { formatAmzDate } from './dates.ts'
 import { encodePercent } from './percent.ts'
 import { canonicalQuery, Query } from './query.ts'

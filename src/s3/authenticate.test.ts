@@ -11,10 +11,12 @@ import {
   ACCESS_KEY,
   exchange,
   frontDoorFixture,
+  memoryRequest,
   REGION,
   SECRET_KEY,
   type Sent,
 } from '#testing/front-door-fixture'
+import { checkSingleScheme, classify } from './authenticate-scheme.ts'
 
 type Pairs = readonly (readonly [string, string])[]
 interface Draft {
@@ -520,6 +522,19 @@ test('signed chunks of nobody are refused with a word about what to send instead
   assert.equal(reply.code, 'InvalidRequest')
   assert.match(reply.text, /Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER/)
   assert.equal(store.size, 0)
+})
+
+test('a form is one in any case of its type', () => {
+  const requestOf = (type: string, more: Pairs = []) =>
+    memoryRequest({ method: 'POST', target: '/box', headers: [['content-type', type], ...more] })
+  const signed: Pairs = [['authorization', 'AWS AccessKey:Signature']]
+  for (const type of ['multipart/form-data; boundary=x', 'Multipart/Form-Data; boundary=x']) {
+    assert.equal(classify(requestOf(type), Query.EMPTY), 'form')
+    // Which of the two would be meant: the header, or the fields?
+    assert.throws(() => checkSingleScheme(requestOf(type, signed), Query.EMPTY), {
+      code: 'InvalidRequest',
+    })
+  }
 })
 
 test('a key that is not the root key has no rights yet', async () => {

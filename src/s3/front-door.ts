@@ -15,14 +15,13 @@ import { isReservedBucket } from '#s3-protocol/names'
 import { Query } from '#s3-protocol/query'
 import { S3Error } from '#s3-protocol/s3-error'
 import { adminTarget } from './admin.ts'
+import { type Authentication, Authenticator, type CredentialSource } from './authenticate.ts'
 import {
-  type Authentication,
-  Authenticator,
   checkDate,
   checkSingleScheme,
   classify,
-  type CredentialSource,
-} from './authenticate.ts'
+  UNSUPPORTED_SCHEME,
+} from './authenticate-scheme.ts'
 import { type AuthorizeContext, Authorizer } from './authorize.ts'
 import { CrossOrigin } from './cross-origin.ts'
 import { errorOf } from './errors.ts'
@@ -268,10 +267,7 @@ class FrontDoor {
     const { services } = this.#options
     const { query } = sentTo
     if (query === undefined) {
-      throw new S3Error('InvalidRequest', {
-        message:
-          'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-      })
+      throw new S3Error('InvalidRequest', { message: UNSUPPORTED_SCHEME })
     }
     const scheme = classify(request, query)
     checkDate(request, scheme, services.clock.nowMs())

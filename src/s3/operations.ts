@@ -7,6 +7,7 @@
  * - Rows that are not built have the handler `notImplemented`; their place in the order is the final one.
  */
 import type { HttpRequest } from '#http/http'
+import { isFormType } from '#s3-protocol/post-policy'
 import { S3Error } from '#s3-protocol/s3-error'
 import * as facts from './document-facts.ts'
 import { appendObject } from './operations/append.ts'
@@ -110,7 +111,7 @@ function hasCopySource(request: HttpRequest): boolean {
 }
 
 function isForm(request: HttpRequest): boolean {
-  return request.header('content-type')?.toLowerCase().startsWith('multipart/form-data') === true
+  return isFormType(request.header('content-type'))
 }
 
 function isArchive(request: HttpRequest): boolean {

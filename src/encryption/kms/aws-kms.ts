@@ -160,7 +160,7 @@ export class AwsKms implements Kms {
       return await send()
     } catch (error) {
       const name = error instanceof Error ? error.name : ''
-      throw new EncryptionError(codeOf(error, name), `AWS KMS fails: ${name}`, {
+      throw new EncryptionError(codeOf(error, name), `AWS KMS fails: ${failureText(error)}`, {
         call,
         cause: error,
       })
@@ -172,6 +172,20 @@ export class AwsKms implements Kms {
 function awsContext(context: KmsContext, isHidden: boolean): Record<string, string> {
   if (!isHidden) return Object.fromEntries(context)
   return { cairn: createHash('sha256').update(contextBytes(context)).digest('hex') }
+}
+
+/** What the client says of a failure, without what its text may hold of secrets: commands, and signed texts with tokens. */
+export function failureText(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error'
+  const [line = ''] = error.message.slice(0, 300).split('\n')
+  const isShown = line !== '' && !line.startsWith('Command failed')
+  const parts = [...(error.name === 'Error' ? [] : [error.name]), ...(isShown ? [line] : [])]
+  if (error.name === 'CredentialsProviderError') {
+    parts.push(
+      'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give this machine a role',
+    )
+  }
+  return parts.join(': ')
 }
 
 function codeOf(error: unknown, name: string): EncryptionErrorCode {

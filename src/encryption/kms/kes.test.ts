@@ -211,6 +211,40 @@ test('the settings lead to the server, and a malformed API key to a clear error'
     random: systemRandom(),
     readCertificates: () => AUTHORITIES,
   })
-  await assert.rejects(kms.generateKey('', CONTEXT), /API key of KES is malformed/)
+  await assert.rejects(
+    kms.generateKey('', CONTEXT),
+    /Invalid MINIO_KMS_KES_API_KEY: expected kes:v1:/,
+  )
   kms.close()
+})
+
+test('a file that is not there is named with its setting', () => {
+  const open = (existing: string) =>
+    new KesKms(
+      {
+        family: 'kes',
+        endpoints: ['https://localhost:1'],
+        keyName: 'my-key',
+        caPath: undefined,
+        credentials: {
+          kind: 'certificate',
+          certFile: '/client.crt',
+          keyFile: '/client.key',
+          keyPassword: undefined,
+        },
+      },
+      {
+        clock: systemClock(),
+        random: systemRandom(),
+        readCertificates: (path) => (path === existing ? AUTHORITIES : []),
+      },
+    )
+  assert.throws(
+    () => open('/client.crt'),
+    /MINIO_KMS_KES_KEY_FILE="\/client.key": there is no such/,
+  )
+  assert.throws(
+    () => open('/client.key'),
+    /MINIO_KMS_KES_CERT_FILE="\/client.crt": there is no such/,
+  )
 })

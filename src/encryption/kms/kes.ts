@@ -237,21 +237,30 @@ export class KesKms implements Kms {
   }
 }
 
-/** Errors: `KmsFailed` for an API key that is none. */
+/** Errors: `KmsFailed` for an API key that is none, and for files that are not there. */
 function identityFor(settings: KesSettings, ports: KesPorts): TlsIdentity {
   const { credentials, caPath } = settings
   const authorities = caPath === undefined ? [] : ports.readCertificates(caPath)
   if (credentials.kind === 'certificate') {
-    const [certificate] = ports.readCertificates(credentials.certFile)
-    const [key] = ports.readCertificates(credentials.keyFile)
-    if (certificate === undefined || key === undefined) {
-      throw new EncryptionError('KmsFailed', 'The certificate or the key for KES does not exist')
-    }
-    return { authorities, certificate, key, keyPassword: credentials.keyPassword }
+    const { certFile, keyFile, keyPassword } = credentials
+    const certificate = fileText('MINIO_KMS_KES_CERT_FILE', certFile, ports)
+    const key = fileText('MINIO_KMS_KES_KEY_FILE', keyFile, ports)
+    return { authorities, certificate, key, keyPassword }
   }
   const key = parseApiKey(credentials.apiKey)
-  if (key === undefined) throw new EncryptionError('KmsFailed', 'The API key of KES is malformed')
+  if (key === undefined) {
+    throw new EncryptionError(
+      'KmsFailed',
+      'Invalid MINIO_KMS_KES_API_KEY: expected kes:v1: and 33 bytes in base64, as "kes identity new" shows it',
+    )
+  }
   return { authorities, ...certificateOf(key, ports.random, ports.clock.nowMs()) }
+}
+
+function fileText(name: string, path: string, ports: KesPorts): string {
+  const [text] = ports.readCertificates(path)
+  if (text !== undefined) return text
+  throw new EncryptionError('KmsFailed', `Invalid ${name}="${path}": there is no such file`)
 }
 
 /** By status first, by text second. */
