@@ -73,6 +73,24 @@ export const METHODS_SENDING_BYTES: ReadonlySet<DriveMethod> = new Set<DriveMeth
   'appendSmallFile',
 ])
 
+/** Methods that leave something on the drive. */
+export const METHODS_CHANGING: ReadonlySet<DriveMethod> = new Set<DriveMethod>([
+  'makeVolume',
+  'deleteVolume',
+  'commitVersion',
+  'undoCommit',
+  'updateVersion',
+  'deleteVersions',
+  'replaceMetadata',
+  'restoreBackup',
+  'appendStaged',
+  'linkStaged',
+  'commitPart',
+  'writeSmallFile',
+  'appendSmallFile',
+  'trash',
+])
+
 /** What the heal of a format needs; all else is refused on an unformatted drive. */
 export const METHODS_ON_UNFORMATTED: ReadonlySet<DriveMethod> = new Set<DriveMethod>([
   'info',

@@ -140,7 +140,7 @@ export class DriveSupervisor {
   }
 
   #hear(life: Life, news: HostNews): void {
-    if (this.#life !== life) return
+    if (this.#life !== life || this.#isStopped) return
     life.askedMs = undefined
     if (news.kind === 'ready' && !life.isReady) {
       life.isReady = true

@@ -216,6 +216,15 @@ test('a root without a format on the device of "/" is an unmounted drive', async
   assert.equal(state.get(), 'notFound')
 })
 
+test('nothing is written to the mount point of a drive that was just unmounted', async (context) => {
+  const { health, state, faults, formatPath } = makeHealth(context, { mayBeRootDrive: false })
+  await health.start()
+  rmSync(formatPath)
+  faults.rootDevice = true
+  assert.equal(health.refusalOf('makeVolume')?.code, 'DriveNotFound')
+  assert.equal(state.get(), 'notFound')
+})
+
 test('a thread that was replaced no longer changes the state', async (context) => {
   const { health, state, lines, formatPath, advance } = makeHealth(context)
   await health.start()

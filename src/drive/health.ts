@@ -8,6 +8,7 @@ import {
   type DriveMethod,
   type DriveState,
   type DriveStateCell,
+  METHODS_CHANGING,
   METHODS_ON_UNFORMATTED,
   stateError,
 } from './drive-messages.ts'
@@ -22,7 +23,8 @@ import { type FileStat, type FileSystem, systemErrorCode } from './local/file-sy
  *      └───────►    └─────► notFound, unformatted, accessDenied ── format.json is the drive's own again ──┐
  *                                   returning ◄── probe succeeds ─────────────────────────────────────────┘
  *
- * - Identity: `format.json` is compared (inode, time, size) once a second, also when no calls come.
+ * - Identity: `format.json` is compared (inode, time, size) once a second, also when no calls come, and before every change:
+ *   nothing is written into the empty mount point that an unmounted drive leaves.
  * - Probe: a file is written, flushed, read back and deleted; regularly, and before a drive comes back.
  * - A thread that was replaced by another one no longer changes the state.
  * Source: distributed.md 2.6, 9.4, D2.4, D9.7, D9.10.
@@ -94,9 +96,9 @@ export class DriveHealth {
     this.#timer?.cancel()
   }
 
-  /** Why a call may not be made now. Looks at the drive when the last look is a second ago. */
+  /** Why a call may not be made now. Looks at the drive before changes, else when the last look is a second ago. */
   refusalOf(method: DriveMethod): DriveError | undefined {
-    this.#checkIdentity()
+    this.#checkIdentity(METHODS_CHANGING.has(method) ? 0 : IDENTITY_INTERVAL_MS)
     const identity = this.#identity
     // Calls that were sent to a drive which became faulty meanwhile are tried: they may still succeed.
     if (identity === 'online' || identity === 'faulty') return undefined
@@ -113,8 +115,7 @@ export class DriveHealth {
     if (result.code === 'DriveFaulty') this.#takeOffline('faulty', result)
     else if (result.code === 'DriveAccessDenied' || result.code === 'DriveNotFound') {
       // One file may be out of reach without the drive being so.
-      this.#identityMs = Number.NEGATIVE_INFINITY
-      this.#checkIdentity()
+      this.#checkIdentity(0)
     }
   }
 
@@ -141,9 +142,10 @@ export class DriveHealth {
 
   // Identity -----------------------------------------------------------------------------------------
 
-  #checkIdentity(): void {
+  /** Unless that was done so shortly before. */
+  #checkIdentity(intervalMs = IDENTITY_INTERVAL_MS): void {
     const nowMs = this.#options.clock.monotonicMs()
-    if (nowMs - this.#identityMs < IDENTITY_INTERVAL_MS) return
+    if (nowMs - this.#identityMs < intervalMs) return
     this.#identityMs = nowMs
     try {
       this.#identity = this.#lookAtIdentity()

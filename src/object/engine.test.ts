@@ -269,6 +269,20 @@ test('a commit below quorum is taken back: the older object stays, nothing is le
   }
 })
 
+test('a conditional commit below quorum is taken back, also where a drive had missed the older object', async () => {
+  for (const size of [10, BIG]) {
+    const drives = drivesOf(codec, 4)
+    const fixture = fixtureOf(drives, 2)
+    drives[3]?.failCall('commitVersion', 'DriveFull')
+    const { etag } = await fixture.put('k', contentOf(size, 1))
+    drives[2]?.failCall('commitVersion', 'DriveFull')
+    const replaced = fixture.put('k', contentOf(20, 2), { preconditions: { ifMatch: [etag] } })
+    await failsWith('WriteQuorum', replaced)
+    await settled()
+    assert.deepEqual(await fixture.get('k'), contentOf(size, 1))
+  }
+})
+
 /** Lets work behind an answer finish: purges, discards. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))

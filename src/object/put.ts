@@ -12,7 +12,7 @@ import {
   INLINE_DATA_KEY,
   STORAGE_CLASS_KEY,
 } from './metadata-keys.ts'
-import { compressionOf, infoOf, isObject, objectInfoOf } from './object-info.ts'
+import { compressionOf, infoOf, objectInfoOf } from './object-info.ts'
 import type {
   BodySource,
   Digests,
@@ -140,17 +140,10 @@ export async function commitUnderLock(
   const compared = await comparableInfo(context, current, preconditions)
   checkWriteConditions(preconditions, compared, { bucket, key })
   options.guard?.(current)
-  const newest = lookup.kind === 'found' ? lookup.version.body : undefined
-  const isReplaced = newest?.versionId === plan.version.versionId
   return await set.commitVersion({
     ...plan,
     newerThanNs: lookup.latestNs,
-    replacedDataShards:
-      lookup.kind === 'absent' && !lookup.hasOthers
-        ? 0
-        : newest !== undefined && isReplaced && isObject(newest)
-          ? newest.dataShards
-          : undefined,
+    isFirst: lookup.kind === 'absent' && !lookup.hasOthers && lookup.isForGood,
   })
 }
 

@@ -9,7 +9,8 @@ import { repairItemFrom } from './repair-item.ts'
  *     { id, item }        ───────────>  queue.report(item)
  *                         <───────────  { id }, once the item is in its journals
  *
- * Reports of one key within a second share one message and one answer.
+ * Reports of readers about one key share one message and one answer within a second. Those of writers do not: what the
+ * first of them told may be repaired when the next one misses a drive.
  */
 
 /** What a `MessagePort` of node:worker_threads or of the web has. */
@@ -51,17 +52,24 @@ export class PortRepairSink implements RepairSink {
   async report(item: RepairItem): Promise<void> {
     const removed = item.removed?.map(({ versionId, untilNs }) => `/${versionId}/${untilNs}`)
     const name = `${item.pool}/${item.set}/${item.bucket}/${item.path}/${item.versionId ?? ''}/${item.reason}${removed?.join('') ?? ''}`
-    const known = this.#recent.get(name)
+    const isShared = item.reason === 'missing' || item.reason === 'corrupt'
+    const known = isShared ? this.#recent.get(name) : undefined
     if (known !== undefined) return known
     while (this.#pending.size >= PENDING_MAX && !this.#isClosed) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
     if (this.#isClosed) return undefined
-    const again = this.#recent.get(name)
+    const again = isShared ? this.#recent.get(name) : undefined
     if (again !== undefined) return again
     const id = this.#nextId++
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#pending.set(id, { name, promise, resolve })
+    if (isShared) this.#remember(name, promise)
+    this.#port.postMessage({ id, item: { ...item } })
+    return promise
+  }
+
+  #remember(name: string, promise: Promise<void>): void {
     this.#recent.set(name, promise)
     // All of a second are forgotten together: cheaper than a timer for each.
     this.#sweep ??= this.#clock.setTimer(SAME_KEY_MS, () => {
@@ -69,8 +77,6 @@ export class PortRepairSink implements RepairSink {
       this.#recent.clear()
     })
     if (this.#recent.size > PENDING_MAX) this.#recent.clear()
-    this.#port.postMessage({ id, item: { ...item } })
-    return promise
   }
 
   #answered(message: unknown): void {

@@ -196,6 +196,38 @@ test('on a drive that is nearly full what was deleted makes room at once', async
   await service.stop()
 })
 
+function markAsReplaced(fixture: RepairFixture, position: number): void {
+  const root = fixture.roots[position] ?? ''
+  const tracker = newHealingTracker({
+    driveId: 'drive',
+    healId: 'heal',
+    pool: 0,
+    set: 0,
+    position,
+    path: root,
+    endpoint: root,
+    startedNs: 1n,
+    buckets: [],
+  })
+  writeFileSync(`${root}/.minio.sys/buckets/.healing.bin`, encodeHealingTracker(tracker))
+  fixture.healing.add(position)
+}
+
+test('a blank drive is filled from one whose own filling did not end', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 2, parity: 1 })
+  for (let i = 0; i < 10; i++) await fixture.engine.put(`k${i}`, contentOf(100 + i))
+  const before = fixture.snapshot()
+  const root = fixture.roots[0] ?? ''
+  rmSync(root, { recursive: true })
+  makeBlank(root)
+  rmSync(`${root}/bucket`, { recursive: true })
+  for (const position of [0, 1]) markAsReplaced(fixture, position)
+  const { service } = await serviceFor(fixture)
+  await until(() => fixture.healing.size === 0)
+  assert.deepEqual(fixture.snapshot(), before)
+  await service.stop()
+})
+
 test('a replaced drive is refilled, old trash and quarantine are dropped', async (context) => {
   const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
   for (let i = 0; i < 10; i++) await fixture.engine.put(`k${i}`, contentOf(100 + i))
@@ -203,19 +235,7 @@ test('a replaced drive is refilled, old trash and quarantine are dropped', async
   const root = fixture.roots[1] ?? ''
   rmSync(root, { recursive: true })
   makeBlank(root)
-  const tracker = newHealingTracker({
-    driveId: 'drive',
-    healId: 'heal',
-    pool: 0,
-    set: 0,
-    position: 1,
-    path: root,
-    endpoint: root,
-    startedNs: 1n,
-    buckets: [],
-  })
-  writeFileSync(`${root}/.minio.sys/buckets/.healing.bin`, encodeHealingTracker(tracker))
-  fixture.healing.add(1)
+  markAsReplaced(fixture, 1)
   const trash = fixture.file(0, '.minio.sys/tmp/.trash')
   mkdirSync(`${trash}/old`)
   utimesSync(`${trash}/old`, 1, 1)

@@ -6,6 +6,7 @@ import type { EngineContext } from './context.ts'
 import { isVersionId, storedVersionId } from './object-info.ts'
 import { ObjectError } from './object.ts'
 import type { Pools } from './pools.ts'
+import { fanOut } from './quorum/fan-out.ts'
 import type { RepairItem } from './repair-sink.ts'
 import type { ErasureSet } from './set/erasure-set.ts'
 import { refillDrive, repairSet, type WalkOptions } from './repair/drive-refill.ts'
@@ -220,17 +221,14 @@ export class RepairService {
   async #refillSet(set: ErasureSet): Promise<void> {
     const { onRefilled, context } = this.#options
     const positions = set.drives.map((_, i) => i).filter((position) => set.isHealing(position))
-    const isFresh = positions.length === set.size
+    if (positions.length === set.size) {
+      await this.#acceptSources(set)
+      return
+    }
     for (const position of positions) {
       const drive = set.drives[position]
       const name = `${set.pool}/${set.index}/${position}`
       if (this.#stop.signal.aborted || drive?.isOnline() !== true || !this.#isDue(name)) continue
-      if (isFresh) {
-        // There is no drive to fill it from.
-        await drive.trash(META_VOLUME, TRACKER_PATH)
-        onRefilled(set, position)
-        continue
-      }
       try {
         const outcome = await refillDrive(set, position, this.#walkOptions())
         if (outcome === 'finished') onRefilled(set, position)
@@ -238,6 +236,27 @@ export class RepairService {
       } catch (error) {
         context.log.error('Cannot fill a replaced drive', { drive: drive.endpoint, error })
         this.#putOff(name)
+      }
+    }
+  }
+
+  /** Every drive of a set waits to be filled: those that hold buckets are all there is to do it from, and none means a new set. */
+  async #acceptSources(set: ErasureSet): Promise<void> {
+    const { onRefilled, context } = this.#options
+    const holds: boolean[] = []
+    for (const volumes of await fanOut(set.drives, (drive) => drive.listVolumes())) {
+      if (volumes instanceof DriveError) return // it may hold most of all
+      holds.push(volumes.length > 0)
+    }
+    const isNew = !holds.includes(true)
+    for (const [position, drive] of set.drives.entries()) {
+      if (drive === undefined || (!isNew && holds[position] !== true)) continue
+      await drive.trash(META_VOLUME, TRACKER_PATH)
+      onRefilled(set, position)
+      if (!isNew) {
+        context.log.warn('No drive of the set is whole: others are filled from what this one has', {
+          drive: drive.endpoint,
+        })
       }
     }
   }

@@ -172,12 +172,13 @@ function moveData(
   context.moveInto(from, to)
 }
 
-/** Gives the parts that this drive has a second name in the object; a missing one is found and repaired later. */
+/** Gives the parts that this drive has a second name in the object; a missing one is found and repaired later. A file without its metadata is no part. */
 function linkParts(context: DriveContext, { from, to, partNumbers }: CommitData): void {
   context.trash(to) // of an earlier try that did not get further
   context.makeDirectories(to)
   for (const number of partNumbers) {
     const name = `part.${number}`
+    if (context.fileSystem.kindOf(`${from}/${name}.meta`) === undefined) continue
     try {
       context.fileSystem.link(`${from}/${name}`, `${to}/${name}`)
     } catch (error) {

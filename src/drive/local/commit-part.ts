@@ -19,6 +19,7 @@ function* placePart(context: DriveContext, request: PartPlacement): Change<void>
     isPrepared ? pendingDirectory(request.directory) : request.directory,
   )
   const part = `${directory}/part.${request.partNumber}`
+  if (isHalfSettled(context, request)) yield* settlePart(context, request)
   const metadata = yield* context.writeStaged(request.metadata)
   try {
     // The upload's own directory must be there: a part must not bring an aborted upload back.
@@ -40,6 +41,21 @@ function* placePart(context: DriveContext, request: PartPlacement): Change<void>
   }
   context.removeEmptyDirectory(parentOf(staged))
   yield [{ directory }]
+}
+
+/** Data that is in place already, while its metadata is still pending: only there it is described. */
+function isHalfSettled(
+  context: DriveContext,
+  { directory, partNumber }: Pick<PartCommit, 'directory' | 'partNumber'>,
+): boolean {
+  const pending = context.path(
+    MULTIPART_VOLUME,
+    `${pendingDirectory(directory)}/part.${partNumber}`,
+  )
+  const { fileSystem } = context
+  return (
+    fileSystem.kindOf(`${pending}.meta`) !== undefined && fileSystem.kindOf(pending) === undefined
+  )
 }
 
 /** From here on the old part is void: first its data goes, then its metadata. Nothing pending is fine. */

@@ -1,14 +1,17 @@
 /** What calls leave in the folders of a drive; what they answer is told in `src/testing/drive-conformance.ts`. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { utf8 } from '#base/bytes'
 import { systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import { idOf, putInline, putStaged, valueOf } from '#testing/drive-samples'
+import { MULTIPART_VOLUME } from '../drive.ts'
+import { pendingDirectory } from '../part-meta.ts'
 import { dataDirName, NULL_VERSION_ID } from '../xl-meta.ts'
 import { LocalDrive } from './local-drive.ts'
 import { nodeFileSystem } from './node-file-system.ts'
@@ -57,4 +60,29 @@ test('the backup of replaced metadata lies beside the data that it names', async
   assert.deepEqual(names(first.dataDir), ['part.1', 'xl.meta.bkp'])
   assert.deepEqual(names(second.dataDir), ['part.1'])
   assert.deepEqual(stagedNames(root), [])
+})
+
+test('a part of which a crash left the data in place and the metadata pending is described before it is replaced', async (context) => {
+  const { drive, root } = await makeDrive(context)
+  const upload = 'sha/upload'
+  const directory = `${upload}/data`
+  valueOf(await drive.writeSmallFile(MULTIPART_VOLUME, `${upload}/xl.meta`, utf8('upload')))
+  const place = async (text: string, step?: 'prepare'): Promise<unknown> => {
+    valueOf(await drive.appendStaged(`${text}/part.1`, [utf8(text)], { last: true }))
+    const metadata = utf8(`meta of ${text}`)
+    return drive.commitPart({ staged: `${text}/part.1`, directory, partNumber: 1, metadata, step })
+  }
+  await place('one')
+  await place('two', 'prepare')
+  const multipart = join(root, '.minio.sys/multipart')
+  renameSync(
+    join(multipart, pendingDirectory(directory), 'part.1'),
+    join(multipart, directory, 'part.1'),
+  )
+  await place('three', 'prepare')
+  const names = ['part.1', 'part.1.meta'].map((name) => `${directory}/${name}`)
+  assert.deepEqual(valueOf(await drive.readSmallFiles(MULTIPART_VOLUME, names)), [
+    utf8('two'),
+    utf8('meta of two'),
+  ])
 })

@@ -272,7 +272,8 @@ async function settleDrives(
     }
     if (!states.includes('stale')) continue
     const file = `${directory}/part.${partNumber}`
-    for (const path of [`${file}.meta`, file]) {
+    // First the data: without its metadata nobody would know any more that it is outdated.
+    for (const path of [file, `${file}.meta`]) {
       await settle(
         (position) => states[position] === 'stale',
         (drive) => drive.trash(MULTIPART_VOLUME, path),

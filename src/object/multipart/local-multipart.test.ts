@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import { systemClock } from '#base/clock'
 import { concatBytes } from '#base/bytes'
 import { seededRandom } from '#base/random'
+import { DriveError } from '#drive/drive'
 import { LocalDrive } from '#drive/local/local-drive'
 import { nodeFileSystem } from '#drive/local/node-file-system'
 import { contentOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
@@ -167,4 +168,42 @@ test('a slow reader of several parts neither keeps a writer waiting nor loses wh
     assert.deepEqual(stagedFiles(), [])
     assert.equal(fixture.lentBytes, 0)
   }
+})
+
+test('an outdated part that could not be dropped whole is never taken for the new one', async () => {
+  const { engine, fixture, drives } = await realEngine('outdated')
+  const { uploadId } = await engine.createUpload('bucket', 'k', {
+    userMetadata: new Map(),
+    storageClass: 'STANDARD',
+    versioning: 'unversioned',
+  })
+  const put = async (number: number, content: Uint8Array): Promise<CompletePart> => {
+    const body = bodyOfBytes(content)
+    const part = await engine.putPart('bucket', 'k', uploadId, number, body, { digests: [] })
+    return { number, etag: part.etag ?? '', checksums: {} }
+  }
+  const distribution = fixture.pools.allSets()[0]?.distributionOf('bucket', 'k') ?? []
+  const outdated = drives[distribution.indexOf(1)]
+  const away = drives[distribution.indexOf(2)]
+  assert.ok(outdated !== undefined && away !== undefined)
+  const [old, fresh, last] = [contentOf(5 * MIB, 1), contentOf(5 * MIB, 2), contentOf(1000, 3)]
+  await put(1, old)
+  outdated.isOnline = () => false
+  const first = await put(1, fresh)
+  outdated.isOnline = () => true
+  const parts = [first, await put(2, last)]
+  away.isOnline = () => false
+  const trash = outdated.trash.bind(outdated)
+  let calls = 0
+  outdated.trash = (...place) =>
+    ++calls === 2
+      ? Promise.resolve(new DriveError('DriveTimeout', 'Given up by the test'))
+      : trash(...place)
+  const complete = (): Promise<unknown> =>
+    engine.completeUpload('bucket', 'k', uploadId, parts, { versioning: 'unversioned' })
+  await assert.rejects(complete(), /too few drives/)
+  assert.equal(calls, 2)
+  outdated.trash = trash
+  await complete()
+  assert.deepEqual(await fixture.get('k'), concatBytes([fresh, last]))
 })

@@ -80,7 +80,7 @@ export async function createUpload(
     mode: 'given',
     inline: set.drives.map(() => new Uint8Array()),
     isComplete: set.drives.map((drive) => drive?.isOnline() === true),
-    replacedDataShards: 0,
+    isFirst: true,
   })
   return store.infoOf({ bucket, key, set, folder, name, version })
 }

@@ -160,6 +160,31 @@ test('all versions of a key come back, markers and shared data too', async (cont
   assert.deepEqual(await engine.get('a/k', { versionId: ids[1] ?? '' }), contentOf(300_000))
 })
 
+test('a drive that takes nothing does not keep a repair of many versions going', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  for (let i = 0; i < 70; i++) {
+    await fixture.engine.put('a/k', contentOf(300_000), { versioning: 'enabled' })
+  }
+  for (const position of [1, 3]) rmSync(fixture.file(position, 'bucket/a'), { recursive: true })
+  let calls = 0
+  const drives = fixture.drives.map((drive, i) =>
+    i === 3
+      ? overriding(drive, {
+          appendStaged: () => {
+            assert.ok(++calls <= 70, 'a version is tried again and again')
+            return Promise.resolve(new DriveError('DriveFull', 'Full'))
+          },
+        })
+      : drive,
+  )
+  const result = await repairKey(setOf(fixture.engineOver(drives)), 'bucket', 'a/k', {
+    deep: false,
+  })
+  assert.deepEqual(result.isWholeAt, [true, true, true, false])
+  assert.deepEqual(result.problems, ['failed'])
+  assert.deepEqual(fixture.names(1).length, fixture.names(0).length)
+})
+
 test('more damage than parity changes nothing, and says that data is lost', async (context) => {
   const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
   await fixture.engine.put('a/k', contentOf(MIB))

@@ -94,6 +94,8 @@ class KeyRepair {
   readonly #rotten = new Set<string>()
   /** Versions without enough good shards. */
   readonly #lost = new Set<string>()
+  /** Versions that were rebuilt once: what still lacks them then has failed, and waits for another repair. */
+  readonly #rebuilt = new Set<string>()
   #changes = 0
   #rebuiltBytes = 0
   #retryAfterMs: number | undefined
@@ -161,7 +163,7 @@ class KeyRepair {
       if (data === undefined || data.isInline || data.targets.length === 0) continue
       if (bytes >= BATCH_BYTES || staged.size >= BATCH_VERSIONS) break
       const name = nameOf(work.kept)
-      if (this.#lost.has(name)) continue
+      if (this.#lost.has(name) || this.#rebuilt.has(name)) continue
       const folder = this.#set.context.random.uuid()
       const rebuilt = await this.#rebuild(work, folder)
       if (rebuilt === undefined) {
@@ -172,6 +174,7 @@ class KeyRepair {
       }
       const { complete, partHashes } = rebuilt
       staged.set(name, { folder, complete: new Set(complete), partHashes })
+      this.#rebuilt.add(name)
       bytes += (data.version.sizeBytes / data.version.dataShards) * data.targets.length
     }
     this.#rebuiltBytes += bytes
@@ -252,10 +255,15 @@ class KeyRepair {
     }
     const ready = staged.get(nameOf(kept))
     if (ready === undefined) {
-      const isLost = this.#lost.has(nameOf(kept))
-      if (isLost) this.#giveUp(data.targets)
-      else for (const position of data.targets) this.#unwhole.add(position)
-      return !isLost
+      const name = nameOf(kept)
+      if (this.#lost.has(name)) {
+        this.#giveUp(data.targets)
+        return false
+      }
+      for (const position of data.targets) this.#unwhole.add(position)
+      if (!this.#rebuilt.has(name)) return true
+      this.#problems.add('failed')
+      return false
     }
     const done = await settlement.commit(kept, data.targets, ready)
     for (const position of done) this.#rotten.delete(rottenName(kept, position))

@@ -79,7 +79,7 @@ class Commit {
   constructor(set: ErasureSet, plan: CommitPlan) {
     this.#set = set
     this.#plan = plan
-    this.#backup = needsBackup(plan)
+    this.#backup = plan.isFirst !== true
     this.#quorum = writeQuorumOf(plan.version.dataShards, plan.version.parityShards)
     this.version =
       plan.mode === 'write'
@@ -222,22 +222,6 @@ class Commit {
   #report(reason: RepairReason, versionId: string | undefined): Promise<void> {
     return this.#set.report(this.#plan, reason, versionId)
   }
-}
-
-/**
- * Whether drives must keep what the commit replaces even if that means making a directory for it.
- *
- * A commit that stops half-way leaves the new version on F drives and the old one on the other N - F. The new one can be
- * completed when F >= d_new, the old one is still readable when N - F >= d_old. Both can fail only if N < d_new + d_old
- * (to be exact, by two): then, and when the old version is not known, the old metadata must be restorable on the F drives.
- * N counts the drives that take part: the others may hold anything.
- */
-function needsBackup(plan: CommitPlan): boolean {
-  const { replacedDataShards } = plan
-  if (replacedDataShards === undefined) return true
-  let count = 0
-  for (const isComplete of plan.isComplete) if (isComplete) count++
-  return replacedDataShards > 0 && count < plan.version.dataShards + replacedDataShards
 }
 
 function isStale(outcome: DriveResult<CommitReply> | undefined): boolean {

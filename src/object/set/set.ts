@@ -68,8 +68,8 @@ export interface CommitPlan {
   readonly newerThanNs?: bigint | undefined
   /** In mode `write`: the time to store instead of now, unless something newer is stored. */
   readonly wishedNs?: bigint | undefined
-  /** Data shards of the version replaced; undefined: unknown; 0: nothing is replaced. */
-  readonly replacedDataShards?: number | undefined
+  /** No drive has anything of the key: there is nothing to keep for the case that the commit is taken back. */
+  readonly isFirst?: boolean
 }
 
 /** One drive's copy of the version that was chosen. */
