@@ -1,21 +1,8 @@
 import { DriveError, type Drive, type DriveReply } from '#drive/drive'
+import { METHODS_CHANGING } from '#drive/drive-messages'
 
-/** Calls that wait for flushes. */
-const CHANGES: ReadonlySet<string> = new Set([
-  'makeVolume',
-  'deleteVolume',
-  'commitVersion',
-  'undoCommit',
-  'updateVersion',
-  'deleteVersions',
-  'replaceMetadata',
-  'restoreBackup',
-  'appendStaged',
-  'commitPart',
-  'writeSmallFile',
-  'appendSmallFile',
-  'trash',
-])
+/** Calls that wait for flushes, looked up by any property name. */
+const CHANGES: ReadonlySet<unknown> = METHODS_CHANGING
 const TIMEOUT = new DriveError('DriveTimeout', 'Given up by the test')
 
 interface Queued {
