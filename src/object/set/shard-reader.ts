@@ -32,6 +32,10 @@ import type { ChosenVersion, Copy } from './set.ts'
 /** A group holds at most this much data; larger blocks (10 MiB in old versions) come one at a time. */
 const GROUP_BYTES_MAX = 2 * 1_048_576
 
+/** Groups after the first are fetched ahead, and larger, which asks the drives less often; while memory is short they take only this share of what is free. */
+const AHEAD_BYTES_MAX = 4 * 1_048_576
+const AHEAD_FREE_SHARE = 1 / 16
+
 /** After this long a drive is slow: if another can stand in for it, that one is read. */
 const SLOW_MS = 250
 const SLOW = new DriveError('DriveTimeout', 'Drive is slower than others')
@@ -255,7 +259,7 @@ export class ShardReader {
   }
 
   async #loadNext(isAhead: boolean): Promise<Group | undefined> {
-    let blockLimit = this.#groupBlocks
+    let blockLimit = isAhead ? this.#aheadBlocks() : this.#groupBlocks
     this.#isOut.fill(false)
     for (;;) {
       const span = this.#spanOf(blockLimit)
@@ -285,6 +289,12 @@ export class ShardReader {
         return { slot, span, uses: 1 }
       }
     }
+  }
+
+  #aheadBlocks(): number {
+    const { freeBytes } = this.#set.context.codec.arena
+    const bytes = Math.min(AHEAD_BYTES_MAX, freeBytes * AHEAD_FREE_SHARE)
+    return Math.max(this.#groupBlocks, Math.floor(bytes / this.#body.blockSizeBytes))
   }
 
   /** Takes up copies that were not known before, once; false: there are none. */
