@@ -112,10 +112,30 @@ async function minioGoSuite(): Promise<ClientCommand> {
     const sources = (await go('list', '-m', '-f', '{{.Dir}}', module)).trim()
     await go('build', '-o', join(target, 'suite'), join(sources, 'functional_tests.go'))
   })
+  return mintSuite(join(folder, 'suite'))
+}
+
+/** The tests that come with minio-py, in its source distribution only. */
+async function minioPySuite(): Promise<ClientCommand> {
+  const requirements = 'python/requirements.txt'
+  const packages = await python()
+  const folder = await installed('minio-py-suite', [requirements], async (target) => {
+    const release = /^minio==(.+)$/m.exec(readFileSync(join(HERE, requirements), 'utf8'))?.[1] ?? ''
+    const download = ['download', '--quiet', '--no-deps', '--no-binary', 'minio', '--dest', target]
+    const pip = join(packages, 'bin/pip')
+    await run(pip, [...download, `minio==${release}`], { timeoutMs: INSTALL_TIMEOUT_MS })
+    const tests = `minio-${release}/tests/functional/tests.py`
+    const archive = join(target, `minio-${release}.tar.gz`)
+    const args = ['--extract', '--file', archive, '--directory', target, '--strip-components=3']
+    await run('tar', [...args, tests], { timeoutMs: INSTALL_TIMEOUT_MS })
+  })
+  return mintSuite(join(packages, 'bin/python'), join(folder, 'tests.py'))
+}
+
+async function mintSuite(...command: readonly string[]): Promise<ClientCommand> {
   return {
     program: process.execPath,
-    args: [join(await javascript(), 'minio-go-suite.mjs')],
-    env: { S3_PROGRAM: join(folder, 'suite') },
+    args: [join(await javascript(), 'mint-suite.mjs'), ...command],
   }
 }
 
@@ -245,6 +265,7 @@ export const CLIENTS: readonly Client[] = [
     program: join(await python(), 'bin/python'),
     args: [join(HERE, 'python/minio_client.py')],
   })),
+  sdk('minio-py-suite', minioPySuite),
   script('s3cmd', async () => join(await python(), 'bin/s3cmd')),
   sdk('aws-sdk-js', async () => ({
     program: process.execPath,
