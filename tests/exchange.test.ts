@@ -70,18 +70,19 @@ class Exchange {
   readonly #random: Random
   readonly #folder: string
   readonly #environment: Readonly<Record<string, string>>
+  readonly #isCompressed: boolean
 
   constructor(seed: number, folder: string) {
     this.#random = seededRandom(seed)
     this.#folder = folder
     this.layout = LAYOUTS[this.#random.below(LAYOUTS.length)] ?? assert.fail()
     const isEncrypted = this.#random.below(2) === 0
-    const isCompressed = this.#random.below(3) === 0
+    this.#isCompressed = this.#random.below(3) === 0
     this.history = new ExchangeHistory(this.#random, { isEncrypted })
     this.#environment = {
       ...this.layout.environment,
       MINIO_KMS_SECRET_KEY: 'fixture-key:08TFUJ7yxL1Q9qY6uJeaP0sFhU1U8rNljME66dM/c44=',
-      ...(isCompressed ? { MINIO_COMPRESSION_ENABLE: 'on' } : {}),
+      ...(this.#isCompressed ? { MINIO_COMPRESSION_ENABLE: 'on' } : {}),
     }
   }
 
@@ -101,7 +102,10 @@ class Exchange {
       else await this.#check(server, shown)
       // Tags and locks leave the time of a version as it is: of a drive that missed them MinIO may show the older ones.
       const changesMetadata = !isAway
-      await this.history.run(server.client, REQUESTS_PER_PHASE, { changesMetadata })
+      // MinIO marks what it copies onto itself as compressed or not, whatever it is, and cannot read it then.
+      const copiesInPlace = server.kind !== 'minio' || !this.#isCompressed
+      const options = { changesMetadata, copiesInPlace }
+      await this.history.run(server.client, REQUESTS_PER_PHASE, options)
       shown = await this.#show(server)
       if (server.kind === 'minio' && phase < absence) await this.#checkHealth(server)
       await server.stop()

@@ -99,6 +99,11 @@ export class S2Encoder {
   }
 }
 
+/** Whether bytes, at least four, may be the beginning of a stream. */
+export function beginsS2Stream(bytes: Uint8Array): boolean {
+  return S2_IDENTIFIER.subarray(0, HEADER_SIZE).every((byte, i) => byte === bytes[i])
+}
+
 /** Whether parts of this plain size have an index; that of a smaller one is not to be trusted. */
 export function hasS2Index(plainBytes: number): boolean {
   return plainBytes >= INDEXED_SIZE_MIN

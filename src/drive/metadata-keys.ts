@@ -10,6 +10,8 @@ export const REPLICATION_TIMESTAMP_KEY = 'x-minio-internal-replication-timestamp
 export const REPLICA_TIMESTAMP_KEY = 'x-minio-internal-replica-timestamp'
 export const PURGE_STATUS_KEY = 'x-minio-internal-purgestatus'
 export const COMPRESSION_KEY = 'X-Minio-Internal-compression'
+/** Its value, of what is written today. */
+export const COMPRESSION_SCHEME = 'klauspost/compress/s2'
 export const RESTORE_KEYS = [
   'x-amz-restore',
   'X-Amz-Restore-Expiry-Days',

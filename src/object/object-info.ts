@@ -1,11 +1,12 @@
 import {
   ACTUAL_SIZE_KEY,
   COMPRESSION_KEY,
+  COMPRESSION_SCHEME,
   ETAG_KEY,
   OLD_ETAG_KEY,
   TRANSITION_TIER_KEY,
 } from './metadata-keys.ts'
-import { textOf } from '#base/bytes'
+import { textOf, utf8 } from '#base/bytes'
 import { formatUuid, isUuid } from '#base/uuid'
 import { plainSize as plainStreamSize, tampered } from '#encryption/dare'
 import { encryptionKindOf, hasMultipartMark } from '#encryption/key-metadata'
@@ -89,7 +90,7 @@ export function objectInfoOf(
     actualSizeBytes: actualSizeOf(version),
     etag,
     userMetadata,
-    systemMetadata: version.systemMetadata,
+    systemMetadata: describingMetadata(version),
     parts: shownPartsOf(version),
     dataShards: version.dataShards,
     parityShards: version.parityShards,
@@ -162,6 +163,20 @@ export function compressionOf(systemMetadata: ReadonlyMap<string, Uint8Array>): 
     if (name.toLowerCase() === COMPRESSION_NAME) return textOf(value)
   }
   return undefined
+}
+
+/** System metadata with the mark of compression where the data has it. MinIO drops it when an object is copied onto itself
+ *  with metadata that asks for no compression, and leaves the data as it is (tried); the sizes of the parts still tell. */
+function describingMetadata({
+  parts,
+  systemMetadata,
+}: ObjectVersion): ReadonlyMap<string, Uint8Array> {
+  const hasTwoSizes = parts.some(
+    (part) => part.actualSizeBytes > 0 && part.actualSizeBytes !== part.sizeBytes,
+  )
+  if (!hasTwoSizes || encryptionKindOf(systemMetadata) !== undefined) return systemMetadata
+  if (compressionOf(systemMetadata) !== undefined) return systemMetadata
+  return new Map(systemMetadata).set(COMPRESSION_KEY, utf8(COMPRESSION_SCHEME))
 }
 
 /** The sizes noted beside encrypted parts are not always those of the content: they are computed. */

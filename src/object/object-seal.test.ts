@@ -12,8 +12,7 @@ import { contentOf, drivesOf, EngineFixture, oneSet } from '#testing/engine-fixt
 import { ObjectSeal, openSeal } from './object-seal.ts'
 import type { DataChunk, ObjectInfo } from './object.ts'
 import type { Seal } from './transform.ts'
-import { COMPRESSION_KEY } from './metadata-keys.ts'
-import { COMPRESSION_SCHEME } from './transform/compression.ts'
+import { COMPRESSION_KEY, COMPRESSION_SCHEME } from './metadata-keys.ts'
 
 const MIB = 1_048_576
 const KEY = 'key'

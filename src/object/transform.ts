@@ -121,6 +121,7 @@ function compressionFor(
   context: EngineContext,
   systemMetadata: ReadonlyMap<string, Uint8Array>,
   seal: Seal | undefined,
+  mayBePlain = false,
 ): Compression | undefined {
   const scheme = compressionOf(systemMetadata)
   if (scheme === undefined) return undefined
@@ -130,6 +131,7 @@ function compressionFor(
     random: context.random,
     isSealed: seal !== undefined,
     openIndex: (index) => seal?.openIndex(index),
+    mayBePlain,
   })
 }
 
@@ -148,7 +150,8 @@ export function planRead(
   range: ResolvedRange,
   seal: Seal | undefined,
 ): ReadPlan | undefined {
-  const compression = compressionFor(context, info.systemMetadata, seal)
+  const mayBePlain = seal === undefined && info.sizeBytes === info.actualSizeBytes
+  const compression = compressionFor(context, info.systemMetadata, seal, mayBePlain)
   const layers = [compression, seal].filter((layer) => layer !== undefined)
   return layers.length === 0 ? undefined : planParts(info, range, layers)
 }

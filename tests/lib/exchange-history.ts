@@ -103,7 +103,7 @@ export class ExchangeHistory {
   async run(
     client: S3Driver,
     count: number,
-    options: { readonly changesMetadata: boolean },
+    options: { readonly changesMetadata: boolean; readonly copiesInPlace: boolean },
   ): Promise<void> {
     this.#client = client
     for (let i = 0; i < count; i++) {
@@ -111,7 +111,7 @@ export class ExchangeHistory {
       const isChange = n >= 66 && n < 82
       if (n < 40 || (isChange && !options.changesMetadata)) await this.#put()
       else if (n < 54) await this.#remove()
-      else if (n < 66) await this.#copy()
+      else if (n < 66) await this.#copy(options.copiesInPlace)
       else if (n < 76) await this.#tag()
       else if (n < 82) await this.#lock()
       else if (n < 88) await this.#begin()
@@ -191,9 +191,11 @@ export class ExchangeHistory {
     else if (bucket.versioning !== 'Enabled') this.#set(bucket, key, 'null', undefined)
   }
 
-  async #copy(): Promise<void> {
+  async #copy(isInPlaceAllowed: boolean): Promise<void> {
     const from = this.#someVersion()
     const to = this.#chance(2) ? from : { bucket: this.#pick(this.#buckets), key: this.#pick(KEYS) }
+    const isInPlace = to.bucket === from.bucket && to.key === from.key
+    if (isInPlace && !isInPlaceAllowed) return
     const path = `/${from.bucket.name}/${uriEncode(from.key, '/')}?versionId=${from.versionId}`
     const headers = {
       'x-amz-copy-source': path,

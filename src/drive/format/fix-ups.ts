@@ -4,6 +4,7 @@ import type { FormatHashes } from '../xl-meta.ts'
 import { decodeDeleteMarker, encodeDeleteMarker } from './delete-marker.ts'
 import {
   COMPRESSION_KEY,
+  COMPRESSION_SCHEME,
   REPLICA_TIMESTAMP_KEY,
   REPLICATION_TIMESTAMP_KEY,
 } from '../metadata-keys.ts'
@@ -30,7 +31,7 @@ export function correctObject(
   const { writerTime = 0, systemMetadata } = version
   if (writerTime <= WRONG_INDEX_AFTER || writerTime >= WRONG_INDEX_BEFORE) return undefined
   const compression = systemMetadata.get(COMPRESSION_KEY)
-  if (compression === undefined || textOf(compression) !== 'klauspost/compress/s2') return undefined
+  if (compression === undefined || textOf(compression) !== COMPRESSION_SCHEME) return undefined
   const isWrong = version.parts.map(
     (part) => (part.index?.length ?? 0) > 0 && part.actualSizeBytes <= WRONG_INDEX_SIZE_MAX,
   )

@@ -3,9 +3,16 @@ import { copyBytes } from '#base/bytes'
 import { freeBytes } from '#base/memory'
 import type { Random } from '#base/random'
 import type { Codec } from '#codec/codec'
-import { hasS2Index, S2_BLOCK_SIZE, S2_OVERHEAD_MAX, type S2Encoder } from '#codec/s2'
+import {
+  beginsS2Stream,
+  hasS2Index,
+  S2_BLOCK_SIZE,
+  S2_OVERHEAD_MAX,
+  type S2Encoder,
+} from '#codec/s2'
 import { S2Error } from '#codec/s2-block'
 import { parseS2Index } from '#codec/s2-index'
+import { COMPRESSION_SCHEME } from '../metadata-keys.ts'
 import { ObjectError, type BodySource, type DataChunk, type PartInfo } from '../object.ts'
 import type { Layer, LayerBody, LayerRead } from '../transform.ts'
 
@@ -18,7 +25,6 @@ import type { Layer, LayerBody, LayerRead } from '../transform.ts'
  */
 
 /** What Cairn writes, and what releases of before 2020 wrote. */
-export const COMPRESSION_SCHEME = 'klauspost/compress/s2'
 const READABLE_SCHEMES: readonly string[] = [COMPRESSION_SCHEME, 'golang/snappy/LZ77']
 
 /** Sealed streams are filled up to a multiple, which hides some of their size. */
@@ -31,6 +37,9 @@ export interface CompressionOptions {
   readonly isSealed: boolean
   /** Decrypts the index of a part. */
   readonly openIndex?: ((index: Uint8Array) => Uint8Array | undefined) | undefined
+  /** What is read may have been stored as it is. MinIO marks an object as compressed when it is copied onto itself with
+   *  metadata that asks for compression, and leaves the data as it is (tried). */
+  readonly mayBePlain?: boolean
 }
 
 /** Errors: `Internal` when this release does not know the scheme. */
@@ -57,13 +66,14 @@ export class Compression implements Layer {
     const entries = isWhole ? [] : this.#entriesOf(part)
     const first = entries.findLast((entry) => entry.plain <= start)
     const behind = entries.find((entry) => entry.plain >= plainEnd)
-    const { codec } = this.#options
+    const { codec, mayBePlain = false } = this.#options
     return {
       start: first?.encoded ?? 0,
       end: behind?.encoded,
       open: (lower) =>
         decompress(codec, lower, {
           isEntered: first !== undefined && first.encoded > 0,
+          mayBePlain,
           skip: start - (first?.plain ?? 0),
           size: plainEnd - start,
         }),
@@ -143,6 +153,7 @@ class CompressedBody implements LayerBody {
 interface Wanted {
   /** The stream is entered at a block, not at its beginning. */
   readonly isEntered: boolean
+  readonly mayBePlain: boolean
   /** Bytes to pass over, then bytes wanted. */
   readonly skip: number
   readonly size: number
@@ -156,9 +167,19 @@ async function* decompress(
   const buffer = spares.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES)
   const decoder = codec.s2Decoder({ isEntered: wanted.isEntered, buffer })
   let { skip, size: left } = wanted
+  let isPlain = wanted.mayBePlain ? undefined : false
   try {
     for await (const chunk of lower) {
       try {
+        isPlain ??= !beginsS2Stream(chunk.bytes)
+        if (isPlain) {
+          const bytes = chunk.bytes.subarray(skip, skip + left)
+          skip = Math.max(0, skip - chunk.bytes.length)
+          left -= bytes.length
+          if (bytes.length > 0) yield copyOf(codec, bytes)
+          if (left === 0) return
+          continue
+        }
         for (let used = 0; used < chunk.bytes.length; ) {
           used += decoding(() => decoder.feed(chunk.bytes.subarray(used)))
           const { blockSize } = decoder

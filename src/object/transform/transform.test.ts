@@ -16,9 +16,9 @@ import {
   type RangeRequest,
 } from '../object.ts'
 import type { Seal } from '../transform.ts'
+import { plainSize } from '../object-info.ts'
 import { updateMetadata } from '../update.ts'
-import { COMPRESSION_KEY } from '../metadata-keys.ts'
-import { COMPRESSION_SCHEME } from './compression.ts'
+import { COMPRESSION_KEY, COMPRESSION_SCHEME } from '../metadata-keys.ts'
 
 const MIB = 1_048_576
 const codec = testCodec()
@@ -325,6 +325,29 @@ test('damaged compressed data is an error, and no wrong bytes', async () => {
       fixture.get('key'),
       (error) => error instanceof ObjectError && error.code === 'Internal',
     )
+  }
+  assert.equal(fixture.lentBytes, 0)
+})
+
+test('what MinIO marked wrongly, or marks no more, is read and measured as it is stored', async () => {
+  const { fixture } = newServer()
+  for (const content of [textOfSize(5000), textOfSize(3 * MIB)]) {
+    const sizeBytes = content.length
+    const actualSize = ['X-Minio-Internal-actual-size', utf8(String(sizeBytes))] as const
+    const wrongly = new Map([...COMPRESSED, actualSize])
+    for (const [stored, label] of [
+      [new Map(), wrongly],
+      [COMPRESSED, new Map()],
+    ] as const) {
+      await fixture.put('key', content, { systemMetadata: stored })
+      await relabel(fixture, label)
+      for (const range of rangesOf(sizeBytes)) {
+        assert.deepEqual(await fixture.get('key', { range }), cut(content, range))
+      }
+      const reader = await fixture.open('key')
+      assert.equal(plainSize(reader.info), sizeBytes)
+      reader.close()
+    }
   }
   assert.equal(fixture.lentBytes, 0)
 })

@@ -1,13 +1,11 @@
 /** Which contents are compressed before they are stored (encryption.md 8.2), and what replies tell of it. */
 import { utf8 } from '#base/bytes'
 import { matchesWildcard } from '#iam/wildcard'
-import { COMPRESSION_KEY } from '#object/metadata-keys'
+import { COMPRESSION_KEY, COMPRESSION_SCHEME } from '#object/metadata-keys'
 import type { ObjectInfo } from '#object/object'
 import { compressionOf } from '#object/object-info'
 import type { S3Call } from '../s3.ts'
 import type { Header } from './object-headers.ts'
-
-const SCHEME = 'klauspost/compress/s2'
 
 /** Smaller contents stay as they are, but not smaller parts. */
 const SIZE_MIN_BYTES = 4097
@@ -48,7 +46,7 @@ export function contentMetadata(
   sizeBytes: number | 'in parts' | undefined,
 ): SystemMetadata {
   if (!isToCompress(call, encryption.size > 0, sizeBytes)) return encryption
-  return new Map(encryption).set(COMPRESSION_KEY, utf8(SCHEME))
+  return new Map(encryption).set(COMPRESSION_KEY, utf8(COMPRESSION_SCHEME))
 }
 
 function isToCompress(
