@@ -1,5 +1,6 @@
 import type { ChecksumName } from '#codec/checksum'
 import { FormatError } from '#codec/msgpack'
+import { PARTS_MAX } from './limits.ts'
 
 /**
  * The stored checksums of a version (`x-minio-internal-crc`, `x-minio-internal-cairn-checksum`).
@@ -57,7 +58,6 @@ export function checksumKeyOf(algorithm: ChecksumAlgorithm): string {
 const MULTIPART = 64
 const INCLUDES_PARTS = 128
 const FULL_OBJECT = 512
-const PARTS_MAX = 10_000
 const UVARINT_BITS_MAX = 28
 
 /** Reads all records. Types that are unknown end the list, since their size is not known. Errors: FormatError for a blob that ends too early. Digests are views. */

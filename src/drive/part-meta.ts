@@ -1,10 +1,11 @@
 import { FormatError, MsgpackReader, MsgpackWriter, ZERO_TIME_NS } from '#codec/msgpack'
 import { FieldKeeper, readOptionalBytes, readTextMap } from './format/fields.ts'
+import { PARTS_MAX } from './limits.ts'
 
 /** `part.N.meta`: a part of an upload in progress, the same bytes on all drives. Source: disk-format.md 6.5. */
 
 export interface PartMeta {
-  /** 1 to 10000. */
+  /** 1 to `PARTS_MAX`. */
   readonly number: number
   /** Hex MD5, or sealed hex. */
   readonly etag: string
@@ -19,8 +20,6 @@ export interface PartMeta {
   /** Encoded fields that Cairn does not know, and their number. */
   readonly kept?: { readonly count: number; readonly fields: Uint8Array } | undefined
 }
-
-const NUMBER_MAX = 10_000
 
 /** Errors: FormatError. Byte values are views. */
 export function parsePartMeta(bytes: Uint8Array): PartMeta {
@@ -44,7 +43,7 @@ export function parsePartMeta(bytes: Uint8Array): PartMeta {
     else return false
     return true
   })
-  if (number < 1 || number > NUMBER_MAX || sizeBytes < 0 || actualSizeBytes < -1) {
+  if (number < 1 || number > PARTS_MAX || sizeBytes < 0 || actualSizeBytes < -1) {
     throw new FormatError('Impossible number or size of a part')
   }
   const kept = keeper.count === 0 ? undefined : { count: keeper.count, fields: keeper.fields }

@@ -9,6 +9,7 @@ import type {
   PartHash,
 } from '../xl-meta.ts'
 import { enterField, readIntegers, readList, readOptionalBytes, readTextMap } from './fields.ts'
+import { PARTS_MAX, SHARDS_MAX } from '../limits.ts'
 import { isSystemKey } from '../metadata-keys.ts'
 import { userMetadataHash } from './object-version.ts'
 import { foldSignature } from './signature.ts'
@@ -30,8 +31,6 @@ const ALGORITHM_IDS: Readonly<Record<BitrotAlgorithm, number>> = {
   highwayhash256S: 3,
   blake2b: 4,
 }
-const SHARDS_MAX = 127
-const PARTS_MAX = 10_000
 
 /** The fields of a V1 record, as both forms have them. */
 export interface LegacyRecord {

@@ -4,6 +4,7 @@ import { FormatError, MsgpackReader, MsgpackWriter } from '#codec/msgpack'
 import { textOf } from '#base/bytes'
 import type { EncodedVersion } from '../drive.ts'
 import type { FormatHashes, KeptFields, ObjectPart, ObjectVersion } from '../xl-meta.ts'
+import { PARTS_MAX, SHARDS_MAX } from '../limits.ts'
 import { INLINE_DATA_KEY, RESTORE_KEYS, TRANSITION_STATUS_KEY } from '../metadata-keys.ts'
 import {
   enterField,
@@ -28,9 +29,6 @@ import { INLINE_DATA_FLAG, USES_DATA_DIR_FLAG, encodeHeader, readId } from './ve
 
 /** Fields of the object map without and with the indexes of compressed parts. */
 const FIELD_COUNT = 17
-/** Shard counts and indexes up to here are one byte. */
-const SHARDS_MAX = 127
-const PARTS_MAX = 10_000
 
 const KEY = {
   type: keyBytes('Type'),

@@ -6,6 +6,7 @@ import {
   type DriveReply,
   type DriveResult,
 } from '#drive/drive'
+import { PARTS_MAX } from '#drive/limits'
 import { parsePartMeta, type PartMeta, pendingDirectory } from '#drive/part-meta'
 import { noReadQuorum } from '../errors.ts'
 import { ObjectError, type ObjectErrorDetails, type PartInfo } from '../object.ts'
@@ -23,8 +24,7 @@ import type { ErasureSet } from '../set/erasure-set.ts'
  * A drive with other metadata missed a later upload of that part: its shard belongs to other content.
  */
 
-export const PART_NUMBER_MAX = 10_000
-const NAMES_MAX = 3 * PART_NUMBER_MAX
+const NAMES_MAX = 3 * PARTS_MAX
 /** Files read by one call. */
 const BATCH = 1000
 const META_PATTERN = /^part\.([1-9]\d{0,4})\.meta$/
@@ -178,7 +178,7 @@ function numbersIn(
   const numbers: number[] = []
   for (const name of names) {
     const number = Number(META_PATTERN.exec(name)?.[1] ?? Number.NaN)
-    if (!(number <= PART_NUMBER_MAX) || !hasPart(`part.${number}`)) continue
+    if (!(number <= PARTS_MAX) || !hasPart(`part.${number}`)) continue
     if (query.numbers?.has(number) !== false) numbers.push(number)
   }
   return numbers

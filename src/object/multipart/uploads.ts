@@ -2,6 +2,7 @@ import { assert } from '#base/assert'
 import { utf8 } from '#base/bytes'
 import { DriveError, MULTIPART_VOLUME } from '#drive/drive'
 import { encodeKey } from '#drive/key-path'
+import { PARTS_MAX } from '#drive/limits'
 import { encodePartMeta, type PartMeta } from '#drive/part-meta'
 import type { ObjectVersion } from '#drive/xl-meta'
 import { EncryptionError } from '#encryption/encryption'
@@ -23,7 +24,7 @@ import { reduceOutcomes } from '../quorum/reduce.ts'
 import { NULL_VERSION } from '../set/set.ts'
 import type { Seal } from '../transform.ts'
 import { stageContent, type StagedContent } from '../transform/stage-content.ts'
-import { hasOlderPart, PART_NUMBER_MAX, partInfoOf, readParts } from './part-store.ts'
+import { hasOlderPart, partInfoOf, readParts } from './part-store.ts'
 import { keyFolder, newUpload, UPLOAD_KEY, uploadNotFound } from './upload-path.ts'
 import { shownParts } from './shown-parts.ts'
 import { partQueryOf, type Upload, type UploadStore } from './upload-store.ts'
@@ -136,7 +137,7 @@ export async function putPart(
   body: BodySource,
   options: PutPartOptions,
 ): Promise<PartInfo> {
-  assert(Number.isInteger(partNumber) && partNumber >= 1 && partNumber <= PART_NUMBER_MAX)
+  assert(Number.isInteger(partNumber) && partNumber >= 1 && partNumber <= PARTS_MAX)
   const upload = await store.find(bucket, key, uploadId)
   const about = store.infoOf(upload)
   const seal = await options.seal?.(about)

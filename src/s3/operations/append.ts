@@ -29,10 +29,8 @@ import { requestWithin } from './inner-write.ts'
 import { clientSize, requireLocal, storageClassOf } from './object-headers.ts'
 import { lockMetadata, overwriteGuard } from './object-lock.ts'
 import { putObject, refuseCopySource, writtenHeaders } from './object-write.ts'
-import { checkBodySize, versionIdOf } from './request-values.ts'
+import { checkBodySize, OBJECT_SIZE_MAX_BYTES, versionIdOf } from './request-values.ts'
 import { sealFor, unsealFor, type WriteSeal } from './seals.ts'
-
-const SIZE_MAX_BYTES = 5 * 1024 ** 4
 
 /** Metadata that tells about one version. */
 const NOT_KEPT = /^(etag|x-amz-(replication-status|restore.*|object-lock-.*))$/i
@@ -101,7 +99,7 @@ function checkSizes(call: S3Call, existing: ObjectInfo, offset: number): void {
 }
 
 function checkWholeSize(size: number): void {
-  if (size > SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
+  if (size > OBJECT_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
 }
 
 /** An encrypted object stays as it is; a plain one becomes what the request or a default asks for. */

@@ -42,12 +42,11 @@ import {
 } from './object-headers.ts'
 import { LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, lockMetadata, overwriteGuard } from './object-lock.ts'
 import { rotatedKey, unsealSource } from './key-rotation.ts'
+import { OBJECT_SIZE_MAX_BYTES } from './request-values.ts'
 import { sealFor, type WriteSeal } from './seals.ts'
 
 import { requestStorageClass, requestTags, writeMetadata } from './write-metadata.ts'
 import { xmlDocument } from './xml-document.ts'
-
-const COPY_SIZE_MAX_BYTES = 5 * 1024 ** 4
 
 /** Metadata of a source that never goes into a copy by itself. */
 const NOT_COPIED = new Set([
@@ -160,7 +159,7 @@ function decide(
 ): ReturnType<CopyOptions['metadata']> {
   const { asked, storageClass } = request
   requireLocal(found)
-  if (clientSize(found) > COPY_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
+  if (clientSize(found) > OBJECT_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
   const isSelf = found.bucket === call.bucket && found.key === call.key
   const { sealed } = options
   const sourceKind = encryptionKindOf(found.systemMetadata)

@@ -9,6 +9,7 @@ import type {
   PartInfo,
   UploadInfo,
 } from '#object/object'
+import { PARTS_MAX } from '#drive/limits'
 import { versioningStateFor } from '#object/bucket-metadata'
 import { writePreconditions } from '#s3-protocol/conditions'
 import { S3Error } from '#s3-protocol/s3-error'
@@ -68,7 +69,7 @@ export function readParts(document: Uint8Array): readonly CompletePart[] {
   if (root.name !== 'CompleteMultipartUpload' || elements.length === 0) {
     throw new S3Error('MalformedXML')
   }
-  if (elements.length > 10_000) throw new S3Error('MalformedXML')
+  if (elements.length > PARTS_MAX) throw new S3Error('MalformedXML')
   const parts = elements.map(readPart)
   for (const [i, part] of parts.entries()) {
     const before = parts[i - 1]
@@ -82,7 +83,7 @@ function readPart(element: XmlElement): CompletePart {
   if (!/^-?\d{1,5}$/.test(text)) throw new S3Error('MalformedXML')
   const number = Number(text)
   if (number < 1) throw new S3Error('InvalidArgument', { message: 'PartNumber must be >= 1' })
-  if (number > 10_000) throw new S3Error('InvalidPart')
+  if (number > PARTS_MAX) throw new S3Error('InvalidPart')
   const tag = element.childText('ETag')
   if (tag === undefined) throw new S3Error('MalformedXML')
   const etag = tag.trim().replace(/^"(.*)"$/, '$1')

@@ -1,12 +1,13 @@
 /** Values that several handlers read from a request in the same way. */
 import { isUuid } from '#base/uuid'
+import { PARTS_MAX } from '#drive/limits'
 import type { VersionId } from '#object/object'
 import { invalidArgument, S3Error } from '#s3-protocol/s3-error'
 import type { S3Call } from '../s3.ts'
 
 const MAX_INTEGER = 2147483647
-/** Largest single PUT or part. */
-const BODY_SIZE_MAX_BYTES = 5 * 1024 ** 4
+/** Largest object, also in a single PUT or part. */
+export const OBJECT_SIZE_MAX_BYTES = 5 * 1024 ** 4
 
 /** The version a request addresses: undefined when it names none (an empty value is none). */
 export function versionIdOf(call: S3Call): VersionId | undefined {
@@ -58,13 +59,13 @@ export function countParameter(
   )
 }
 
-/** A part number from the query, 1 to 10000. */
+/** A part number from the query, 1 to `PARTS_MAX`. */
 export function partNumberOf(call: S3Call): number {
   const text = call.query.get('partNumber') ?? ''
   const number = /^\+?\d{1,10}$/.test(text) ? Number(text) : 0
-  if (number < 1 || number > 10_000) {
+  if (number < 1 || number > PARTS_MAX) {
     throw new S3Error('InvalidArgument', {
-      message: 'Part number must be an integer between 1 and 10000, inclusive.',
+      message: `Part number must be an integer between 1 and ${PARTS_MAX}, inclusive.`,
     })
   }
   return number
@@ -87,7 +88,7 @@ export function checkBodySize(call: S3Call): void {
     request.header('content-length') !== undefined ||
     request.header('transfer-encoding') !== undefined
   if (!declared) throw new S3Error('MissingContentLength')
-  if ((call.body.sizeBytes ?? 0) > BODY_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
+  if ((call.body.sizeBytes ?? 0) > OBJECT_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
 }
 
 /** Refuses a document sent without anything to check it by (`Content-MD5`, checksum header or trailer). */
