@@ -44,7 +44,6 @@ import { LEGAL_HOLD, LOCK_MODE, LOCK_UNTIL, lockMetadata, overwriteGuard } from 
 import { rotatedKey, unsealSource } from './key-rotation.ts'
 import { OBJECT_SIZE_MAX_BYTES } from './request-values.ts'
 import { sealFor, type WriteSeal } from './seals.ts'
-
 import { requestStorageClass, requestTags, writeMetadata } from './write-metadata.ts'
 import { xmlDocument } from './xml-document.ts'
 
