@@ -153,8 +153,13 @@ async function copyInPlace(
   await checkCurrent(context, pools, { ...target, path }, readable, options)
   const changed = withMetadata(readable.body, decided, options)
   const plan = { path, isComplete }
-  const info = await commitInPlace(context, target, plan, readable, changed, options)
-  return { info, source: readable.info }
+  const seal = await source.unseal?.(readable.info)
+  try {
+    const info = await commitInPlace(context, target, plan, readable, changed, options)
+    return { info: await shownInfo(context, info, seal), source: readable.info }
+  } finally {
+    seal?.close()
+  }
 }
 
 async function checkCurrent(
@@ -246,6 +251,5 @@ async function commitInPlace(
     isComplete: plan.isComplete,
     newerThanNs: latestNs,
   })
-  const info = objectInfoOf(target.bucket, target.key, committed.version, { isLatest: true })
-  return shownInfo(context, info)
+  return objectInfoOf(target.bucket, target.key, committed.version, { isLatest: true })
 }

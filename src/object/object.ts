@@ -348,8 +348,9 @@ export interface CompletePart {
 }
 
 export interface CompleteOptions {
-  /** What encrypts this upload, undefined when it is not encrypted or nothing needs its key. */
-  readonly seal?: ((upload: UploadInfo) => Promise<Seal | undefined>) | undefined
+  /** What encrypts this upload, or the object that it became before; undefined when it is not encrypted or nothing needs its
+   *  key. */
+  readonly seal?: ((version: UploadInfo | ObjectInfo) => Promise<Seal | undefined>) | undefined
   readonly versioning: VersioningState
   readonly preconditions?: WritePreconditions | undefined
   readonly guard?: ((current: ObjectInfo | undefined) => void) | undefined

@@ -70,7 +70,8 @@ export async function comparableInfo<T extends ObjectInfo | undefined>(
   return shownInfo(context, info)
 }
 
-/** A list with the tags that clients see. One that cannot be opened shows what can be told without the key, and is logged. */
+/** A list with the tags that clients see. One that cannot be opened shows what can be told without the key, and is logged;
+ *  once the KMS does not answer it is not asked for the others, for which the list would wait as long again. */
 export async function shownInfos(
   context: EngineContext,
   infos: readonly ObjectInfo[],
@@ -78,23 +79,26 @@ export async function shownInfos(
   if (!infos.some(({ etag }) => isSealedEtag(etag))) return infos
   const shown = [...infos]
   let next = 0
+  let isAnswering = true
   const work = async (): Promise<void> => {
     for (let i = next++; i < infos.length; i = next++) {
       const info = infos[i]
-      if (info !== undefined) shown[i] = await shownOrKeyless(context, info)
+      if (info === undefined) continue
+      try {
+        shown[i] = isAnswering ? await shownInfo(context, info) : withKeylessEtag(info)
+      } catch (error) {
+        if (!(error instanceof EncryptionError)) throw error
+        if (error.code === 'KmsUnavailable') isAnswering = false
+        const { bucket, key } = info
+        context.log.warn('Cannot open the entity tag of a listed object', { bucket, key, error })
+        shown[i] = withKeylessEtag(info)
+      }
     }
   }
   await Promise.all(Array.from({ length: CONCURRENT_MAX }, work))
   return shown
 }
 
-async function shownOrKeyless(context: EngineContext, info: ObjectInfo): Promise<ObjectInfo> {
-  try {
-    return await shownInfo(context, info)
-  } catch (error) {
-    if (!(error instanceof EncryptionError)) throw error
-    const { bucket, key, etag } = info
-    context.log.warn('Cannot open the entity tag of a listed object', { bucket, key, error })
-    return { ...info, etag: keylessEtag(etag) }
-  }
+function withKeylessEtag(info: ObjectInfo): ObjectInfo {
+  return isSealedEtag(info.etag) ? { ...info, etag: keylessEtag(info.etag) } : info
 }

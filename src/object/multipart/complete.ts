@@ -65,7 +65,8 @@ export async function completeUpload(
   const made = await madeBefore(store, request, upload, digest)
   if (made !== undefined) {
     if (upload !== undefined) await drop(upload)
-    return made
+    using held = await keyOf(made, options)
+    return await shownInfo(store.context, made, held.seal)
   }
   if (upload === undefined) throw uploadNotFound(bucket, key, uploadId)
   const numbers = new Set(request.parts.map((part) => part.number))
@@ -89,12 +90,12 @@ export async function completeUpload(
   return await shownInfo(store.context, info, seal)
 }
 
-/** The key of the upload, for as long as it is needed. */
+/** The key of the upload, or of the object that it became, for as long as it is needed. */
 async function keyOf(
-  upload: UploadInfo,
+  version: UploadInfo | ObjectInfo,
   options: CompleteOptions,
 ): Promise<Disposable & { readonly seal: Seal | undefined }> {
-  const seal = await options.seal?.(upload)
+  const seal = await options.seal?.(version)
   return { seal, [Symbol.dispose]: () => seal?.close() }
 }
 

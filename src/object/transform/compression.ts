@@ -65,6 +65,7 @@ export class Compression implements Layer {
     const isWhole = start === 0 && plainEnd === part.actualSizeBytes
     const entries = isWhole ? [] : this.#entriesOf(part)
     const first = entries.findLast((entry) => entry.plain <= start)
+    const isEntered = first !== undefined && first.encoded > 0
     const behind = entries.find((entry) => entry.plain >= plainEnd)
     const { codec, mayBePlain = false } = this.#options
     return {
@@ -72,8 +73,9 @@ export class Compression implements Layer {
       end: behind?.encoded,
       open: (lower) =>
         decompress(codec, lower, {
-          isEntered: first !== undefined && first.encoded > 0,
-          mayBePlain,
+          isEntered,
+          // What is not compressed has no index.
+          mayBePlain: mayBePlain && !isEntered,
           skip: start - (first?.plain ?? 0),
           size: plainEnd - start,
         }),

@@ -352,6 +352,18 @@ test('what MinIO marked wrongly, or marks no more, is read and measured as it is
   assert.equal(fixture.lentBytes, 0)
 })
 
+test('ranges are right where a compressed object has as many bytes as its content', async () => {
+  const { fixture } = newServer()
+  // A run of zeros near the end saves what the framing takes.
+  const content = contentOf(10 * MIB + 1000)
+  content.fill(0, content.length - 900, content.length - 789)
+  const info = await fixture.put('key', content, { systemMetadata: COMPRESSED })
+  assert.equal(info.sizeBytes, content.length)
+  for (const range of rangesOf(content.length)) {
+    assert.deepEqual(await fixture.get('key', { range }), cut(content, range))
+  }
+})
+
 /** Gives stored bytes other system metadata, as damage or another release might. */
 async function relabel(
   fixture: EngineFixture,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
@@ -307,6 +307,9 @@ describe('copies', () => {
         })
       const rotated = await rotate(1, 3)
       assert.equal(rotated.status, 200, rotated.text)
+      assert.deepEqual(s3.texts(rotated, 'ChecksumCRC64NVME'), [
+        put.headers['x-amz-checksum-crc64nvme'],
+      ])
       const got = await get('rotate', customer(3), {}, bucket)
       assert.ok(content.equals(got.body))
       assert.equal(got.headers['etag'], put.headers['etag'])
@@ -416,8 +419,10 @@ describe('uploads in parts', () => {
         if (kind === 'c' && algorithm !== undefined) {
           assert.equal((await complete({})).code, 'InvalidArgument')
         }
-        const done = await complete(algorithm === undefined ? {} : readHeaders(kind))
+        const needed = algorithm === undefined ? {} : readHeaders(kind)
+        const done = await complete(needed)
         assert.equal(done.status, 200, done.text)
+        assert.equal((await complete(needed)).text, done.text)
         const whole = Buffer.concat(contents)
         const got = await get(key, { ...readHeaders(kind), 'x-amz-checksum-mode': 'ENABLED' })
         assert.ok(whole.equals(got.body))
@@ -581,6 +586,49 @@ describe('a KMS that fails', () => {
       assert.equal((await put({})).status, 200)
     } finally {
       await broken.close()
+    }
+  })
+
+  test('is not asked for every object of a list, which shows what it can', async () => {
+    const keys = new Map<string, Uint8Array>()
+    let isAnswering = true
+    let unansweredCount = 0
+    const server = await startS3({
+      kms: {
+        ...kms,
+        generateKey: (keyId) => {
+          const [plaintext, ciphertext] = [randomBytes(32), randomBytes(48)]
+          keys.set(ciphertext.toHex(), Uint8Array.from(plaintext))
+          return Promise.resolve({ keyId: keyId === '' ? 'k' : keyId, plaintext, ciphertext })
+        },
+        decryptKey: (keyId, ciphertext, context) => {
+          const plaintext = keys.get(ciphertext.toHex())
+          if (isAnswering && plaintext !== undefined) return Promise.resolve(plaintext.slice())
+          unansweredCount++
+          return kms.decryptKey(keyId, ciphertext, context)
+        },
+      },
+    })
+    try {
+      await server.make('bucket')
+      const count = 60
+      const etags: string[] = []
+      for (let i = 0; i < count; i++) {
+        const key = String(i).padStart(3, '0')
+        etags.push((await server.put('bucket', key, SMALL, S3)).headers['etag'] ?? '')
+      }
+      const list = (): Promise<S3Reply> => server.send({ method: 'GET', bucket: 'bucket' })
+      assert.deepEqual(
+        server.texts(await list(), 'ETag'),
+        etags.map((etag) => etag.replaceAll('"', '&#34;')),
+      )
+      isAnswering = false
+      const reply = await list()
+      assert.equal(reply.status, 200)
+      assert.equal(server.texts(reply, 'Key').length, count)
+      assert.ok(unansweredCount > 0 && unansweredCount < count / 2, `${unansweredCount}`)
+    } finally {
+      await server.close()
     }
   })
 

@@ -17,6 +17,7 @@ import { parseXml, type XmlElement } from '#s3-protocol/xml-parser'
 import type { S3Call, S3Reply } from '../s3.ts'
 import {
   ALGORITHMS,
+  CHECKSUM_KEYS,
   checksumElement,
   checksumFields,
   checksumTypeOf,
@@ -52,13 +53,15 @@ export async function completeMultipartUpload(call: S3Call): Promise<S3Reply> {
     versioning,
     preconditions: writePreconditions(call.request),
     guard: overwriteGuard(call, metadata),
-    seal: (upload) =>
-      completeSeal(call, upload, {
-        hasChecksum: uploadChecksum(upload.userMetadata) !== undefined,
-      }),
+    seal: (version) => completeSeal(call, version, { hasChecksum: hasChecksum(version) }),
     verify: (upload, stored) => assembledChecksum(call, { upload, stored, asked: parts, whole }),
   })
   return reply(call, info, metadata)
+}
+
+function hasChecksum(version: UploadInfo | ObjectInfo): boolean {
+  if ('uploadId' in version) return uploadChecksum(version.userMetadata) !== undefined
+  return CHECKSUM_KEYS.some((key) => version.systemMetadata.has(key))
 }
 
 /** The parts of the request, ascending. `MalformedXML`, `InvalidPart`, `InvalidPartOrder`. */

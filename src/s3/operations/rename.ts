@@ -1,17 +1,25 @@
 /** RenameObject: a copy under the new name, then the end of the old one. */
+import { utf8 } from '#base/bytes'
+import { canonicalContext } from '#encryption/kms-context'
+import { parseKeyMetadata } from '#encryption/key-metadata'
 import { versioningStateFor } from '#object/bucket-metadata'
 import type { ObjectInfo } from '#object/object'
 import { parseCopySource } from '#s3-protocol/copy-source'
+import { REDIRECT_LOCATION } from '#s3-protocol/object-metadata'
 import { encodePercent } from '#s3-protocol/percent'
 import { S3Error } from '#s3-protocol/s3-error'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { copyObject } from './copy.ts'
 import { innerWrite } from './inner-write.ts'
+import { storageClassOf } from './object-headers.ts'
 import { mayBypassGovernance, refuseProtected } from './object-lock.ts'
 
 const EMPTY_BODY = { sizeBytes: 0, read: () => Promise.resolve(0) }
 const SOURCE_CONDITION = 'x-amz-rename-source-if-'
 const TARGET_CONDITIONS = new Set(['if-match', 'if-none-match'])
+const CUSTOMER_KEY = 'x-amz-server-side-encryption-customer-'
+
+type Header = readonly [name: string, value: string]
 
 /**
  * `PUT ?renameObject`. Conditions of the source are decided when it is read, those of the target when the copy is
@@ -25,7 +33,7 @@ export async function renameObject(call: S3Call): Promise<S3Reply> {
   const { engine } = call.services
   const { info } = await engine.headObject(call.bucket, source, { range: { kind: 'all' } })
   await copyObject(
-    innerWrite(call, { key: call.key, headers: headersOf(call, source), body: EMPTY_BODY }),
+    innerWrite(call, { key: call.key, headers: headersOf(call, info), body: EMPTY_BODY }),
   )
   await removeSource(call, source, info)
   return { status: 200 }
@@ -52,17 +60,40 @@ function sourceOf(call: S3Call): string {
   return key
 }
 
-function headersOf(call: S3Call, source: string): readonly (readonly [string, string])[] {
-  const path = encodePercent(`${call.bucket}/${source}`, { keepSlash: true })
-  const headers: (readonly [string, string])[] = [['x-amz-copy-source', path]]
+/** Headers of the copy: what the object is stays, also what a copy would not take over. */
+function headersOf(call: S3Call, source: ObjectInfo): readonly Header[] {
+  const path = encodePercent(`${call.bucket}/${source.key}`, { keepSlash: true })
+  const headers: Header[] = [
+    ['x-amz-copy-source', path],
+    ['x-amz-storage-class', storageClassOf(source.userMetadata)],
+    ...encryptionHeadersOf(source),
+  ]
+  const redirect = source.userMetadata.get(REDIRECT_LOCATION)
+  if (redirect !== undefined) headers.push([REDIRECT_LOCATION, redirect])
   for (const [name, value] of call.request.rawHeaders) {
     const lower = name.toLowerCase()
     if (TARGET_CONDITIONS.has(lower)) headers.push([lower, value])
-    else if (lower.startsWith(SOURCE_CONDITION)) {
+    else if (lower.startsWith(CUSTOMER_KEY)) {
+      headers.push([lower, value], [lower.replace('x-amz-', 'x-amz-copy-source-'), value])
+    } else if (lower.startsWith(SOURCE_CONDITION)) {
       headers.push([`x-amz-copy-source-if-${lower.slice(SOURCE_CONDITION.length)}`, value])
     }
   }
   return headers
+}
+
+function encryptionHeadersOf({ systemMetadata }: ObjectInfo): readonly Header[] {
+  const current = parseKeyMetadata(systemMetadata)
+  if (current?.kind === 'sse-s3') return [['x-amz-server-side-encryption', 'AES256']]
+  if (current?.kind !== 'sse-kms') return []
+  const context = utf8(canonicalContext(current.context)).toBase64()
+  return [
+    ['x-amz-server-side-encryption', 'aws:kms'],
+    ['x-amz-server-side-encryption-aws-kms-key-id', current.dataKey?.keyId ?? ''],
+    ...(current.context.size === 0
+      ? []
+      : [['x-amz-server-side-encryption-context', context] as const]),
+  ]
 }
 
 async function removeSource(call: S3Call, key: string, source: ObjectInfo): Promise<void> {

@@ -104,11 +104,11 @@ export async function partSeal(call: S3Call, upload: UploadInfo): Promise<Seal |
 /** A key that is not that of the upload is a mistake in the request: what it opens is the caller's own. */
 async function openUpload(
   call: S3Call,
-  upload: UploadInfo,
+  version: UploadInfo | ObjectInfo,
   clientKey: ClientKey | undefined,
 ): Promise<Seal | undefined> {
   try {
-    return await openSeal(call.services.encryption, upload, clientKey?.key)
+    return await openSeal(call.services.encryption, version, clientKey?.key)
   } catch (error) {
     if (!(error instanceof EncryptionError) || error.code !== 'KeyMismatch') throw error
     throw new S3Error('InvalidArgument', {
@@ -117,13 +117,13 @@ async function openUpload(
   }
 }
 
-/** For the end of an upload: its checksums are sealed. Without any the key of the client is not needed. */
+/** For the end of an upload, also told again: its checksums are sealed. Without any the key of the client is not needed. */
 export async function completeSeal(
   call: S3Call,
-  upload: UploadInfo,
+  version: UploadInfo | ObjectInfo,
   options: { readonly hasChecksum: boolean },
 ): Promise<Seal | undefined> {
-  const kind = encryptionKindOf(upload.systemMetadata)
+  const kind = encryptionKindOf(version.systemMetadata)
   if (kind === undefined || !options.hasChecksum) return undefined
   const clientKey = clientKeyOf(call)
   try {
@@ -133,7 +133,7 @@ export async function completeSeal(
           'Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.',
       })
     }
-    return await openUpload(call, upload, clientKey)
+    return await openUpload(call, version, clientKey)
   } finally {
     clientKey?.key.fill(0)
   }
