@@ -198,7 +198,12 @@ class FrontDoor {
 
   async #serveSite(request: HttpRequest, response: HttpResponse, site: string): Promise<void> {
     if (request.method === 'OPTIONS') {
-      this.#replies.plain(request, response, await this.#crossOrigin.preflight(request, site))
+      try {
+        this.#replies.plain(request, response, await this.#crossOrigin.preflight(request, site))
+      } catch (error) {
+        if (!(error instanceof S3Error)) throw error
+        this.#websites.refuse(request, response, { error, key: '' })
+      }
       return
     }
     const headers = await this.#crossOrigin.headers(request, site)

@@ -65,6 +65,7 @@ async function open(bucket: string, actions = ['s3:GetObject', 's3:ListBucket'])
 interface Page {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly distinct: Readonly<Record<string, string[] | undefined>>
   readonly text: string
 }
 
@@ -88,7 +89,8 @@ function visit(
           text += piece
         })
         reply.on('end', () => {
-          resolve({ status: reply.statusCode ?? 0, headers: reply.headers, text })
+          const { headers: all, headersDistinct: distinct } = reply
+          resolve({ status: reply.statusCode ?? 0, headers: all, distinct, text })
         })
       },
     )
@@ -104,11 +106,13 @@ const PAGES_OF_SITE: readonly (readonly [string, number, string])[] = [
   ['/index.html', 200, '<p>index</p>'],
   ['/docs/', 200, '<p>docs</p>'],
   ['/docs', 302, '/docs/'],
+  ['/docs?x=1', 302, '/docs/?x=1'],
   ['/docs/a%20b.html', 200, '<p>blank</p>'],
   ['/nothing', 404, '<p>sorry</p>'],
   ['/nothing/', 404, '<p>sorry</p>'],
   ['/secret/a', 403, '<p>sorry</p>'],
   ['/old/a%20b.html', 301, `http://${SITE}:1/docs/a%20b.html`],
+  ['/old/a?ref=1&b=', 301, `http://${SITE}:1/docs/a?ref=1&b=`],
   ['/gone/x', 307, 'https://other.example.com/lost.html'],
   ['/pointer', 301, '/docs/'],
   ['/away', 301, 'https://x.example/e'],
@@ -148,6 +152,23 @@ test('pages have validators, conditions and ranges', async () => {
   const error = await visit('/nothing', { headers: { range: 'bytes=0-1', 'if-match': '"x"' } })
   assert.equal(error.status, 404)
   assert.equal(error.text, '<p>sorry</p>')
+  const failed = await visit('/', { headers: { 'if-match': '"x"' } })
+  assert.equal(failed.status, 412)
+  assert.equal(failed.text, '<p>sorry</p>')
+  const sorry = await visit('/error.html')
+  for (const name of ['etag', 'last-modified']) {
+    assert.deepEqual(failed.distinct[name], sorry.distinct[name], name)
+  }
+})
+
+test('a preflight that is refused gets a page, as all errors of a site', async () => {
+  const reply = await visit('/', {
+    method: 'OPTIONS',
+    headers: { 'access-control-request-method': 'GET' },
+  })
+  assert.equal(reply.status, 400)
+  assert.equal(reply.headers['x-amz-error-code'], 'BadRequest')
+  assert.match(reply.text, /<html>/)
 })
 
 test('a site takes no other methods and no credentials', async () => {

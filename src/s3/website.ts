@@ -25,7 +25,7 @@ import { errorOf } from './errors.ts'
 import { ParsedDocuments } from './parsed-documents.ts'
 import type { ReplyWriter } from './reply.ts'
 import type { S3Reply } from './s3.ts'
-import { errorPage, errorPageHeaders } from './website/error-page.ts'
+import { errorPage, errorPageHeaders, type PageError } from './website/error-page.ts'
 
 /** Reads of one site, with the rights of anybody. */
 export interface SiteReader {
@@ -145,7 +145,7 @@ export class Websites {
       if (!mayBeFolder || !(await this.#isThere(request, bucket, `${key}/${site.indexSuffix}`))) {
         throw error
       }
-      return redirect(302, `/${encodePercent(key, { keepSlash: true })}/`)
+      return redirect(302, `/${encodePercent(key, { keepSlash: true })}/${queryOf(request)}`)
     }
   }
 
@@ -194,9 +194,8 @@ export class Websites {
       await replies.send(request, response, ruleReply(request, rule, key))
       return
     }
-    const headers = errorPageHeaders(error, key)
     const errorKey = error.status < 500 ? pages?.errorKey : undefined
-    let second: { readonly error: S3Error; readonly key: string } | undefined
+    let second: PageError | undefined
     if (errorKey !== undefined) {
       try {
         const page = await this.#options.reader.read(request, {
@@ -204,7 +203,13 @@ export class Websites {
           key: errorKey,
           plain: true,
         })
-        const all = [...(page.headers ?? []), ...headers]
+        // Of headers that both have, as the ETag of an object whose condition failed, those of the body that is sent count.
+        const own = [...(page.headers ?? [])]
+        const names = new Set(own.map(([name]) => name.toLowerCase()))
+        const all = [
+          ...own,
+          ...errorPageHeaders(error, key).filter(([name]) => !names.has(name.toLowerCase())),
+        ]
         await replies.send(request, response, { ...page, status: error.status, headers: all })
         return
       } catch (thrown) {
@@ -212,11 +217,19 @@ export class Websites {
         second = { error: errorOf(thrown), key: errorKey }
       }
     }
-    const body = utf8(errorPage({ error, key, requestId: request.id, second }))
-    replies.plain(request, response, {
+    this.refuse(request, response, { error, key, second })
+  }
+
+  /** Answers with the plain page of an error. */
+  refuse(
+    request: HttpRequest,
+    response: HttpResponse,
+    { error, key, second }: PageError & { readonly second?: PageError | undefined },
+  ): void {
+    this.#options.replies.plain(request, response, {
       status: error.status,
-      headers: [['Content-Type', 'text/html; charset=utf-8'], ...headers],
-      body,
+      headers: [['Content-Type', 'text/html; charset=utf-8'], ...errorPageHeaders(error, key)],
+      body: utf8(errorPage({ error, key, requestId: request.id, second })),
     })
   }
 }
@@ -252,6 +265,13 @@ function targetOf(request: HttpRequest): string {
   return target.startsWith('/') ? target : `/${target}`
 }
 
+/** With its question mark; empty without one. */
+function queryOf(request: HttpRequest): string {
+  const target = targetOf(request)
+  const at = target.indexOf('?')
+  return at < 0 ? '' : target.slice(at)
+}
+
 function keyOf(request: HttpRequest): string {
   const [path = ''] = targetOf(request).split('?', 1)
   const decoded = decodePercent(path, { plusIsBlank: false })
@@ -271,7 +291,8 @@ function base(
 
 function ruleReply(request: HttpRequest, rule: RoutingRule, key: string): S3Reply {
   const path = encodePercent(redirectedKey(rule, key), { keepSlash: true })
-  return redirect(rule.redirect.status, `${base(request, rule.redirect)}/${path}`)
+  const location = `${base(request, rule.redirect)}/${path}${queryOf(request)}`
+  return redirect(rule.redirect.status, location)
 }
 
 function redirect(status: number, location: string): S3Reply {

@@ -8,7 +8,7 @@ import type { ReplyStream, S3Call, S3Reply } from '../s3.ts'
 import {
   clientSize,
   type Header,
-  headerText,
+  rawHeaderText,
   httpDate,
   responseOverrides,
   versionHeader,
@@ -63,9 +63,9 @@ export async function readMember(call: S3Call): Promise<S3Reply> {
   ]
   const overrides = responseOverrides(call)
   const type = contentTypeOf(member.name) ?? 'application/octet-stream'
-  headers.push(['Content-Type', headerText(overrides.get('Content-Type') ?? type)])
+  headers.push(['Content-Type', rawHeaderText(overrides.get('Content-Type') ?? type)])
   for (const [name, value] of overrides) {
-    if (name !== 'Content-Type') headers.push([name, headerText(value)])
+    if (name !== 'Content-Type') headers.push([name, rawHeaderText(value)])
   }
   if (isHead) {
     return { status: 200, headers: [...headers, ['Content-Length', String(member.sizeBytes)]] }

@@ -8,6 +8,7 @@ import {
   isMultipart,
   isoDate,
   metadataHeaders,
+  rawHeaderText,
   requireLocal,
   shownStorageClass,
   versionHeader,
@@ -29,6 +30,14 @@ for (const [stored, shown] of TEXTS) {
     assert.equal(headerText(stored), shown)
   })
 }
+
+test("HTTP's own headers are shown byte by byte, without controls", () => {
+  assert.equal(rawHeaderText('inline'), 'inline')
+  assert.equal(rawHeaderText('filename="\u00fc"'), 'filename="\u00c3\u00bc"')
+  // As bytes that are no UTF-8 are kept.
+  assert.equal(rawHeaderText('\udcfc'), '\u00fc')
+  assert.equal(rawHeaderText('\u00fc\r\n\u007fx'), '\u00c3\u00bc   x')
+})
 
 test('long metadata beyond ASCII is split into words of at most 75 characters', () => {
   for (const text of ['ü'.repeat(100), `${'ü'.repeat(100)}.`]) {

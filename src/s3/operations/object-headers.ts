@@ -1,5 +1,6 @@
 /** Reply headers that tell about a version (s3-api.md 3.6), and what keeps it from being read. */
 import { textOf, utf8 } from '#base/bytes'
+import { encodeText } from '#codec/lossless-text'
 import { TAGGING_KEY } from '#object/metadata-keys'
 import { isRemote, tierOf } from '#object/object-info'
 import type { BucketMetadata, ObjectInfo } from '#object/object'
@@ -102,7 +103,7 @@ export async function readHeaders(
   const overrides = responseOverrides(call)
   for (const [stored, name] of STANDARD_HEADERS) {
     const value = overrides.get(name) ?? info.userMetadata.get(stored)
-    if (value !== undefined && value !== '') headers.push([name, headerText(value)])
+    if (value !== undefined && value !== '') headers.push([name, rawHeaderText(value)])
     else if (stored === 'content-type') headers.push([name, DEFAULT_CONTENT_TYPE])
   }
   headers.push(...metadataHeaders(info), ...versionHeader(info.versionId, metadata))
@@ -119,7 +120,7 @@ export async function readHeaders(
   }
   const redirect = info.userMetadata.get(REDIRECT_LOCATION)
   if (redirect !== undefined && redirect !== '') {
-    headers.push([REDIRECT_LOCATION, headerText(redirect)])
+    headers.push([REDIRECT_LOCATION, rawHeaderText(redirect)])
   }
   const replication = replicationStatus(info)
   if (replication !== undefined) headers.push(['x-amz-replication-status', replication])
@@ -137,7 +138,7 @@ export function metadataHeaders({ userMetadata }: Pick<ObjectInfo, 'userMetadata
   for (const [key, value] of userMetadata) {
     const name = key.toLowerCase()
     if (!name.startsWith('x-amz-meta-') && !name.startsWith('x-minio-meta-')) continue
-    if (HEADER_NAME.test(name)) headers.push([name, headerText(value)])
+    if (HEADER_NAME.test(name)) headers.push([name, rawHeaderText(value)])
     else missing++
   }
   if (missing > 0) headers.push(['x-amz-missing-meta', String(missing)])
@@ -219,6 +220,20 @@ export function headerText(value: string): string {
   words.push(encodeWord(pending, isBase64))
   const kind = isBase64 ? 'b' : 'q'
   return words.map((word) => `=?UTF-8?${kind}?${word}?=`).join(' ')
+}
+
+/**
+ * A stored text as it was sent, in bytes: a header of HTTP's own means nothing as words of RFC 2047, and what its UTF-8 means
+ * is between those who set it and those who read it. Controls become blanks. Source: MinIO (tried).
+ */
+export function rawHeaderText(value: string): string {
+  if (/^[\x20-\x7e\t]*$/.test(value)) return value
+  // oxlint-disable-next-line no-control-regex -- these are the ones to be replaced
+  return latin1Of(encodeText(value)).replace(/[\x00-\x1f\x7f]/g, ' ')
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }
 
 function encodeWord(text: string, isBase64: boolean): string {

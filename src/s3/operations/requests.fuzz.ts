@@ -8,7 +8,7 @@ import { fuzz } from '#testing/fuzz'
 import { readEntries } from './delete-objects.ts'
 import { encodeListed } from './list-encoding.ts'
 import { readParts } from './multipart-complete.ts'
-import { headerText } from './object-headers.ts'
+import { headerText, rawHeaderText } from './object-headers.ts'
 import { parseVersionId } from './request-values.ts'
 
 const PIECES = [
@@ -85,6 +85,7 @@ fuzz('documents of keys and parts', (random) => {
 fuzz('texts that become headers, names in lists and version ids', (random) => {
   const text = textFrom(random)
   assert.match(headerText(text), /^[\x20-\x7e\t]*$/)
+  assert.match(rawHeaderText(text), /^[\x20-\x7e\x80-\xff\t]*$/)
   assert.equal(decodeURIComponent(encodeListed('url', text)), text.toWellFormed())
   const versionId = parseVersionId(text)
   if (versionId !== undefined) assert.match(versionId, /^(null|[0-9a-f-]{36})$/)

@@ -2,7 +2,8 @@
 import type { S3Error } from '#s3-protocol/s3-error'
 import { escapeXml } from '#s3-protocol/xml-writer'
 
-interface PageError {
+/** What went wrong with which key; empty where it has none. */
+export interface PageError {
   readonly error: S3Error
   readonly key: string
 }

@@ -313,13 +313,11 @@ export class CsvSource implements RecordSource {
     return Array.from({ length: this.#count }, (_, i) => this.text(i) ?? '')
   }
 
-  columns(use: (name: string, value: Value) => void): void {
+  columns(use: (name: string | undefined, value: Value) => void): void {
     this.#splitAll()
-    const { length } = this.#names
-    // Fields beyond the header have no name.
-    const count = length === 0 ? this.#count : Math.min(this.#count, length)
-    for (let i = 0; i < count; i++) {
-      use(length === 0 ? this.#positionName(i) : (this.#names[i] ?? ''), this.text(i))
+    const hasNames = this.#names.length > 0
+    for (let i = 0; i < this.#count; i++) {
+      use(hasNames ? this.#names[i] : this.#positionName(i), this.text(i))
     }
   }
 

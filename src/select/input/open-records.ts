@@ -174,7 +174,7 @@ class TextRecords implements RecordSource {
     return this.#opened.bind(path)
   }
 
-  columns(use: (name: string, value: Value) => void): void {
+  columns(use: (name: string | undefined, value: Value) => void): void {
     this.#opened.columns(use)
   }
 

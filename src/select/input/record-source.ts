@@ -16,7 +16,7 @@ export interface RecordSource {
   fill(): Promise<boolean>
   /** What a path means; of the current record whenever it is called. */
   bind(path: ColumnPath): Evaluate
-  /** Hands over all columns of the current record in order. */
-  columns(use: (name: string, value: Value) => void): void
+  /** Hands over all columns of the current record in order; a field beyond the header of CSV has no name. */
+  columns(use: (name: string | undefined, value: Value) => void): void
   close(): void
 }

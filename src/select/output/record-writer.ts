@@ -10,7 +10,8 @@ const CARRIAGE_RETURN = 0x0d
 /** Builds one record after the other. */
 export interface RecordWriter {
   begin(): void
-  add(name: string, value: Value): void
+  /** In JSON what has no name is left out. */
+  add(name: string | undefined, value: Value): void
   /** The record with its delimiter. */
   end(): string
 }
@@ -40,7 +41,7 @@ class CsvWriter implements RecordWriter {
     this.#isFirst = true
   }
 
-  add(_name: string, value: Value): void {
+  add(_name: string | undefined, value: Value): void {
     if (!this.#isFirst) this.#text += this.#output.fieldDelimiter
     this.#isFirst = false
     const text = textFor(value)
@@ -87,8 +88,8 @@ class JsonWriter implements RecordWriter {
     this.#text = ''
   }
 
-  add(name: string, value: Value): void {
-    if (value === undefined) return
+  add(name: string | undefined, value: Value): void {
+    if (name === undefined || value === undefined) return
     this.#text += `${this.#text === '' ? '{' : ','}${this.#nameOf(name)}${jsonFor(value)}`
   }
 

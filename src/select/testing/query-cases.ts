@@ -321,6 +321,17 @@ const CSV_FORMS: readonly QueryCase[] = [
   },
   {
     output: 'csv',
+    data: 'a,b,c\n1\n1,2,3,4\n5,6\n',
+    sql: 'SELECT * FROM S3Object',
+    records: '1\n1,2,3,4\n5,6',
+  },
+  {
+    data: 'a,b,c\n1\n1,2,3,4\n',
+    sql: 'SELECT * FROM S3Object',
+    records: '{"a":"1"}\n{"a":"1","b":"2","c":"3"}',
+  },
+  {
+    output: 'csv',
     data: 'a,b\n"x ""y""", z\n',
     sql: 'SELECT * FROM S3Object',
     records: '"x ""y"""," z"',
