@@ -138,7 +138,7 @@ export function metadataHeaders({ userMetadata }: Pick<ObjectInfo, 'userMetadata
   for (const [key, value] of userMetadata) {
     const name = key.toLowerCase()
     if (!name.startsWith('x-amz-meta-') && !name.startsWith('x-minio-meta-')) continue
-    if (HEADER_NAME.test(name)) headers.push([name, rawHeaderText(value)])
+    if (HEADER_NAME.test(name)) headers.push([name, headerText(value)])
     else missing++
   }
   if (missing > 0) headers.push(['x-amz-missing-meta', String(missing)])

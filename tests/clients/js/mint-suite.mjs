@@ -20,6 +20,8 @@ const suite = spawn(program, args, {
     SKIP_CERT_VALIDATION: '1',
     ...(tlsEndpoint === undefined ? {} : { SSL_CERT_FILE: process.env.S3_TLS_CERTIFICATE }),
     MINT_MODE: 'full',
+    // They leave files behind.
+    TMPDIR: work,
   },
   stdio: ['ignore', 'pipe', 'inherit'],
 })
