@@ -2,22 +2,13 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
+import { customerKey as customer } from '#testing/customer-key'
 import { type S3Harness, type S3Reply, startS3 } from '#testing/s3-harness'
 
 const SECRET = 'my-minio-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
 const MIB = 1_048_576
 
 type Headers = Readonly<Record<string, string>>
-
-function customer(seed: number): Headers {
-  const key = Buffer.alloc(32, seed)
-  const prefix = 'x-amz-server-side-encryption-customer-'
-  return {
-    [`${prefix}algorithm`]: 'AES256',
-    [`${prefix}key`]: key.toString('base64'),
-    [`${prefix}key-MD5`]: createHash('md5').update(key).digest('base64'),
-  }
-}
 
 const SSE_S3 = { 'x-amz-server-side-encryption': 'AES256' }
 const SSE_KMS = { 'x-amz-server-side-encryption': 'aws:kms' }

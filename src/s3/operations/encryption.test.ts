@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import { EncryptionError, type Kms } from '#encryption/encryption'
+import { customerKey as customer } from '#testing/customer-key'
 import { type S3Harness, type S3Reply, startS3 } from '#testing/s3-harness'
 
 const SECRET = 'my-minio-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
@@ -14,14 +15,6 @@ const md5 = (data: Uint8Array | string): Buffer => createHash('md5').update(data
 const contentOf = (size: number, seed = 1): Buffer =>
   Buffer.from(Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8) * seed) & 0xff))
 
-function customer(seed: number, prefix = 'x-amz-server-side-encryption-customer-') {
-  const key = Buffer.alloc(32, seed)
-  return {
-    [`${prefix}algorithm`]: 'AES256',
-    [`${prefix}key`]: key.toString('base64'),
-    [`${prefix}key-MD5`]: md5(key).toString('base64'),
-  }
-}
 const source = (seed: number) =>
   customer(seed, 'x-amz-copy-source-server-side-encryption-customer-')
 

@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { customerKey as customer } from '#testing/customer-key'
 import { type S3Harness, type S3Reply, startS3 } from '#testing/s3-harness'
 
 type Headers = Readonly<Record<string, string>>
-
-function customer(seed: number): Headers {
-  const key = Buffer.alloc(32, seed)
-  const prefix = 'x-amz-server-side-encryption-customer-'
-  return {
-    [`${prefix}algorithm`]: 'AES256',
-    [`${prefix}key`]: key.toString('base64'),
-    [`${prefix}key-MD5`]: createHash('md5').update(key).digest('base64'),
-  }
-}
 
 const SSE_KMS = {
   'x-amz-server-side-encryption': 'aws:kms',

@@ -70,16 +70,22 @@ function headersOf(call: S3Call, source: ObjectInfo): readonly Header[] {
   ]
   const redirect = source.userMetadata.get(REDIRECT_LOCATION)
   if (redirect !== undefined) headers.push([REDIRECT_LOCATION, redirect])
+  const sourceConditions: Header[] = []
   for (const [name, value] of call.request.rawHeaders) {
     const lower = name.toLowerCase()
     if (TARGET_CONDITIONS.has(lower)) headers.push([lower, value])
     else if (lower.startsWith(CUSTOMER_KEY)) {
       headers.push([lower, value], [lower.replace('x-amz-', 'x-amz-copy-source-'), value])
     } else if (lower.startsWith(SOURCE_CONDITION)) {
-      headers.push([`x-amz-copy-source-if-${lower.slice(SOURCE_CONDITION.length)}`, value])
+      const condition = `x-amz-copy-source-if-${lower.slice(SOURCE_CONDITION.length)}`
+      sourceConditions.push([condition, value])
     }
   }
-  return headers
+  // What was written meanwhile may be encrypted in another way.
+  if (sourceConditions.length === 0) {
+    sourceConditions.push(['x-amz-copy-source-if-match', `"${source.etag}"`])
+  }
+  return [...headers, ...sourceConditions]
 }
 
 function encryptionHeadersOf({ systemMetadata }: ObjectInfo): readonly Header[] {
