@@ -3,7 +3,7 @@ import type { Random } from '#base/random'
 import { ConfigError } from '#config/config'
 import type { KmsSettings, ServiceSettings } from '#config/kms-settings'
 import { EncryptionError, type Kms, NO_CONTEXT } from './encryption.ts'
-import { LazyKms } from './kms/lazy.ts'
+import { ServiceKms } from './kms/service-kms.ts'
 import { WithOldKey } from './kms/with-old-key.ts'
 import { parseStaticKey, type StaticKey, StaticKeyKms } from './kms/static-key.ts'
 
@@ -61,32 +61,48 @@ function staticKeyOf(name: string, text: string): StaticKey {
 /** Opens no connection yet, and loads clients when they are needed first. */
 export function openKms(seed: KmsSeed, ports: KmsPorts): Kms {
   const { service } = seed
+  const { clock } = ports
   switch (service.family) {
     case 'static':
       return new StaticKeyKms(service.key, ports.random)
     case 'kes':
-      return new LazyKms('MinIO KES', service.keyName, async () => {
-        const { KesKms } = await import('./kms/kes.ts')
-        const kms = new KesKms(service, ports)
-        kms.keepWarm()
-        return kms
+      return new ServiceKms({
+        name: 'MinIO KES',
+        defaultKeyId: service.keyName,
+        clock,
+        async load() {
+          const { KesKms } = await import('./kms/kes.ts')
+          const kms = new KesKms(service, ports)
+          kms.keepWarm()
+          return kms
+        },
       })
     case 'vault':
       return withOldKey(
         seed,
         ports,
-        new LazyKms('Vault Transit', service.keyName, async () => {
-          const { VaultKms } = await import('./kms/vault.ts')
-          return new VaultKms(service, ports)
+        new ServiceKms({
+          name: 'Vault Transit',
+          defaultKeyId: service.keyName,
+          clock,
+          async load() {
+            const { VaultKms } = await import('./kms/vault.ts')
+            return new VaultKms(service, ports)
+          },
         }),
       )
     case 'aws':
       return withOldKey(
         seed,
         ports,
-        new LazyKms('AWS KMS', service.keyId, async () => {
-          const { AwsKms } = await import('./kms/aws-kms.ts')
-          return AwsKms.open(service)
+        new ServiceKms({
+          name: 'AWS KMS',
+          defaultKeyId: service.keyId,
+          clock,
+          async load() {
+            const { AwsKms } = await import('./kms/aws-kms.ts')
+            return AwsKms.open(service)
+          },
         }),
       )
   }

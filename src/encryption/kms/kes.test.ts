@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
+import type { KesSettings } from '#config/kms-settings'
 import { loadSettings } from '#config/settings'
 import { makeCertificate } from '#testing/certificate'
 import { KesServer } from '#testing/kes-server'
@@ -60,27 +61,28 @@ async function serverWith(options: { keys?: string[]; allowed?: string[] } = {})
   return server
 }
 
+function settingsFor(urls: readonly string[]): KesSettings {
+  return {
+    family: 'kes',
+    endpoints: urls,
+    keyName: 'my-key',
+    caPath: '/ca',
+    credentials: { kind: 'api-key', apiKey: API_KEY },
+  }
+}
+
 function clientOf(urls: readonly string[]): Kms {
   const clock = systemClock()
-  return new KesKms(
-    {
-      family: 'kes',
-      endpoints: urls,
-      keyName: 'my-key',
-      caPath: '/ca',
-      credentials: { kind: 'api-key', apiKey: API_KEY },
+  return new KesKms(settingsFor(urls), {
+    // Waits between attempts are not waited for.
+    clock: {
+      ...clock,
+      sleep: async () => undefined,
+      setTimer: (ms, run) => clock.setTimer(ms / 50, run),
     },
-    {
-      // Waits between attempts are not waited for.
-      clock: {
-        ...clock,
-        sleep: async () => undefined,
-        setTimer: (ms, run) => clock.setTimer(ms / 50, run),
-      },
-      random: systemRandom(),
-      readCertificates: () => AUTHORITIES,
-    },
-  )
+    random: systemRandom(),
+    readCertificates: () => AUTHORITIES,
+  })
 }
 
 test('API keys have the known identities', () => {
@@ -164,6 +166,44 @@ test('a server that hangs is given up', { skip }, async () => {
   try {
     await assert.rejects(kms.decryptKey('', new Uint8Array(76), CONTEXT), fails('KmsUnavailable'))
     assert.equal(server.asked.length, 3)
+  } finally {
+    kms.close()
+  }
+})
+
+test('a server that does not answer is left alone for a while, then tried by one call', {
+  skip,
+}, async () => {
+  await using server = await serverWith()
+  let nowMs = 0
+  const clock = { ...systemClock(), monotonicMs: () => nowMs, sleep: async () => undefined }
+  const kms = openKms(
+    { service: settingsFor([server.url]), oldKey: undefined, cachesDataKeys: false },
+    { clock, random: systemRandom(), readCertificates: () => AUTHORITIES },
+  )
+  const failsFor = async (asked: number): Promise<void> => {
+    const before = server.asked.length
+    await assert.rejects(kms.generateKey('', CONTEXT), fails('KmsUnavailable'))
+    assert.equal(server.asked.length - before, asked)
+  }
+  try {
+    server.failing = 503
+    for (let i = 0; i < 5; i++) await failsFor(3)
+    await failsFor(0)
+    nowMs += 2000
+    await failsFor(3)
+    await failsFor(0)
+    nowMs += 2000
+    server.failing = undefined
+    const trying = kms.generateKey('', CONTEXT)
+    await assert.rejects(kms.generateKey('', CONTEXT), fails('KmsUnavailable'))
+    await trying
+    await kms.generateKey('', CONTEXT)
+    // Refusals are answers.
+    server.failing = 500
+    for (let i = 0; i < 6; i++) {
+      await assert.rejects(kms.generateKey('', CONTEXT), fails('KmsFailed'))
+    }
   } finally {
     kms.close()
   }
