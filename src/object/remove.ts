@@ -155,7 +155,7 @@ interface Decision {
   readonly removals: readonly { readonly set: ErasureSet; readonly request: DeleteRequest }[]
 }
 
-/** All requests for one key, under its lock. Results in request order; equal requests are executed once. */
+/** All requests for one key, under its lock. Results in request order; of several for one version the first that is not refused is executed. */
 async function removeFromKey(
   context: EngineContext,
   pools: Pools,
@@ -166,23 +166,23 @@ async function removeFromKey(
   checkKey(bucket, key)
   const path = encodeKey(key)
   using _lock = await context.locks.write(`${bucket}/${path}`, { timeoutMs: DELETE_LOCK_MS })
-  const unique = new Map<string, DeleteOptions>()
+  const state = await KeyState.read(pools, target, path, requests)
+  /** By version: the first that was not refused. */
+  const decisions = new Map<string, Decision>()
+  const decided: { readonly name: string; readonly decision: Decision }[] = []
   for (const request of requests) {
     const name = request.versionId ?? ''
-    if (!unique.has(name)) unique.set(name, request)
-  }
-  const state = await KeyState.read(pools, target, path, [...unique.values()])
-  const decisions = new Map<string, Decision>()
-  for (const [name, request] of unique) {
-    decisions.set(name, await decide(context, pools, state, request))
+    let decision = decisions.get(name)
+    if (decision === undefined || decision.outcome instanceof Error) {
+      decision = await decide(context, pools, state, request)
+      decisions.set(name, decision)
+    }
+    decided.push({ name, decision })
   }
   const failures = await execute(state, decisions)
-  return requests.map((request) => {
-    const name = request.versionId ?? ''
-    const outcome = failures.get(name) ?? decisions.get(name)?.outcome
-    assert(outcome !== undefined)
-    return outcome
-  })
+  return decided.map(({ name, decision: { outcome } }) =>
+    outcome instanceof Error ? outcome : (failures.get(name) ?? outcome),
+  )
 }
 
 /** The versions of a key that some requests are about, in every pool. */

@@ -125,6 +125,24 @@ test('a bulk delete answers every key in order, equal requests once', async () =
   assert.deepEqual(writes, [2, 2, 2, 2])
 })
 
+test('each entry of a bulk delete has its own conditions', async () => {
+  const fixture = fixtureOf()
+  await fixture.put('k', contentOf(1))
+  const { etag } = await fixture.head('k')
+  const entry = (ifMatch: string) =>
+    ({ key: 'k', versioning: 'unversioned', preconditions: { ifMatch } }) as const
+  const results = await removeObjects(fixture.context, fixture.pools, 'bucket', [
+    entry('wrong'),
+    entry(etag),
+    entry('wrong'),
+  ])
+  assert.deepEqual(
+    results.map((result) => (result instanceof ObjectError ? result.code : result)),
+    ['PreconditionFailed', results[1], results[1]],
+  )
+  await failsWith('ObjectNotFound', fixture.head('k'))
+})
+
 test('a prefix delete takes the key and everything below it', async () => {
   const fixture = fixtureOf()
   for (const key of ['p', 'p/', 'p/a', 'p/b/c', 'pp']) await fixture.put(key, contentOf(5))
