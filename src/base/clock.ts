@@ -37,19 +37,22 @@ export function sleepWith(
   })
 }
 
-/** The real clock. */
+/** How far the wall clock may be from where the monotonic one has it before that one follows. */
+const DRIFT_NS_MAX = 2_000_000n
+
+/** The real clock. Its looks at the wall clock are in order with those of the other clocks of the thread, unless that is set. */
 export function systemClock(): Clock {
-  const originNs = BigInt(Math.round(performance.timeOrigin * 1000)) * 1000n
+  // The wall clock has milliseconds; the monotonic one, counted from here, supplies the digits below them.
+  let originNs = BigInt(Math.round(performance.timeOrigin * 1000)) * 1000n
   let lastNs = 0n
   const clock: Clock = {
     nowMs: () => Date.now(),
     nowNs: () => {
-      // The wall clock has milliseconds; the monotonic one supplies the digits below them.
-      const fineNs = originNs + BigInt(Math.round(performance.now() * 1e6))
-      const coarseNs = BigInt(Date.now()) * 1_000_000n
-      const driftNs = fineNs - coarseNs
-      const nowNs =
-        driftNs >= 0n && driftNs < 1_000_000n ? fineNs : coarseNs + (fineNs % 1_000_000n)
+      const elapsedNs = BigInt(Math.round(performance.now() * 1e6))
+      const wallNs = BigInt(Date.now()) * 1_000_000n
+      const driftNs = originNs + elapsedNs - wallNs
+      if (driftNs < -DRIFT_NS_MAX || driftNs > DRIFT_NS_MAX) originNs = wallNs - elapsedNs
+      const nowNs = originNs + elapsedNs
       lastNs = nowNs > lastNs ? nowNs : lastNs + 1n
       return lastNs
     },
