@@ -15,6 +15,7 @@ import { checkKms, kmsSeedOf, openKms } from '#encryption/kms'
 import { findProgram, kmsPrograms } from './lib/programs.ts'
 import { freePort, startServer } from './lib/server.ts'
 import { TemporaryFolder } from './lib/temporary.ts'
+import { assertBytes } from '#testing/bytes'
 
 const OLD_KEY = 'my-minio-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
 const CONTEXT = new Map([['bucket', 'bucket/object']])
@@ -69,7 +70,7 @@ async function conforms(kms: Kms): Promise<void> {
   assert.equal(made.ciphertext[0], 0x7b)
   assert.ok(!Buffer.from(made.ciphertext).includes(Buffer.from(made.plaintext)))
   const opened = await kms.decryptKey(made.keyId, made.ciphertext, CONTEXT)
-  assert.deepEqual(Buffer.from(opened), Buffer.from(made.plaintext))
+  assertBytes(Buffer.from(opened), Buffer.from(made.plaintext))
   await assert.rejects(
     kms.decryptKey(made.keyId, made.ciphertext, NO_CONTEXT),
     fails('KmsBadCiphertext'),
@@ -84,7 +85,7 @@ async function opensOldKeys(kms: Kms): Promise<void> {
   const old = kmsOf({ MINIO_KMS_SECRET_KEY: OLD_KEY })
   const made = await old.generateKey('', CONTEXT)
   const opened = await kms.decryptKey(made.keyId, made.ciphertext, CONTEXT)
-  assert.deepEqual(Buffer.from(opened), Buffer.from(made.plaintext))
+  assertBytes(Buffer.from(opened), Buffer.from(made.plaintext))
 }
 
 suite('services of keys', {
@@ -140,7 +141,7 @@ suite('services of keys', {
     })
     const made = await byRole.generateKey('', CONTEXT)
     const opened = await byToken.decryptKey(made.keyId, made.ciphertext, CONTEXT)
-    assert.deepEqual(Buffer.from(opened), Buffer.from(made.plaintext))
+    assertBytes(Buffer.from(opened), Buffer.from(made.plaintext))
     await assert.rejects(byRole.generateKey('other', CONTEXT), fails('KmsNotAuthorized'))
     const wrong = kmsOf({ ...settings, CAIRN_KMS_VAULT_TOKEN: 'no-such-token' })
     await assert.rejects(wrong.generateKey('', CONTEXT), fails('KmsNotAuthorized'))
@@ -172,7 +173,7 @@ suite('services of keys', {
     assert.match(Buffer.from(made.ciphertext).toString(), /"ctx":"sha256"/)
     // Each data key says how its context was sent.
     const opened = await kms.decryptKey(made.keyId, made.ciphertext, CONTEXT)
-    assert.deepEqual(Buffer.from(opened), Buffer.from(made.plaintext))
+    assertBytes(Buffer.from(opened), Buffer.from(made.plaintext))
     stopProgram(own)
     await assert.rejects(kms.generateKey('', CONTEXT), fails('KmsUnavailable'))
     kms.close()

@@ -9,6 +9,7 @@ import { mcProgram, minioProgram } from './lib/programs.ts'
 import { S3Driver } from './lib/s3-driver.ts'
 import { type RunningServer, type ServerKind, serverUnderTest, startServer } from './lib/server.ts'
 import { TemporaryFolder } from './lib/temporary.ts'
+import { assertBytes } from '#testing/bytes'
 
 const kind = serverUnderTest()
 const programs = await Promise.all([minioProgram(), mcProgram()]).catch((error: unknown) =>
@@ -125,10 +126,10 @@ suite(`what MinIO stored counts for ${kind}`, { skip }, () => {
       const target = { bucket: 'bucket', key }
       const { headers } = await server.client.must({ ...target, method: 'HEAD' })
       assert.equal(headers['content-length'], String(body.length))
-      assert.deepEqual((await server.client.must({ ...target, method: 'GET' })).body, body)
+      assertBytes((await server.client.must({ ...target, method: 'GET' })).body, body)
       const range = { range: 'bytes=200000-200099' }
       const part = await server.client.must({ ...target, method: 'GET', headers: range })
-      assert.deepEqual(part.body, body.subarray(200_000, 200_100))
+      assertBytes(part.body, body.subarray(200_000, 200_100))
     }
     await server.stop()
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { copyBytes } from './bytes.ts'
+import { assertBytes } from '#testing/bytes'
 
 test('bytes are copied between any memories, whatever their places, also over themselves', () => {
   const source = Uint8Array.from({ length: 40 }, (_, i) => i + 1)
@@ -8,12 +9,12 @@ test('bytes are copied between any memories, whatever their places, also over th
   copyBytes(source.subarray(5, 25), shared, 10)
   const expected = new Uint8Array(61)
   expected.set(source.subarray(5, 25), 10)
-  assert.deepEqual(new Uint8Array(shared), expected)
+  assertBytes(new Uint8Array(shared), expected)
   copyBytes(shared.subarray(10, 30), shared, 13)
-  assert.deepEqual(new Uint8Array(shared.subarray(13, 33)), source.slice(5, 25))
+  assertBytes(new Uint8Array(shared.subarray(13, 33)), source.slice(5, 25))
   const heap = new Uint8Array(20)
   copyBytes(shared.subarray(13, 33), heap)
-  assert.deepEqual(heap, source.slice(5, 25))
+  assertBytes(heap, source.slice(5, 25))
 })
 
 test('a copy that does not fit is a mistake', () => {

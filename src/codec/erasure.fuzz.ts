@@ -5,6 +5,7 @@ import { createCodecSeed } from './arena.ts'
 import { Codec } from './codec.ts'
 import { codingMatrix } from './galois.ts'
 import { plainCombination } from './testing/plain.ts'
+import { assertBytes } from '#testing/bytes'
 
 const relaxed = new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20] }), 0)
 const strict = new Codec(
@@ -53,7 +54,7 @@ function plainShards(
 
 function check(bytes: Uint8Array, shards: readonly Uint8Array[], shardSize: number): void {
   for (const [i, shard] of shards.entries()) {
-    assert.deepEqual(bytes.slice(i * shardSize, (i + 1) * shardSize), shard)
+    assertBytes(bytes.slice(i * shardSize, (i + 1) * shardSize), shard)
   }
 }
 

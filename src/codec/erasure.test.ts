@@ -7,6 +7,7 @@ import { Codec } from './codec.ts'
 import { codingMatrix } from './galois.ts'
 import { patternBytes, plainCombination } from './testing/plain.ts'
 import { readVectors } from './testing/vectors.ts'
+import { assertBytes } from '#testing/bytes'
 
 const MIB = 2 ** 20
 const vectors = readVectors()
@@ -44,7 +45,7 @@ test('the coding matrix has the rows of the disk format', () => {
       rows,
     )
     for (let r = 0; r < data; r++) {
-      assert.deepEqual(
+      assertBytes(
         matrix[r],
         Uint8Array.from({ length: data }, (_, c) => (c === r ? 1 : 0)),
       )
@@ -119,9 +120,9 @@ for (const [kind, codec] of Object.entries(codecs)) {
           for (const [i, shard] of shards.entries()) {
             const there = slot.bytes.slice(i * stride, i * stride + shardSize)
             const isLeftAlone = present[i] === false && !wanted.includes(i)
-            assert.deepEqual(there, isLeftAlone ? new Uint8Array(shardSize).fill(0xa5) : shard)
+            assertBytes(there, isLeftAlone ? new Uint8Array(shardSize).fill(0xa5) : shard)
             const gap = slot.bytes.slice(i * stride + shardSize, (i + 1) * stride)
-            assert.deepEqual(gap, new Uint8Array(9).fill(0xa5))
+            assertBytes(gap, new Uint8Array(9).fill(0xa5))
           }
         }
       }

@@ -13,6 +13,7 @@ import {
   plainXxh64,
 } from './testing/plain.ts'
 import { at } from './wasm/emitter.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codecs = [true, false].map((allowRelaxedSimd) => {
   return new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20], allowRelaxedSimd }), 0)
@@ -40,14 +41,14 @@ function withData(random: Random, visit: (data: Uint8Array, codec: Codec) => voi
 fuzz('HighwayHash', (random) => {
   withData(random, (data, codec) => {
     const expected = plainHighwayHash256(bitrotKey, data)
-    assert.deepEqual(codec.highwayHash256(data), expected)
+    assertBytes(codec.highwayHash256(data), expected)
     const hasher = codec.highwayHasher()
     for (let offset = 0; offset < data.length; ) {
       const end = Math.min(data.length, offset + random.below(data.length + 2))
       hasher.update(data.subarray(offset, end))
       offset = end
     }
-    assert.deepEqual(hasher.digest(), expected)
+    assertBytes(hasher.digest(), expected)
   })
 })
 

@@ -34,6 +34,7 @@ import {
 import { DriveSupervisor } from './drive-supervisor.ts'
 import { encodeFormat, newFormats } from './format-json.ts'
 import { encodeDeleteMarker, encodeObjectVersion, NULL_VERSION_ID, XlMeta } from './xl-meta.ts'
+import { assertBytes } from '#testing/bytes'
 
 const clock = systemClock()
 const seed = createCodecSeed({ regionSizesBytes: [4 * 1024 * 1024, 0, 0] })
@@ -165,7 +166,7 @@ test('every method of the drive works through its thread', async (context) => {
   )
   assert.equal(typeof commit.versionsHash, 'string')
   const bytes = valueOf(await client.readMetadata('bucket', 'a/b', { inline: true }))
-  assert.deepEqual(XlMeta.parse(bytes, codec).inline(NULL_VERSION_ID), utf8('hello'))
+  assertBytes(XlMeta.parse(bytes, codec).inline(NULL_VERSION_ID), utf8('hello'))
   valueOf(await client.updateVersion('bucket', 'a/b', inlineVersion(1000n)))
   const stale = await client.commitVersion({
     volume: 'bucket',
@@ -232,7 +233,7 @@ test('every method of the drive works through its thread', async (context) => {
     }),
   )
   assert.equal(page.entries[0]?.name, 'a/b')
-  assert.deepEqual(
+  assertBytes(
     page.entries[0]?.metadata,
     valueOf(await client.readMetadata('bucket', 'a/b', { inline: false })),
   )
@@ -330,7 +331,7 @@ test('calls of one turn travel in one message', async () => {
   ])
   assert.deepEqual(results.map(codeOf), ['ok', 'ok', 'ok', 'DriveTimeout'])
   assert.equal(batches.length, 1)
-  assert.deepEqual(batches[0]?.bytes, utf8('12345'))
+  assertBytes(batches[0]?.bytes, utf8('12345'))
   assert.equal(codeOf(await client.makeVolume('slots come back')), 'ok')
   client.close()
   port.close()

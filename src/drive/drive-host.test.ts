@@ -19,6 +19,7 @@ import { DriveHost } from './drive-host.ts'
 import { CALLS_IN_FLIGHT_MAX, createDriveStates, DriveStateCell } from './drive-messages.ts'
 import { LocalDrive } from './local/local-drive.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
+import { assertBytes } from '#testing/bytes'
 
 const clock = systemClock()
 const codec = new Codec(createCodecSeed({ regionSizesBytes: [4 * 1024 * 1024] }), 0)
@@ -166,7 +167,7 @@ test('several clients use one drive at once, with large replies both ways', asyn
     ),
   )
   for (const files of reads) {
-    for (const [i, bytes] of valueOf(files).entries()) assert.deepEqual(bytes, bytesOf(i))
+    for (const [i, bytes] of valueOf(files).entries()) assertBytes(bytes, bytesOf(i))
   }
 })
 

@@ -23,6 +23,7 @@ import { parseFormat } from './format-json.ts'
 import { lockDrive } from './local/drive-lock.ts'
 import type { FileSystem } from './local/file-system.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
+import { assertBytes } from '#testing/bytes'
 
 const OPTIONS: FormationOptions = {
   clock: systemClock(),
@@ -147,7 +148,7 @@ test('a drive of another deployment is refused and left as it is', (context) => 
   cpSync(join(other.root, 'd3'), path, { recursive: true })
   const before = readFileSync(join(path, '.minio.sys/format.json'))
   assert.match(refusals(formOnce(own.endpoints))[2] ?? '', /another deployment/)
-  assert.deepEqual(readFileSync(join(path, '.minio.sys/format.json')), before)
+  assertBytes(readFileSync(join(path, '.minio.sys/format.json')), before)
 })
 
 test('a blank drive takes the place of the one it replaces and is to be filled', (context) => {

@@ -16,6 +16,7 @@ import {
   withShardIndex,
   XlMeta,
 } from './xl-meta.ts'
+import { assertBytes } from '#testing/bytes'
 
 const hashes = new Codec(createCodecSeed({ regionSizesBytes: [65_536] }), 0)
 
@@ -92,8 +93,8 @@ describe('golden vectors', () => {
       assert.equal(bytes[0x9e], i + 1)
       const same = bytes.slice()
       same[0x9e] = 1
-      assert.deepEqual(same.subarray(0, 0x174), GOLDEN.subarray(0, 0x174))
-      assert.deepEqual(XlMeta.parse(bytes, hashes).inline(NULL_VERSION_ID), inline)
+      assertBytes(same.subarray(0, 0x174), GOLDEN.subarray(0, 0x174))
+      assertBytes(XlMeta.parse(bytes, hashes).inline(NULL_VERSION_ID), inline)
     }
   })
 
@@ -110,8 +111,8 @@ describe('golden vectors', () => {
       { number: 1, sizeBytes: 12, actualSizeBytes: 12, etag: undefined, index: undefined },
     ])
     assert.deepEqual(decoded.userMetadata, HELLO.userMetadata)
-    assert.deepEqual(encodeObjectVersion(decoded, hashes).body, version.body)
-    assert.deepEqual(meta.encode(), GOLDEN)
+    assertBytes(encodeObjectVersion(decoded, hashes).body, version.body)
+    assertBytes(meta.encode(), GOLDEN)
     assert.equal(inlineOffsetOf(GOLDEN), 0x179)
   })
 
@@ -158,7 +159,7 @@ describe('damaged files', () => {
     meta.put(second, new Uint8Array([4, 5, 6]))
     const bytes = meta.encode()
     const cut = XlMeta.parse(bytes.subarray(0, bytes.length - 1), hashes)
-    assert.deepEqual(cut.inline(hexId('a')), new Uint8Array([1, 2, 3]))
+    assertBytes(cut.inline(hexId('a')), new Uint8Array([1, 2, 3]))
     assert.equal(cut.inline(hexId('b')), undefined)
   })
 
@@ -167,7 +168,7 @@ describe('damaged files', () => {
     bytes[0x179] = 2
     const meta = XlMeta.parse(bytes, hashes)
     assert.equal(meta.inline(NULL_VERSION_ID), undefined)
-    assert.deepEqual(meta.encode(), bytes)
+    assertBytes(meta.encode(), bytes)
   })
 })
 
@@ -250,7 +251,7 @@ test('unknown fields of an object survive decoding and encoding, outside of the 
   const fields = extra.copy()
   const kept = { outerCount: 1, outer: fields, innerCount: 1, inner: fields }
   const encoded = encodeObjectVersion({ ...HELLO, kept }, hashes)
-  assert.deepEqual(encoded.header, plain.header)
+  assertBytes(encoded.header, plain.header)
   const meta = XlMeta.empty(hashes)
   meta.put(encoded, undefined)
   const decoded = meta.decode(0)
@@ -277,14 +278,14 @@ test('a version of an unknown kind is kept byte for byte', () => {
   const meta = XlMeta.empty(hashes)
   meta.put({ header: strange, body }, undefined)
   // Encoding an unknown header again would lose its type, so its bytes must be the ones that came.
-  assert.deepEqual(meta.versions[0]?.headerBytes, strange)
+  assertBytes(meta.versions[0]?.headerBytes, strange)
   const bytes = meta.encode()
   const again = XlMeta.parse(bytes, hashes)
   assert.equal(again.versions[0]?.header.kind, 'unknown')
   assert.throws(() => again.decode(0), FormatError)
   again.put(objectWith({ versionId: hexId('8') }), undefined)
   again.remove(hexId('8'))
-  assert.deepEqual(again.encode(), bytes)
+  assertBytes(again.encode(), bytes)
 })
 
 describe('older files', () => {
@@ -311,7 +312,7 @@ describe('older files', () => {
       const expected = XlMeta.empty(hashes)
       expected.put(older, undefined)
       expected.put(newer, undefined)
-      assert.deepEqual(meta.encode(), expected.encode())
+      assertBytes(meta.encode(), expected.encode())
     })
   }
 
@@ -330,7 +331,7 @@ describe('older files', () => {
     const meta = XlMeta.parse(concatBytes([start, frame.copy()]), hashes)
     assert.equal(meta.versions[0]?.header.dataShards, 0)
     assert.equal(XlMeta.parse(meta.encode(), hashes).versions[0]?.header.dataShards, 0)
-    assert.deepEqual(meta.versions[0]?.body, body)
+    assertBytes(meta.versions[0]?.body, body)
   })
 
   test('wrong indexes of small compressed parts are cleared', () => {
@@ -361,7 +362,7 @@ describe('older files', () => {
     const meta = XlMeta.parse(oldFile(2, [marker.body]), hashes)
     const decoded = meta.decode(0)
     assert.ok('systemMetadata' in decoded)
-    assert.deepEqual(decoded.systemMetadata.get(key), utf8('1994-11-06T08:49:37Z'))
+    assertBytes(decoded.systemMetadata.get(key), utf8('1994-11-06T08:49:37Z'))
   })
 })
 

@@ -30,6 +30,7 @@ import {
   utf8,
   VECTOR,
 } from './testing/vectors.ts'
+import { assertBytes } from '#testing/bytes'
 
 const PLACE = { bucket: 'bucket', key: 'object' }
 const isMismatch = (error: unknown): boolean =>
@@ -42,7 +43,7 @@ test('object keys are sealed under a client key to the known answer', () => {
     sealed.sealedKey.toBase64(),
     'IAAfAIABAgMEBQYHCAkKC2m4l/YcqHfi3QkyBclbeONO/3IoajO9v4/LkObBroV0GgrFmNA7mODxUGe9sCZo5w==',
   )
-  assert.deepEqual(
+  assertBytes(
     Buffer.from(unsealObjectKey(sealed, CLIENT_KEY, { ...binding, key: 'object/' })),
     Buffer.from(OBJECT_KEY),
   )
@@ -65,10 +66,7 @@ test('both ciphers and the old algorithm are unsealed', () => {
       '20011f00800102030405060708090a0b5a19a4cb427a74acc081f98823e625aaa9baf2f18a7cd8ad5fb350595a8054cdd91818d1151be3928bbc2da47b2c5ed2',
     ),
   }
-  assert.deepEqual(
-    Buffer.from(unsealObjectKey(chacha, CLIENT_KEY, binding)),
-    Buffer.from(OBJECT_KEY),
-  )
+  assertBytes(Buffer.from(unsealObjectKey(chacha, CLIENT_KEY, binding)), Buffer.from(OBJECT_KEY))
   const old = {
     algorithm: 'DARE-SHA256',
     iv: VECTOR,
@@ -76,7 +74,7 @@ test('both ciphers and the old algorithm are unsealed', () => {
       'EAAfAAAAAAAAAQIDBAUGB+GW3lxB3psyG8260m+4d/vuH5gNGT2fiDIPNiXsWavykP1EvMbpKgDdVoK+SFIduQ==',
     ),
   }
-  assert.deepEqual(Buffer.from(unsealObjectKey(old, CLIENT_KEY, binding)), Buffer.from(OBJECT_KEY))
+  assertBytes(Buffer.from(unsealObjectKey(old, CLIENT_KEY, binding)), Buffer.from(OBJECT_KEY))
   assert.throws(() => unsealObjectKey(old, CLIENT_KEY, { ...binding, kind: 'sse-s3' }), isMismatch)
   assert.throws(
     () => unsealObjectKey({ ...old, algorithm: 'DAREv2-HMAC-SHA256' }, CLIENT_KEY, binding),

@@ -11,6 +11,7 @@ import { sealFragments } from './fragment-stream.ts'
 import { parseStaticKey, StaticKeyKms } from './kms/static-key.ts'
 import { passwordKey, SealedFiles } from './sealed-files.ts'
 import { DATA_KEY, hex, scriptedRandom, seq, sha256, STATIC_KEY, utf8 } from './testing/vectors.ts'
+import { assertBytes } from '#testing/bytes'
 
 const PATH = 'config/iam/format.json'
 const PLAIN = utf8('{"version":1}')
@@ -36,7 +37,7 @@ test('a file is sealed to the known answer', async () => {
   const sealed = await sealer.seal(PATH, PLAIN)
   assert.equal(sealed.length, 223)
   assert.equal(sha256(sealed), '4cc650925e9cb05bbc85c2f224ceea617e95f4a96183141a5cbb990869778d44')
-  assert.deepEqual(Buffer.from(await files(kmsOf()).open(PATH, sealed)), Buffer.from(PLAIN))
+  assertBytes(Buffer.from(await files(kmsOf()).open(PATH, sealed)), Buffer.from(PLAIN))
 })
 
 test('the stream has the known answer of the drive specification', () => {
@@ -72,7 +73,7 @@ test('what the root credentials sealed is read, and only with them', async () =>
       seq(0, 8),
       sealFragments(cipher, key, seq(0, 8), PLAIN),
     ])
-    assert.deepEqual(Buffer.from(await files(undefined).open(PATH, stored)), Buffer.from(PLAIN))
+    assertBytes(Buffer.from(await files(undefined).open(PATH, stored)), Buffer.from(PLAIN))
     const other = new SealedFiles({
       kms: undefined,
       root: { user: 'other', password: 'other-secret' },
@@ -87,7 +88,7 @@ test('files of every size come back, bound to their path', async () => {
   for (const size of [0, 1, 16_383, 16_384, 16_385, 40_000]) {
     const plain = Buffer.alloc(size, 'x')
     const sealed = await sealer.seal(PATH, plain)
-    assert.deepEqual(Buffer.from(await sealer.open(PATH, sealed)), plain)
+    assertBytes(Buffer.from(await sealer.open(PATH, sealed)), plain)
     await assert.rejects(sealer.open('config/iam/other.json', sealed), fails('KmsBadCiphertext'))
     await assert.rejects(files(undefined).open(PATH, sealed), fails('NoKms'))
     const cut = sealed.subarray(0, sealed.length - (size > 16_384 ? size - 16_384 + 16 : 1))
@@ -108,7 +109,7 @@ test('targets come back, and need the KMS', async () => {
   const targets = utf8(`{"targets":["${'x'.repeat(100_000)}"]}`)
   const stored = await sealTargets(kms, 'bucket', targets, systemRandom())
   assert.notDeepEqual(stored.targets, targets)
-  assert.deepEqual(Buffer.from(await openTargets(kms, 'bucket', stored)), Buffer.from(targets))
+  assertBytes(Buffer.from(await openTargets(kms, 'bucket', stored)), Buffer.from(targets))
   await assert.rejects(openTargets(kms, 'other', stored), fails('KmsBadCiphertext'))
   await assert.rejects(openTargets(undefined, 'bucket', stored), fails('NoKms'))
   const clear = await sealTargets(undefined, 'bucket', targets, systemRandom())

@@ -7,6 +7,7 @@ import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/
 import type { MemoryDrive } from '#testing/memory-drive'
 import { putObject } from './put.ts'
 import { ObjectError, type ObjectErrorCode } from './object.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -62,13 +63,13 @@ test('objects of all sizes come back, on every layout, with as many drives lost 
       const info = await fixture.put(`k/${size}`, content)
       assert.equal(info.sizeBytes, size)
       assert.equal(info.etag, createHash('md5').update(content).digest('hex'))
-      assert.deepEqual(await fixture.get(`k/${size}`), content)
+      assertBytes(await fixture.get(`k/${size}`), content)
     }
     assert.deepEqual(fixture.repairs, [])
     for (let i = 0; i < parity; i++) drives[(1 + i * 5) % count]?.setOnline(false)
     for (const size of sizes) {
       const content = contentOf(size, size + 1)
-      assert.deepEqual(await fixture.get(`k/${size}`), content, `${count}, ${parity}: ${size}`)
+      assertBytes(await fixture.get(`k/${size}`), content, `${count}, ${parity}: ${size}`)
     }
     assert.equal(fixture.lentBytes, 0)
   }
@@ -82,10 +83,10 @@ test('data in files is found where the metadata says inline, as in copies that M
     const content = contentOf(size)
     for (const drive of drives) drive.setOnline(true)
     const { versionId } = await fixture.put('k', content, { versioning: 'enabled', systemMetadata })
-    assert.deepEqual(await fixture.get('k'), content)
+    assertBytes(await fixture.get('k'), content)
     drives[size % 4]?.setOnline(false)
     drives[(size + 1) % 4]?.setOnline(false)
-    assert.deepEqual(await fixture.get('k', { versionId }), content)
+    assertBytes(await fixture.get('k', { versionId }), content)
   }
 })
 
@@ -113,7 +114,7 @@ test('one drive lost beyond the parity gives ReadQuorum, and everything is back 
       drives.map((drive) => drive.files.size),
       files,
     )
-    assert.deepEqual(await fixture.get(`k/${BIG}`), contentOf(BIG))
+    assertBytes(await fixture.get(`k/${BIG}`), contentOf(BIG))
     assert.equal(fixture.lentBytes, 0)
   }
 })
@@ -124,7 +125,7 @@ test('flipped bits are never served: other shards are read, and the version is r
     const fixture = fixtureOf(drives, 2)
     await fixture.put('k', contentOf(size))
     for (const drive of drives.slice(0, 2)) corruptData(drive)
-    assert.deepEqual(await fixture.get('k'), contentOf(size), `${size}`)
+    assertBytes(await fixture.get('k'), contentOf(size), `${size}`)
     assert.ok(fixture.repairs.some((item) => item.reason === 'corrupt'))
     for (const drive of drives.slice(2)) corruptData(drive)
     await failsWith('ReadQuorum', fixture.get('k'))
@@ -143,7 +144,7 @@ test('damage in different blocks on more drives than the parity is survived', as
     const at = (2 * i + 1) * (524_288 + 32) + 100
     data[at] = (data[at] ?? 0) ^ 1
   })
-  assert.deepEqual(await fixture.get('k'), contentOf(size))
+  assertBytes(await fixture.get('k'), contentOf(size))
 })
 
 function dataFileOf(drive: MemoryDrive): Uint8Array | undefined {
@@ -173,20 +174,20 @@ test('a range reads the right bytes and no more blocks than it touches', async (
   ] as const
   for (const [start, end] of ranges) {
     const range = { kind: 'from', start, end } as const
-    assert.deepEqual(await fixture.get('k', { range }), content.subarray(start, end + 1))
+    assertBytes(await fixture.get('k', { range }), content.subarray(start, end + 1))
   }
   const before = callsOf(drives, 'readFile')
   await fixture.get('k', { range: { kind: 'from', start: 5 * MIB + 7, end: 5 * MIB + 9 } })
   assert.equal(callsOf(drives, 'readFile') - before, 2)
   const suffix = await fixture.get('k', { range: { kind: 'suffix', size: 10 } })
-  assert.deepEqual(suffix, content.subarray(content.length - 10))
+  assertBytes(suffix, content.subarray(content.length - 10))
   const past = { kind: 'from', start: content.length } as const
   assert.equal(
     (await failsWith('InvalidRange', fixture.get('k', { range: past }))).details.sizeBytes,
     content.length,
   )
   await failsWith('InvalidPartNumber', fixture.get('k', { range: { kind: 'part', number: 2 } }))
-  assert.deepEqual(await fixture.get('k', { range: { kind: 'part', number: 1 } }), content)
+  assertBytes(await fixture.get('k', { range: { kind: 'part', number: 1 } }), content)
 })
 
 function callsOf(drives: readonly MemoryDrive[], name: string): number {
@@ -240,7 +241,7 @@ test('a write needs its quorum: d drives, one more where data and parity are equ
       // Parity grows with the drives that are away, up to half.
       assert.equal(info.parityShards, Math.min(parity + lost, Math.floor(count / 2)))
       assert.equal(fixture.repairs.at(-1)?.reason, 'missed')
-      assert.deepEqual(await fixture.get('k'), content)
+      assertBytes(await fixture.get('k'), content)
     }
   }
 })
@@ -264,7 +265,7 @@ test('a commit below quorum is taken back: the older object stays, nothing is le
       drives.map((drive) => [...drive.files.keys()].sort()),
       before,
     )
-    assert.deepEqual(await fixture.get('k'), contentOf(oldSize, 1))
+    assertBytes(await fixture.get('k'), contentOf(oldSize, 1))
     assert.ok(fixture.repairs.some((item) => item.reason === 'disagreement'))
   }
 })
@@ -279,7 +280,7 @@ test('a conditional commit below quorum is taken back, also where a drive had mi
     const replaced = fixture.put('k', contentOf(20, 2), { preconditions: { ifMatch: [etag] } })
     await failsWith('WriteQuorum', replaced)
     await settled()
-    assert.deepEqual(await fixture.get('k'), contentOf(size, 1))
+    assertBytes(await fixture.get('k'), contentOf(size, 1))
   }
 })
 
@@ -294,7 +295,7 @@ test('a drive that fails while the body streams is dropped; the write goes on', 
   drives[2]?.failCall('appendStaged', 'DriveFull')
   await fixture.put('k', contentOf(BIG))
   assert.equal(fixture.repairs.at(-1)?.reason, 'missed')
-  assert.deepEqual(await fixture.get('k'), contentOf(BIG))
+  assertBytes(await fixture.get('k'), contentOf(BIG))
   drives[1]?.failCall('appendStaged', 'DriveFull')
   await failsWith('StorageFull', fixture.put('k', contentOf(BIG)))
   await settled()
@@ -333,8 +334,8 @@ test('bodies of unknown size end where they end', async () => {
       },
     })
     assert.equal(info.sizeBytes, size)
-    assert.deepEqual(info.systemMetadata.get('x-minio-internal-test'), new Uint8Array([7]))
-    assert.deepEqual(await fixture.get(`u/${size}`), content)
+    assertBytes(info.systemMetadata.get('x-minio-internal-test'), new Uint8Array([7]))
+    assertBytes(await fixture.get(`u/${size}`), content)
   }
 })
 
@@ -372,7 +373,7 @@ test('a clock that went back does not lose a write: the new version is newer tha
     const late = new EngineFixture({ codec, layouts: oneSet(drives), clock })
     const after = await late.put('k', contentOf(size, 2))
     assert.equal(after.modifiedNs, before.modifiedNs + 1n)
-    assert.deepEqual(await late.get('k'), contentOf(size, 2))
+    assertBytes(await late.get('k'), contentOf(size, 2))
     const removed = await late.remove('k', { versioning: 'enabled' })
     assert.equal(removed.markerCreated, true)
     await failsWith('ObjectNotFound', late.get('k'))
@@ -395,10 +396,10 @@ test('one drive with a newer leftover does not stop a write', async () => {
   await failsWith('WriteQuorum', lone.put('k', contentOf(10, 3)))
   for (const drive of drives) drive.setFailure(undefined)
   drives[0]?.failCall('undoCommit', undefined)
-  assert.deepEqual(await fixture.get('k'), contentOf(10, 1))
+  assertBytes(await fixture.get('k'), contentOf(10, 1))
   const size = BIG
   await fixture.put('k', contentOf(size, 4))
-  assert.deepEqual(await fixture.get('k'), contentOf(size, 4))
+  assertBytes(await fixture.get('k'), contentOf(size, 4))
 })
 
 test('reads and writes tell of drives that lost the bucket', async () => {
@@ -408,7 +409,7 @@ test('reads and writes tell of drives that lost the bucket', async () => {
     await fixture.put('k', contentOf(size, 1))
     assert.deepEqual(fixture.repairs, [])
     for (const drive of drives.slice(0, 2)) await drive.deleteVolume('bucket', { force: true })
-    assert.deepEqual(await fixture.get('k'), contentOf(size, 1))
+    assertBytes(await fixture.get('k'), contentOf(size, 1))
     assert.ok(fixture.repairs.some(({ path, reason }) => path === 'k' && reason === 'missing'))
     await failsWith('WriteQuorum', fixture.put('other', contentOf(size, 2)))
     assert.ok(fixture.repairs.some(({ bucket, path }) => bucket === 'bucket' && path === ''))
@@ -436,7 +437,7 @@ test('concurrent writers to one key leave one of their objects, the same on all 
   const sizes = Array.from({ length: 24 }, (_, i) => (i % 3 === 0 ? BIG + i : 50 + i))
   const infos = await Promise.all(sizes.map((size) => fixture.put('k', contentOf(size, size))))
   const last = infos.reduce((a, b) => (a.modifiedNs > b.modifiedNs ? a : b))
-  assert.deepEqual(await fixture.get('k'), contentOf(last.sizeBytes, last.sizeBytes))
+  assertBytes(await fixture.get('k'), contentOf(last.sizeBytes, last.sizeBytes))
   assert.equal(new Set(infos.map((info) => info.modifiedNs)).size, infos.length)
   assert.deepEqual(fixture.repairs, [])
   assert.equal(fixture.lentBytes, 0)
@@ -453,7 +454,7 @@ test('a drive that hangs delays a read, but does not stop it', async (context) =
       const hung = Promise.withResolvers<void>()
       for (const name of ['readFile', 'readMetadata']) {
         drive.hangCall(name, hung.promise)
-        assert.deepEqual(await fixture.get('k'), contentOf(size))
+        assertBytes(await fixture.get('k'), contentOf(size))
         drive.hangCall(name, undefined)
       }
       hung.resolve()

@@ -11,6 +11,7 @@ import { nodeFileSystem } from '#drive/local/node-file-system'
 import { contentOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import { copyObject } from './copy.ts'
 import { ObjectError } from './object.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -64,13 +65,13 @@ test('objects survive the loss of as many drive folders as there is parity', asy
     const sizes = [0, 1, 5000, 300_000, MIB, 5 * MIB + 3]
     for (const size of sizes) {
       await fixture.put(`a/${size}`, contentOf(size))
-      assert.deepEqual(await fixture.get(`a/${size}`), contentOf(size))
+      assertBytes(await fixture.get(`a/${size}`), contentOf(size))
     }
     assert.deepEqual(fixture.repairs, [])
     for (const root of roots.slice(0, parity)) {
       rmSync(join(root, 'bucket'), { recursive: true })
     }
-    for (const size of sizes) assert.deepEqual(await fixture.get(`a/${size}`), contentOf(size))
+    for (const size of sizes) assertBytes(await fixture.get(`a/${size}`), contentOf(size))
   }
 })
 
@@ -100,7 +101,7 @@ test('a read that has begun ends well although the object is overwritten or dele
     await settled()
     let offset = 0
     for await (const chunk of reader.chunks()) {
-      assert.deepEqual(chunk.bytes, content.subarray(offset, offset + chunk.bytes.length))
+      assertBytes(chunk.bytes, content.subarray(offset, offset + chunk.bytes.length))
       offset += chunk.bytes.length
       chunk.release()
     }
@@ -128,7 +129,7 @@ test('versions that share data by a copy onto itself go one by one', async (cont
     })
     await fixture.remove('k', { versionId: first.versionId, versioning: 'enabled' })
     const { versionId } = info
-    assert.deepEqual(await fixture.get('k', { versionId }), contentOf(size))
+    assertBytes(await fixture.get('k', { versionId }), contentOf(size))
     await fixture.remove('k', { versionId, versioning: 'enabled' })
     await settled()
     for (const root of roots) assert.deepEqual(filesOf(root), [])
@@ -140,10 +141,10 @@ test('a key below an object, and an object above keys', async (context) => {
   await fixture.put('a/b', contentOf(10))
   await fixture.put('a', contentOf(20))
   await fixture.put('a/', contentOf(0))
-  assert.deepEqual(await fixture.get('a/b'), contentOf(10))
-  assert.deepEqual(await fixture.get('a'), contentOf(20))
+  assertBytes(await fixture.get('a/b'), contentOf(10))
+  assertBytes(await fixture.get('a'), contentOf(20))
   await fixture.remove('a')
-  assert.deepEqual(await fixture.get('a/b'), contentOf(10))
+  assertBytes(await fixture.get('a/b'), contentOf(10))
   await assert.rejects(fixture.put('a/b/xl.meta', contentOf(1)), ObjectError)
   await assert.rejects(fixture.get('a/b/xl.meta/c'), { code: 'ObjectNotFound' })
   const target = { bucket: 'absent-bucket', key: 'k' }
@@ -157,12 +158,12 @@ test('keys that are no paths are kept apart, and leave nothing behind', async (c
   const segments = [`${long}/a`, `${long}l`, `${long}${long}`, `${long}${long}/`, `${long}~~more/a`]
   const keys = [...odd, ...segments, '/'.repeat(1024), 'é'.repeat(512), 'a__XLDIR__/b', '~~/']
   for (const [i, key] of keys.entries()) await fixture.put(key, contentOf(10 + i))
-  for (const [i, key] of keys.entries()) assert.deepEqual(await fixture.get(key), contentOf(10 + i))
+  for (const [i, key] of keys.entries()) assertBytes(await fixture.get(key), contentOf(10 + i))
   for (const [i, key] of keys.entries()) {
     await fixture.remove(key)
     await assert.rejects(fixture.get(key), { code: 'ObjectNotFound' })
     const next = keys[i + 1]
-    if (next !== undefined) assert.deepEqual(await fixture.get(next), contentOf(11 + i))
+    if (next !== undefined) assertBytes(await fixture.get(next), contentOf(11 + i))
   }
   for (const root of roots) assert.deepEqual(readdirSync(join(root, 'bucket')), [])
 })

@@ -18,6 +18,7 @@ import { createGenerationMemory } from './bucket-metadata.ts'
 import { Engine } from './engine.ts'
 import { ObjectError, type VersioningState } from './object.ts'
 import { repairKey, type RepairResult } from './repair/repair-object.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const ROOT = '/drive'
@@ -359,7 +360,7 @@ for (const mode of ['thread', 'flush'] as const) {
     const policy = Uint8Array.of(123, 125)
     await store.clock.within(3000, other.setBucketDocument('new', 'PolicyConfigJSON', policy))
     const metadata = await store.clock.within(1000, one.bucketMetadata('new'))
-    assert.deepEqual(metadata.document('PolicyConfigJSON'), policy)
+    assertBytes(metadata.document('PolicyConfigJSON'), policy)
     await store.clock.within(3000, other.deleteBucket('new', { force: false }))
     await store.clock.within(
       1000,

@@ -8,6 +8,7 @@ import { copyObject } from './copy.ts'
 import { ObjectError, type CopyOptions, type ObjectErrorCode } from './object.ts'
 import { removeObjects, removePrefix } from './remove.ts'
 import { updateMetadata } from './update.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const BIG = 3 * 1_048_576 + 17
@@ -33,8 +34,8 @@ test('versions stack up, are read by id, and hide behind delete markers', async 
   const first = await fixture.put('k', contentOf(10, 1), { versioning })
   const second = await fixture.put('k', contentOf(BIG, 2), { versioning })
   assert.notEqual(first.versionId, second.versionId)
-  assert.deepEqual(await fixture.get('k'), contentOf(BIG, 2))
-  assert.deepEqual(await fixture.get('k', { versionId: first.versionId }), contentOf(10, 1))
+  assertBytes(await fixture.get('k'), contentOf(BIG, 2))
+  assertBytes(await fixture.get('k', { versionId: first.versionId }), contentOf(10, 1))
   const old = await fixture.head('k', { versionId: first.versionId })
   assert.equal(old.isLatest, false)
   assert.equal(old.successorModifiedNs, second.modifiedNs)
@@ -58,7 +59,7 @@ test('versions stack up, are read by id, and hide behind delete markers', async 
       markerCreated: false,
     })
   }
-  assert.deepEqual(await fixture.get('k'), contentOf(10, 1))
+  assertBytes(await fixture.get('k'), contentOf(10, 1))
   const gone = await fixture.remove('k', { versionId: second.versionId, versioning })
   assert.equal(gone.found, false)
 })
@@ -69,7 +70,7 @@ test('a suspended bucket replaces the null version and keeps the others', async 
   await fixture.put('k', contentOf(BIG, 1))
   const kept = await fixture.put('k', contentOf(10, 2), { versioning: 'enabled' })
   await fixture.put('k', contentOf(20, 3), { versioning: 'suspended' })
-  assert.deepEqual(await fixture.get('k', { versionId: 'null' }), contentOf(20, 3))
+  assertBytes(await fixture.get('k', { versionId: 'null' }), contentOf(20, 3))
   const marker = await fixture.remove('k', { versioning: 'suspended' })
   assert.deepEqual(marker, {
     found: true,
@@ -78,9 +79,9 @@ test('a suspended bucket replaces the null version and keeps the others', async 
     markerCreated: true,
   })
   await failsWith('MethodNotAllowed', fixture.get('k', { versionId: 'null' }))
-  assert.deepEqual(await fixture.get('k', { versionId: kept.versionId }), contentOf(10, 2))
+  assertBytes(await fixture.get('k', { versionId: kept.versionId }), contentOf(10, 2))
   await fixture.remove('k', { versioning: 'unversioned' })
-  assert.deepEqual(await fixture.get('k'), contentOf(10, 2))
+  assertBytes(await fixture.get('k'), contentOf(10, 2))
 })
 
 test('deletes of what is absent: no marker without versioning, one with it', async () => {
@@ -148,7 +149,7 @@ test('a prefix delete takes the key and everything below it', async () => {
   for (const key of ['p', 'p/', 'p/a', 'p/b/c', 'pp']) await fixture.put(key, contentOf(5))
   await removePrefix(fixture.context, fixture.pools, 'bucket', 'p/')
   for (const key of ['p', 'p/', 'p/a', 'p/b/c']) await failsWith('ObjectNotFound', fixture.get(key))
-  assert.deepEqual(await fixture.get('pp'), contentOf(5))
+  assertBytes(await fixture.get('pp'), contentOf(5))
 })
 
 test('a prefix delete never takes other keys that share a directory', async () => {
@@ -175,7 +176,7 @@ test('a prefix delete never takes other keys that share a directory', async () =
   await remove('/p/')
   await remove('p/')
   for (const key of keys.slice(0, 4)) await failsWith('ObjectNotFound', fixture.get(key))
-  for (const key of keys.slice(4)) assert.deepEqual(await fixture.get(key), contentOf(5), key)
+  for (const key of keys.slice(4)) assertBytes(await fixture.get(key), contentOf(5), key)
 })
 
 test('a write is newer than what a closed pool has of the key, whatever the clock says', async () => {
@@ -188,7 +189,7 @@ test('a write is newer than what a closed pool has of the key, whatever the cloc
   const second = new EngineFixture({ codec, layouts, clock: earlier })
   second.pools.close(new Set([0]))
   await second.put('k', contentOf(20))
-  assert.deepEqual(await second.get('k'), contentOf(20))
+  assertBytes(await second.get('k'), contentOf(20))
 })
 
 test('a delete needs more than half of the drives, and the missed ones are reported', async () => {
@@ -245,7 +246,7 @@ test('a guard sees the version in question and can refuse', async () => {
   await assert.rejects(fixture.put('k', contentOf(7), { guard: refuse }), refusal)
   await assert.rejects(fixture.remove('k', { guard: refuse }), refusal)
   assert.deepEqual(seen, [undefined, info.etag])
-  assert.deepEqual(await fixture.get('k'), contentOf(6))
+  assertBytes(await fixture.get('k'), contentOf(6))
 })
 
 test('metadata is merged in place, also while a drive is away', async () => {
@@ -264,7 +265,7 @@ test('metadata is merged in place, also while a drive is away', async () => {
     assert.equal(after.modifiedNs, before.modifiedNs)
     assert.equal(after.userMetadata.get('X-Amz-Tagging'), 'a=b')
     assert.equal(after.userMetadata.get('content-type'), 'text/plain')
-    assert.deepEqual(await fixture.get(target.key), contentOf(size))
+    assertBytes(await fixture.get(target.key), contentOf(size))
   }
   const marker = await fixture.remove('m', { versioning: 'enabled' })
   const target = { bucket: 'bucket', key: 'm' }
@@ -299,7 +300,7 @@ test('a copy has the content and the metadata decided for it', async () => {
     const source = { bucket: 'bucket', key: 'from' }
     const copied = await copyObject(fixture.context, fixture.pools, target, source, copyOptions())
     assert.equal(copied.info.userMetadata.get('X-Amz-Meta-New'), 'yes')
-    assert.deepEqual(await fixture.get('to'), contentOf(size))
+    assertBytes(await fixture.get('to'), contentOf(size))
   }
   const bad = { bucket: 'bucket', key: 'from', preconditions: { ifNoneMatch: ['*'] } }
   const target = { bucket: 'bucket', key: 'to' }
@@ -321,16 +322,16 @@ test('a copy onto itself moves no data, and new versions share it', async () => 
     const { info } = await copyObject(fixture.context, fixture.pools, target, target, inPlace)
     assert.ok(info.modifiedNs > before.modifiedNs)
     assert.equal(info.etag, before.etag)
-    assert.deepEqual(await fixture.get('k'), contentOf(size))
+    assertBytes(await fixture.get('k'), contentOf(size))
     const versioned = copyOptions({ allowMetadataOnly: true, versioning: 'enabled' })
     const source = { ...target, versionId: 'null' }
     const copied = await copyObject(fixture.context, fixture.pools, target, source, versioned)
     assert.equal(drives[0]?.calls.get('appendStaged'), staged)
-    assert.deepEqual(await fixture.get('k'), contentOf(size))
+    assertBytes(await fixture.get('k'), contentOf(size))
     // Either may go, and the other still reads.
     await fixture.remove('k', { versionId: 'null', versioning: 'enabled' })
     const { versionId } = copied.info
-    assert.deepEqual(await fixture.get('k', { versionId }), contentOf(size))
+    assertBytes(await fixture.get('k', { versionId }), contentOf(size))
     assert.deepEqual(fixture.repairs, [])
   }
 })
@@ -342,7 +343,7 @@ test('a copy onto itself that must move data reads and writes it', async () => {
   const options = copyOptions({ storageClass: 'REDUCED_REDUNDANCY', allowMetadataOnly: true })
   const { info } = await copyObject(fixture.context, fixture.pools, target, target, options)
   assert.equal(info.parityShards, 1)
-  assert.deepEqual(await fixture.get('k'), contentOf(BIG))
+  assertBytes(await fixture.get('k'), contentOf(BIG))
 })
 
 test('keys spread over pools: the newest counts, a delete removes all of it', async () => {
@@ -352,15 +353,15 @@ test('keys spread over pools: the newest counts, a delete removes all of it', as
   const both = new EngineFixture({ codec, layouts })
   await alone[0]?.put('k', contentOf(BIG, 1))
   await alone[1]?.put('k', contentOf(10, 2))
-  assert.deepEqual(await both.get('k'), contentOf(10, 2))
+  assertBytes(await both.get('k'), contentOf(10, 2))
   // The pool that has the newest one gets the next one.
   await both.put('k', contentOf(20, 3))
-  assert.deepEqual(await alone[1]?.get('k'), contentOf(20, 3))
+  assertBytes(await alone[1]?.get('k'), contentOf(20, 3))
   await both.remove('k')
   await failsWith('ObjectNotFound', both.get('k'))
   for (const fixture of alone) await failsWith('ObjectNotFound', fixture.get('k'))
   await both.put('new', contentOf(30))
-  assert.deepEqual(await both.get('new'), contentOf(30))
+  assertBytes(await both.get('new'), contentOf(30))
   // A pool that cannot answer may have a newer version.
   await alone[0]?.put('n', contentOf(5))
   for (const drive of poolDrives[1] ?? []) drive.setOnline(false)

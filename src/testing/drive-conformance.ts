@@ -27,6 +27,7 @@ import {
   readParsed,
   valueOf,
 } from './drive-samples.ts'
+import { assertBytes } from '#testing/bytes'
 
 /** A new, empty drive with the volume `bucket`. Cleans up with `context.after`. */
 export type MakeDrive = (context: TestContext) => Drive | Promise<Drive>
@@ -129,7 +130,7 @@ function commitTests(check: Check): void {
       valueOf(await putInline(drive, codec, { path: 'a/b', text: again, modifiedNs: 2n }))
       const meta = await readParsed(drive, codec, 'a/b')
       assert.equal(meta.versions.length, 1)
-      assert.deepEqual(meta.inline(NULL_VERSION_ID), utf8(again))
+      assertBytes(meta.inline(NULL_VERSION_ID), utf8(again))
       const head = valueOf(await drive.readMetadata('bucket', 'a/b', { inline: false }))
       assert.ok(head.length < 1000)
       assert.equal(XlMeta.parse(head, codec).versions[0]?.header.modifiedNs, 2n)
@@ -170,7 +171,7 @@ function commitTests(check: Check): void {
     valueOf(
       await putInline(drive, codec, { path: 'k', text: 'given', modifiedNs: 5n, mode: 'given' }),
     )
-    assert.deepEqual((await readParsed(drive, codec, 'k')).inline(NULL_VERSION_ID), utf8('given'))
+    assertBytes((await readParsed(drive, codec, 'k')).inline(NULL_VERSION_ID), utf8('given'))
   })
 
   check('a heal puts one version in its place among the others', async (drive) => {
@@ -220,7 +221,7 @@ function commitTests(check: Check): void {
     const stored = meta.decode(0)
     assert.ok('userMetadata' in stored)
     assert.equal(stored.userMetadata.get('etag'), 'new')
-    assert.deepEqual(meta.inline(ID_A), utf8('kept'))
+    assertBytes(meta.inline(ID_A), utf8('kept'))
     const missing = encodedObject(codec, { versionId: ID_B })
     assert.equal(codeOf(await drive.updateVersion('bucket', 'k', missing)), 'FileVersionNotFound')
   })
@@ -246,7 +247,7 @@ function commitTests(check: Check): void {
       }
       valueOf(await drive.commitVersion(copy))
       valueOf(await drive.deleteVersions('bucket', 'k', [{ versionId: ID_A }]))
-      assert.deepEqual((await readParsed(drive, codec, 'k')).inline(ID_B), utf8('shared'))
+      assertBytes((await readParsed(drive, codec, 'k')).inline(ID_B), utf8('shared'))
     },
   )
 }
@@ -288,7 +289,7 @@ function undoTests(check: Check): void {
       valueOf(await drive.undoCommit('bucket', 'k', NULL_VERSION_ID, oldDataDir))
       const meta = await readParsed(drive, codec, 'k')
       assert.equal(meta.versions.length, 2)
-      assert.deepEqual(meta.inline(NULL_VERSION_ID), utf8('old'))
+      assertBytes(meta.inline(NULL_VERSION_ID), utf8('old'))
     },
   )
 
@@ -333,7 +334,7 @@ function undoTests(check: Check): void {
     const sample = { path: 'k', text: 'new', modifiedNs: 2n, dataDir: DIR_B, backup: true }
     valueOf(await putInline(drive, codec, sample))
     valueOf(await drive.restoreBackup('bucket', 'k', dataDirName(DIR_A)))
-    assert.deepEqual((await readParsed(drive, codec, 'k')).inline(NULL_VERSION_ID), utf8('old'))
+    assertBytes((await readParsed(drive, codec, 'k')).inline(NULL_VERSION_ID), utf8('old'))
     const again = await drive.restoreBackup('bucket', 'k', dataDirName(DIR_A))
     assert.equal(codeOf(again), 'FileNotFound')
   })
@@ -472,7 +473,7 @@ function deleteTests(check: Check): void {
       valueOf(await putInline(drive, codec, { path, text: path, modifiedNs: 1n }))
     }
     valueOf(await drive.deleteVersions('bucket', 'a', [{ versionId: NULL_VERSION_ID }]))
-    assert.deepEqual((await readParsed(drive, codec, 'a/b')).inline(NULL_VERSION_ID), utf8('a/b'))
+    assertBytes((await readParsed(drive, codec, 'a/b')).inline(NULL_VERSION_ID), utf8('a/b'))
     assert.equal(codeOf(await drive.readMetadata('bucket', 'a', { inline: true })), 'FileNotFound')
   })
 }
@@ -492,7 +493,7 @@ function damageTests(check: Check): void {
       const remove = await drive.deleteVersions('bucket', path, [{ versionId: NULL_VERSION_ID }])
       assert.equal(codeOf(remove), 'FileCorrupt')
       const raw = valueOf(await drive.readMetadata('bucket', path, { inline: true }))
-      assert.deepEqual(raw, bytes, 'the reader judges')
+      assertBytes(raw, bytes, 'the reader judges')
       valueOf(await putInline(drive, codec, { ...sample, mode: 'heal' }))
       assert.equal((await readParsed(drive, codec, path)).versions.length, 1)
     }
@@ -546,7 +547,7 @@ function stagedTests(check: Check): void {
       'FileNotFound',
     )
     valueOf(await drive.readFile(TMP_VOLUME, 'held/part.1', 0, target))
-    assert.deepEqual(target, utf8('data'))
+    assertBytes(target, utf8('data'))
     assert.deepEqual(valueOf(await drive.listDirectory(TMP_VOLUME, 'held', 10)), ['part.1'])
     valueOf(await drive.discardStaged('held'))
     const none = await drive.linkStaged('bucket', directory, ['part.1'], 'held')
@@ -565,7 +566,7 @@ function stagedTests(check: Check): void {
       backup: false,
     })
     assert.equal(codeOf(commit), 'FileNotFound')
-    assert.deepEqual((await readParsed(drive, codec, 'k')).inline(NULL_VERSION_ID), utf8('old'))
+    assertBytes((await readParsed(drive, codec, 'k')).inline(NULL_VERSION_ID), utf8('old'))
     const fresh = await drive.commitVersion({
       volume: 'bucket',
       path: 'fresh/k',
@@ -601,7 +602,7 @@ function stagedTests(check: Check): void {
       const [meta] = valueOf(
         await drive.readSmallFiles(MULTIPART_VOLUME, [`${directory}/part.1.meta`]),
       )
-      assert.deepEqual(meta, utf8('meta of once more'))
+      assertBytes(meta, utf8('meta of once more'))
       const names = ['part.1', 'part.2', 'part.3']
       const sizes = valueOf(await drive.statFiles(MULTIPART_VOLUME, directory, names))
       assert.deepEqual(sizes, [9, 3, undefined])

@@ -14,6 +14,7 @@ import { checkKms, kmsSeedOf, openKms } from '../kms.ts'
 import { EncryptionError, type Kms, NO_CONTEXT } from '../encryption.ts'
 import { certificateOf, identityOf, parseApiKey } from './kes-identity.ts'
 import { KesKms } from './kes.ts'
+import { assertBytes } from '#testing/bytes'
 
 const API_KEY = 'kes:v1:AAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f'
 const IDENTITY = 'a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5'
@@ -117,7 +118,7 @@ test('data keys are made and opened over mutual TLS', { skip }, async () => {
     assert.equal(made.keyId, 'my-key')
     assert.equal(made.plaintext.length, 32)
     const opened = await kms.decryptKey('my-key', made.ciphertext, CONTEXT)
-    assert.deepEqual(Buffer.from(opened), Buffer.from(made.plaintext))
+    assertBytes(Buffer.from(opened), Buffer.from(made.plaintext))
     await assert.rejects(
       kms.decryptKey('my-key', made.ciphertext, NO_CONTEXT),
       fails('KmsBadCiphertext'),

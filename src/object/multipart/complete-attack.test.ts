@@ -12,6 +12,7 @@ import { bodyOfBytes } from '../body.ts'
 import { createGenerationMemory } from '../bucket-metadata.ts'
 import { Engine } from '../engine.ts'
 import type { CompletePart, VersioningState } from '../object.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -96,7 +97,7 @@ for (const versioning of ['unversioned', 'enabled'] as const) {
       assert.equal((await complete()).modifiedNs, made.modifiedNs)
     }
     const { versionId } = made
-    assert.deepEqual(await fixture.get(KEY, { versionId }), content)
+    assertBytes(await fixture.get(KEY, { versionId }), content)
     await assert.rejects(engine.getUpload('bucket', KEY, uploadId), { code: 'UploadNotFound' })
   })
 
@@ -108,7 +109,7 @@ for (const versioning of ['unversioned', 'enabled'] as const) {
       engine.completeUpload('bucket', KEY, uploadId, some, { versioning })
     const made = await withoutDrop(drives, () => complete(parts.slice(0, 1)))
     await assert.rejects(complete(parts), { code: 'UploadNotFound' })
-    assert.deepEqual(await fixture.get(KEY, { versionId: made.versionId }), content)
+    assertBytes(await fixture.get(KEY, { versionId: made.versionId }), content)
   })
 }
 

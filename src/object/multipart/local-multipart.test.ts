@@ -15,6 +15,7 @@ import { bodyOfBytes } from '../body.ts'
 import { createGenerationMemory } from '../bucket-metadata.ts'
 import { Engine } from '../engine.ts'
 import type { CompletePart } from '../object.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -85,7 +86,7 @@ test('an upload on real drives leaves the object and nothing else', async () => 
   const info = await engine.completeUpload('bucket', 'a/key', uploadId, parts, {
     versioning: 'unversioned',
   })
-  assert.deepEqual(await fixture.get('a/key'), concatBytes([first, last]))
+  assertBytes(await fixture.get('a/key'), concatBytes([first, last]))
   const again = await engine.completeUpload('bucket', 'a/key', uploadId, parts, {
     versioning: 'unversioned',
   })
@@ -153,7 +154,7 @@ test('a slow reader of several parts neither keeps a writer waiting nor loses wh
     if (change !== 'close') {
       let offset = 0
       for await (const chunk of reader.chunks()) {
-        assert.deepEqual(chunk.bytes, whole.subarray(offset, offset + chunk.bytes.length))
+        assertBytes(chunk.bytes, whole.subarray(offset, offset + chunk.bytes.length))
         offset += chunk.bytes.length
         chunk.release()
       }
@@ -205,5 +206,5 @@ test('an outdated part that could not be dropped whole is never taken for the ne
   assert.equal(calls, 2)
   outdated.trash = trash
   await complete()
-  assert.deepEqual(await fixture.get('k'), concatBytes([fresh, last]))
+  assertBytes(await fixture.get('k'), concatBytes([fresh, last]))
 })

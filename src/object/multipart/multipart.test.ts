@@ -19,6 +19,7 @@ import {
 } from '../object.ts'
 import type { PoolLayout } from '../placement.ts'
 import { type AgingUpload, expireUploads } from '../expire-uploads.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -132,7 +133,7 @@ test('parts become an object with the ETag of their ETags', async () => {
   assert.equal(info.sizeBytes, first.length + second.length)
   assert.equal(info.userMetadata.get('content-type'), 'text/x')
   assert.ok(!info.systemMetadata.has('x-minio-internal-cairn-upload-key'))
-  assert.deepEqual(await server.fixture.get('a/b'), concatBytes([first, second]))
+  assertBytes(await server.fixture.get('a/b'), concatBytes([first, second]))
   await failsWith('UploadNotFound', server.engine.getUpload('bucket', 'a/b', uploadId))
   assert.equal(server.fixture.lentBytes, 0)
 })
@@ -202,7 +203,7 @@ test('a drive that missed the newer upload of a part does not serve the older on
   await complete(server, 'key', uploadId, [last])
   for (const drive of server.drives.slice(1)) {
     drive.setOnline(false)
-    assert.deepEqual(await server.fixture.get('key'), newer)
+    assertBytes(await server.fixture.get('key'), newer)
     drive.setOnline(true)
   }
 })
@@ -233,7 +234,7 @@ test('uploads go on with as many drives as a write needs', async () => {
   assert.equal((await server.engine.listParts('bucket', 'key', uploadId)).parts.length, 1)
   server.drives[2]?.setOnline(true)
   await complete(server, 'key', uploadId, [one])
-  assert.deepEqual(await server.fixture.get('key'), content)
+  assertBytes(await server.fixture.get('key'), content)
   server.drives[0]?.setOnline(false)
   server.drives[1]?.setOnline(false)
   await failsWith('WriteQuorum', begin(server, 'other'))
@@ -299,7 +300,7 @@ test('a part can be a range of an object', async () => {
     { digests: [] },
   )
   await complete(server, 'key', uploadId, [{ number: 1, etag: copied.etag ?? '', checksums: {} }])
-  assert.deepEqual(await server.fixture.get('key'), source.subarray(1000, 2 * MIB + 1))
+  assertBytes(await server.fixture.get('key'), source.subarray(1000, 2 * MIB + 1))
 })
 
 test('the version id is the one chosen at the begin while the bucket is versioned', async () => {

@@ -8,6 +8,7 @@ import { blockOffset, blockShardSize, HASH_SIZE_BYTES } from '#drive/shard-layou
 import { dataDirName, type ObjectVersion, XlMeta } from '#drive/xl-meta'
 import { contentOf, testCodec } from '#testing/engine-fixture'
 import { RepairFixture } from './testing/repair-fixture.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576
@@ -110,7 +111,7 @@ for (const algorithm of ALGORITHMS) {
     }
     const drives = fixture.drives.map((drive, i) => (i < 2 ? undefined : drive))
     const engine = fixture.engineOver(drives)
-    for (const size of SIZES) assert.deepEqual(await engine.get(`k/${size}`), contentOf(size))
+    for (const size of SIZES) assertBytes(await engine.get(`k/${size}`), contentOf(size))
     assert.equal(fixture.engine.lentBytes + engine.lentBytes, 0)
   })
 
@@ -120,7 +121,7 @@ for (const algorithm of ALGORITHMS) {
     const before = fixture.snapshot()
     for (const size of SIZES.slice(1)) {
       for (const position of [0, 1]) flipLastByte(fixture.file(position, `bucket/k/${size}/part.1`))
-      assert.deepEqual(await fixture.engine.get(`k/${size}`), contentOf(size))
+      assertBytes(await fixture.engine.get(`k/${size}`), contentOf(size))
       const result = await fixture.repair(`k/${size}`, { deep: true })
       assert.deepEqual([result.problems, result.changes], [[], 2])
     }
@@ -145,8 +146,8 @@ test('a V1 object that got a second version is rebuilt in its folder', async (co
   )
   assert.equal((await fixture.repair('a', { deep: true })).changes, 0)
   const engine = fixture.engineOver(fixture.drives.map((drive, i) => (i > 1 ? undefined : drive)))
-  assert.deepEqual(await engine.get('a'), contentOf(400_000))
-  assert.deepEqual(await engine.get('a', { versionId: 'null' }), contentOf(300_000))
+  assertBytes(await engine.get('a'), contentOf(400_000))
+  assertBytes(await engine.get('a', { versionId: 'null' }), contentOf(300_000))
 })
 
 test('a drive that missed the second version of a V1 object gets it', async (context) => {
@@ -158,8 +159,8 @@ test('a drive that missed the second version of a V1 object gets it', async (con
   assert.deepEqual([result.problems, result.changes], [[], 1])
   assert.deepEqual(fixture.names(3), ['bucket/a/part.1', 'bucket/a/xl.meta'])
   const engine = fixture.engineOver(fixture.drives.map((drive, i) => (i < 2 ? undefined : drive)))
-  assert.deepEqual(await engine.get('a'), contentOf(50))
-  assert.deepEqual(await engine.get('a', { versionId: 'null' }), contentOf(300_000))
+  assertBytes(await engine.get('a'), contentOf(50))
+  assertBytes(await engine.get('a', { versionId: 'null' }), contentOf(300_000))
 })
 
 function flipLastByte(path: string): void {

@@ -6,6 +6,7 @@ import { SimClock } from '#testing/sim-clock'
 import type { ReadTogether } from '../placement.ts'
 import { overriding } from '../repair/testing/repair-fixture.ts'
 import { updateMetadata } from '../update.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const META = 'bucket/k/xl.meta'
@@ -88,7 +89,7 @@ test('a version that was never acknowledged is passed over for the one before it
     await missedBy(drives, others, () =>
       fixture.put('k', contentOf(10, 2), { versioning: 'enabled' }),
     )
-    assert.deepEqual(await fixture.get('k'), contentOf(10, 1))
+    assertBytes(await fixture.get('k'), contentOf(10, 1))
     if (fixture.repairs.length > 0) reported++
   }
   // One of the four drives need not be asked.
@@ -100,7 +101,7 @@ test('an overwrite that reached enough drives to be read is rolled forward', asy
   const fixture = fixtureOf(drives)
   await fixture.put('k', contentOf(10, 1))
   await missedBy(drives, [2, 3], () => fixture.put('k', contentOf(10, 2)))
-  assert.deepEqual(await fixture.get('k'), contentOf(10, 2))
+  assertBytes(await fixture.get('k'), contentOf(10, 2))
   assert.ok(fixture.repairs.length > 0)
 })
 
@@ -129,7 +130,7 @@ test('a drive that lost the bucket, or is being refilled, has no say', async () 
   await fixture.put('k', contentOf(10))
   drives[0]?.files.clear()
   await drives[0]?.deleteVolume('bucket', { force: true })
-  assert.deepEqual(await fixture.get('k'), contentOf(10))
+  assertBytes(await fixture.get('k'), contentOf(10))
   drives[1]?.files.delete(META)
   await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
   await drives[0]?.makeVolume('bucket')
@@ -154,7 +155,7 @@ test('unreadable metadata is an answer that is missing, not one that says no', a
     assert.ok(bytes)
     bytes[60] = (bytes[60] ?? 0) ^ 1
   }
-  assert.deepEqual(await fixture.get('k'), contentOf(10))
+  assertBytes(await fixture.get('k'), contentOf(10))
   for (const drive of drives.slice(2, 3)) drive.files.set(META, new Uint8Array(40))
   await assert.rejects(fixture.get('k'), { code: 'ReadQuorum' })
 })
@@ -173,7 +174,7 @@ test('reads ask no more drives than are needed to be sure', async () => {
   await assert.rejects(fixture.head('absent'), { code: 'ObjectNotFound' })
   assert.equal(count() - before, 9)
   drives[0]?.setOnline(false)
-  assert.deepEqual(await fixture.get('k'), contentOf(10))
+  assertBytes(await fixture.get('k'), contentOf(10))
 })
 
 test('a read asks the other drives when those asked have too little of the data', async () => {
@@ -184,7 +185,7 @@ test('a read asks the other drives when those asked have too little of the data'
       await fixture.put('k', contentOf(size))
       const bad = [0, 1, 2, 3].filter((position) => position !== spared).slice(0, 2)
       for (const position of bad) damageShards(drives[position])
-      assert.deepEqual(await fixture.get('k'), contentOf(size), `${size}, ${bad.join(' ')} bad`)
+      assertBytes(await fixture.get('k'), contentOf(size), `${size}, ${bad.join(' ')} bad`)
       assert.equal(fixture.lentBytes, 0)
     }
   }
@@ -211,7 +212,7 @@ test('metadata that differs between drives follows the majority, and is reported
     updateMetadata(fixture.context, fixture.pools, target, undefined, change),
   )
   assert.equal((await fixture.head('k')).userMetadata.get('X-Amz-Tagging'), 'a=b')
-  assert.deepEqual(await fixture.get('k'), contentOf(3_000_000))
+  assertBytes(await fixture.get('k'), contentOf(3_000_000))
   assert.ok(fixture.repairs.length > 0)
 })
 
@@ -223,7 +224,7 @@ test('what one thread read for several drives counts where they agree', async ()
     await fixture.put('k', contentOf(10, 1))
     await missedBy(drives, [missing], () => fixture.put('k', contentOf(10, 2)))
     asked.length = 0
-    assert.deepEqual(await fixture.get('k'), contentOf(10, 2))
+    assertBytes(await fixture.get('k'), contentOf(10, 2))
     // Of three drives read together one has the version before: then all are asked.
     if (asked.length > 0) disagreed++
     assert.ok(asked.length === 0 || asked.length === 4)
@@ -235,7 +236,7 @@ test('where nothing was read together the drives are asked', async () => {
   const { fixture, asked } = readingTogether(drivesOf(codec, 4), () => Promise.resolve(undefined))
   await fixture.put('k', contentOf(10))
   asked.length = 0
-  assert.deepEqual(await fixture.get('k'), contentOf(10))
+  assertBytes(await fixture.get('k'), contentOf(10))
   assert.equal(asked.length, 3)
 })
 

@@ -19,6 +19,7 @@ import type { Seal } from '../transform.ts'
 import { plainSize } from '../object-info.ts'
 import { updateMetadata } from '../update.ts'
 import { COMPRESSION_KEY, COMPRESSION_SCHEME } from '../metadata-keys.ts'
+import { assertBytes } from '#testing/bytes'
 
 const MIB = 1_048_576
 const codec = testCodec()
@@ -181,7 +182,7 @@ for (const { name, systemMetadata, seal } of KINDS) {
         }
         assert(info.sizeBytes < Math.max(size, 600) / 1.5 || size < 5000, `${info.sizeBytes}`)
         for (const range of rangesOf(size)) {
-          assert.deepEqual(await fixture.get('key', { range, unseal }), cut(content, range))
+          assertBytes(await fixture.get('key', { range, unseal }), cut(content, range))
         }
       }
       assert.equal(fixture.lentBytes, 0)
@@ -205,7 +206,7 @@ for (const { name, systemMetadata, seal } of KINDS) {
           seal: unseal,
           verify: async (digests, sizeBytes) => {
             assert.equal(sizeBytes, content.length)
-            assert.deepEqual(digests.get('md5'), new Uint8Array(md5(content)))
+            assertBytes(digests.get('md5'), new Uint8Array(md5(content)))
             return {}
           },
         })
@@ -217,11 +218,11 @@ for (const { name, systemMetadata, seal } of KINDS) {
       const whole = concatBytes(contents)
       assert.equal(made.actualSizeBytes, whole.length)
       for (const range of rangesOf(whole.length)) {
-        assert.deepEqual(await fixture.get('key', { range, unseal }), cut(whole, range))
+        assertBytes(await fixture.get('key', { range, unseal }), cut(whole, range))
       }
       for (const [i, content] of contents.entries()) {
         const range = { kind: 'part', number: 3 * i + 2 } as const
-        assert.deepEqual(await fixture.get('key', { range, unseal }), content)
+        assertBytes(await fixture.get('key', { range, unseal }), content)
       }
       const stored = (await fixture.head('key')).parts
       assert.notEqual(stored[0]?.index?.length ?? 0, 0)
@@ -280,7 +281,7 @@ test('what does not shrink is stored with little more', async () => {
   const content = contentOf(3 * MIB + 5)
   const info = await fixture.put('key', content, { systemMetadata: COMPRESSED })
   assert(info.sizeBytes <= content.length + 10 + 4 * 8)
-  assert.deepEqual(await fixture.get('key'), content)
+  assertBytes(await fixture.get('key'), content)
 })
 
 test('small compressed objects stay in the metadata, by the size that clients see', async () => {
@@ -293,7 +294,7 @@ test('small compressed objects stay in the metadata, by the size that clients se
     for (const content of [textOfSize(size), contentOf(size)]) {
       const info = await fixture.put('key', content, { systemMetadata: COMPRESSED })
       assert.equal(info.systemMetadata.has('x-minio-internal-inline-data'), isInline, `${size}`)
-      assert.deepEqual(await fixture.get('key'), content)
+      assertBytes(await fixture.get('key'), content)
     }
   }
 })
@@ -342,7 +343,7 @@ test('what MinIO marked wrongly, or marks no more, is read and measured as it is
       await fixture.put('key', content, { systemMetadata: stored })
       await relabel(fixture, label)
       for (const range of rangesOf(sizeBytes)) {
-        assert.deepEqual(await fixture.get('key', { range }), cut(content, range))
+        assertBytes(await fixture.get('key', { range }), cut(content, range))
       }
       const reader = await fixture.open('key')
       assert.equal(plainSize(reader.info), sizeBytes)
@@ -360,7 +361,7 @@ test('ranges are right where a compressed object has as many bytes as its conten
   const info = await fixture.put('key', content, { systemMetadata: COMPRESSED })
   assert.equal(info.sizeBytes, content.length)
   for (const range of rangesOf(content.length)) {
-    assert.deepEqual(await fixture.get('key', { range }), cut(content, range))
+    assertBytes(await fixture.get('key', { range }), cut(content, range))
   }
 })
 
@@ -400,7 +401,7 @@ test('copies are compressed or not as they are asked to be', async () => {
     assert.equal(info.sizeBytes < content.length, compress)
     assert.equal(info.actualSizeBytes, content.length)
     assert.equal(info.etag, md5(content).toHex())
-    assert.deepEqual(await fixture.get(to), content)
+    assertBytes(await fixture.get(to), content)
   }
   await copy('plain', 'a', true)
   await copy('small', 'b', false)

@@ -18,6 +18,7 @@ import {
 } from '../testing/compressed-samples.ts'
 import { bytesOf, streamOf } from '../testing/run-select.ts'
 import { decompressed } from './decompress.ts'
+import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 
@@ -60,7 +61,7 @@ const SAMPLES: readonly (readonly [CompressionType, Uint8Array, Uint8Array])[] =
 test('every format is read from pieces of any size', async () => {
   for (const [type, data, plain] of SAMPLES) {
     for (const pieceBytes of [1, 7, 4096]) {
-      assert.deepEqual(await contentOf(type, data, pieceBytes), plain, `${type} by ${pieceBytes}`)
+      assertBytes(await contentOf(type, data, pieceBytes), plain, `${type} by ${pieceBytes}`)
     }
   }
 })
@@ -68,7 +69,7 @@ test('every format is read from pieces of any size', async () => {
 test('streams that follow each other are one', async () => {
   for (const [type, data, plain] of SAMPLES) {
     const twice = await contentOf(type, concatBytes([data, data]))
-    assert.deepEqual(twice, concatBytes([plain, plain]), type)
+    assertBytes(twice, concatBytes([plain, plain]), type)
   }
 })
 

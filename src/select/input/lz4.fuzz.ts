@@ -6,6 +6,7 @@ import { RUNS_BZIP2, TEXT_BZIP2 } from '../testing/compressed-samples.ts'
 import { BitReader, OutOfBits } from './bit-reader.ts'
 import { Bzip2Block } from './bzip2-block.ts'
 import { decodeLz4Block } from './lz4-block.ts'
+import { assertBytes } from '#testing/bytes'
 
 /** Sequences at random, with the content that they stand for. */
 function sample(random: Random): { readonly block: Uint8Array; readonly plain: Uint8Array } {
@@ -42,7 +43,7 @@ fuzz('select: LZ4 blocks give their content', (random) => {
   const { block, plain } = sample(random)
   const output = new Uint8Array(plain.length + random.below(10))
   assert.equal(decodeLz4Block(block, output, 0), plain.length)
-  assert.deepEqual(output.subarray(0, plain.length), plain)
+  assertBytes(output.subarray(0, plain.length), plain)
   if (plain.length > 0) {
     assert.equal(decodeLz4Block(block, new Uint8Array(plain.length - 1), 0), undefined)
   }
