@@ -12,10 +12,10 @@ import { systemRandom } from '#base/random'
 import { loadSettings } from '#config/settings'
 import { EncryptionError, type Kms, NO_CONTEXT } from '#encryption/encryption'
 import { checkKms, kmsSeedOf, openKms } from '#encryption/kms'
+import { assertBytes } from '#testing/bytes'
 import { findProgram, kmsPrograms } from './lib/programs.ts'
 import { freePort, startServer } from './lib/server.ts'
 import { TemporaryFolder } from './lib/temporary.ts'
-import { assertBytes } from '#testing/bytes'
 
 const OLD_KEY = 'my-minio-key:OSMM+vkKUTCvQs9YL/CVMIMt43HFhkUpqJxTmGl6rYw='
 const CONTEXT = new Map([['bucket', 'bucket/object']])

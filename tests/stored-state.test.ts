@@ -5,11 +5,11 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
+import { assertBytes } from '#testing/bytes'
 import { mcProgram, minioProgram } from './lib/programs.ts'
 import { S3Driver } from './lib/s3-driver.ts'
 import { type RunningServer, type ServerKind, serverUnderTest, startServer } from './lib/server.ts'
 import { TemporaryFolder } from './lib/temporary.ts'
-import { assertBytes } from '#testing/bytes'
 
 const kind = serverUnderTest()
 const programs = await Promise.all([minioProgram(), mcProgram()]).catch((error: unknown) =>

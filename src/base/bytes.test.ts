@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { copyBytes } from './bytes.ts'
 import { assertBytes } from '#testing/bytes'
+import { copyBytes } from './bytes.ts'
 
 test('bytes are copied between any memories, whatever their places, also over themselves', () => {
   const source = Uint8Array.from({ length: 40 }, (_, i) => i + 1)

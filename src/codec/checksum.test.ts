@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { utf8 } from '#base/bytes'
+import { assertBytes } from '#testing/bytes'
 import { createCodecSeed } from './arena.ts'
 import type { ChecksumName } from './checksum.ts'
 import { combineCrc } from './checksum-combine.ts'
@@ -9,7 +10,6 @@ import { Codec } from './codec.ts'
 import { CRC_NAMES, CRC_PARAMETERS, type CrcName } from './kernels/crc.ts'
 import { patternBytes, plainCrc } from './testing/plain.ts'
 import { readVectors } from './testing/vectors.ts'
-import { assertBytes } from '#testing/bytes'
 
 const MIB = 2 ** 20
 const codec = new Codec(createCodecSeed({ regionSizesBytes: [8 * MIB] }), 0)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import type { Random } from '#base/random'
+import { assertBytes } from '#testing/bytes'
 import { fuzz } from '#testing/fuzz'
 import { createCodecSeed } from './arena.ts'
 import { Codec } from './codec.ts'
 import { codingMatrix } from './galois.ts'
 import { plainCombination } from './testing/plain.ts'
-import { assertBytes } from '#testing/bytes'
 
 const relaxed = new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20] }), 0)
 const strict = new Codec(

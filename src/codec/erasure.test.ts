@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { utf8 } from '#base/bytes'
+import { assertBytes } from '#testing/bytes'
 import { createCodecSeed } from './arena.ts'
 import { Codec } from './codec.ts'
 import { codingMatrix } from './galois.ts'
 import { patternBytes, plainCombination } from './testing/plain.ts'
 import { readVectors } from './testing/vectors.ts'
-import { assertBytes } from '#testing/bytes'
 
 const MIB = 2 ** 20
 const vectors = readVectors()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Random } from '#base/random'
+import { assertBytes } from '#testing/bytes'
 import { fuzz } from '#testing/fuzz'
 import { createCodecSeed } from './arena.ts'
 import { Codec } from './codec.ts'
@@ -13,7 +14,6 @@ import {
   plainXxh64,
 } from './testing/plain.ts'
 import { at } from './wasm/emitter.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codecs = [true, false].map((allowRelaxedSimd) => {
   return new Codec(createCodecSeed({ regionSizesBytes: [2 ** 20], allowRelaxedSimd }), 0)

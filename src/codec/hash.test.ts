@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8 } from '#base/bytes'
+import { assertBytes } from '#testing/bytes'
 import { createCodecSeed } from './arena.ts'
 import { Codec } from './codec.ts'
 import { highwayHash256, HighwayHasher } from './hash.ts'
@@ -15,7 +16,6 @@ import {
 } from './testing/plain.ts'
 import { readVectors } from './testing/vectors.ts'
 import { Workspace } from './workspace.ts'
-import { assertBytes } from '#testing/bytes'
 
 const MIB = 2 ** 20
 const seed = createCodecSeed({ regionSizesBytes: [8 * MIB] })

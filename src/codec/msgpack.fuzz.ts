@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Random } from '#base/random'
+import { assertBytes } from '#testing/bytes'
 import { fuzz } from '#testing/fuzz'
 import { encodedSizeOf, decodeText, encodeText } from './lossless-text.ts'
 import { FormatError, MsgpackReader, MsgpackWriter } from './msgpack.ts'
-import { assertBytes } from '#testing/bytes'
 
 /** Every reading method on random bytes: a value or a FormatError, never beyond the end. */
 fuzz('msgpack reads anything', (random) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { concatBytes } from '#base/bytes'
 import type { Random } from '#base/random'
+import { assertBytes } from '#testing/bytes'
 import { fuzz } from '#testing/fuzz'
 import { createCodecSeed } from './arena.ts'
 import { S2_SLACK_SIZE } from './kernels/s2.ts'
@@ -9,7 +10,6 @@ import { decodeElements, decodeS2Block, encodeS2Block, S2Error } from './s2-bloc
 import { parseS2Index, S2IndexBuilder } from './s2-index.ts'
 import { plainDecodeS2 } from './testing/plain-s2.ts'
 import { Workspace } from './workspace.ts'
-import { assertBytes } from '#testing/bytes'
 
 const workspace = new Workspace(createCodecSeed({ regionSizesBytes: [2 ** 20] }), 0)
 const SIZE_MAX = 100_000

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { concatBytes, utf8 } from '#base/bytes'
+import { assertBytes } from '#testing/bytes'
 import { createCodecSeed } from './arena.ts'
 import { Codec } from './codec.ts'
 import { S2_BLOCK_SIZE_MAX } from './layout.ts'
@@ -11,7 +12,6 @@ import { decodeS2Block, S2Error } from './s2-block.ts'
 import { parseS2Index } from './s2-index.ts'
 import { noise, sampleOf, type SampleKind } from './testing/s2-samples.ts'
 import { Workspace } from './workspace.ts'
-import { assertBytes } from '#testing/bytes'
 
 const MIB = 1_048_576
 const seed = createCodecSeed({ regionSizesBytes: [32 * MIB, 0] })

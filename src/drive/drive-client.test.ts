@@ -21,6 +21,7 @@ import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import { createLog } from '#observe/log'
+import { assertBytes } from '#testing/bytes'
 import { codeOf, valueOf } from '#testing/drive-samples'
 import { DriveError, MULTIPART_VOLUME, TMP_VOLUME } from './drive.ts'
 import { DriveClient } from './drive-client.ts'
@@ -34,7 +35,6 @@ import {
 import { DriveSupervisor } from './drive-supervisor.ts'
 import { encodeFormat, newFormats } from './format-json.ts'
 import { encodeDeleteMarker, encodeObjectVersion, NULL_VERSION_ID, XlMeta } from './xl-meta.ts'
-import { assertBytes } from '#testing/bytes'
 
 const clock = systemClock()
 const seed = createCodecSeed({ regionSizesBytes: [4 * 1024 * 1024, 0, 0] })

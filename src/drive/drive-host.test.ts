@@ -11,6 +11,7 @@ import { systemRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import { SILENT_LOG } from '#observe/log'
+import { assertBytes } from '#testing/bytes'
 import { driveConformance } from '#testing/drive-conformance'
 import { codeOf, valueOf } from '#testing/drive-samples'
 import { DriveError, type Drive } from './drive.ts'
@@ -19,7 +20,6 @@ import { DriveHost } from './drive-host.ts'
 import { CALLS_IN_FLIGHT_MAX, createDriveStates, DriveStateCell } from './drive-messages.ts'
 import { LocalDrive } from './local/local-drive.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
-import { assertBytes } from '#testing/bytes'
 
 const clock = systemClock()
 const codec = new Codec(createCodecSeed({ regionSizesBytes: [4 * 1024 * 1024] }), 0)

@@ -18,12 +18,12 @@ import { test, type TestContext } from 'node:test'
 import { systemClock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { SILENT_LOG } from '#observe/log'
+import { assertBytes } from '#testing/bytes'
 import { formDrives, FormationError, type Formation, type FormationOptions } from './formation.ts'
 import { parseFormat } from './format-json.ts'
 import { lockDrive } from './local/drive-lock.ts'
 import type { FileSystem } from './local/file-system.ts'
 import { nodeFileSystem } from './local/node-file-system.ts'
-import { assertBytes } from '#testing/bytes'
 
 const OPTIONS: FormationOptions = {
   clock: systemClock(),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FormatError } from '#codec/msgpack'
-import { encodePartMeta, parsePartMeta } from './part-meta.ts'
 import { assertBytes } from '#testing/bytes'
+import { encodePartMeta, parsePartMeta } from './part-meta.ts'
 
 const VECTOR = Uint8Array.fromHex(
   '85a165d9203666353930326163323337303234626464306331373663623933303633646334a16e01a1730ca26173' +

@@ -4,6 +4,7 @@ import { concatBytes, utf8 } from '#base/bytes'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import { MsgpackWriter } from '#codec/msgpack'
+import { assertBytes } from '#testing/bytes'
 import {
   type DeleteMarker,
   encodeDeleteMarker,
@@ -16,7 +17,6 @@ import {
   withShardIndex,
   XlMeta,
 } from './xl-meta.ts'
-import { assertBytes } from '#testing/bytes'
 
 const hashes = new Codec(createCodecSeed({ regionSizesBytes: [65_536] }), 0)
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createCipheriv } from 'node:crypto'
 import { test } from 'node:test'
+import { assertBytes } from '#testing/bytes'
 import {
   openSmall,
   PACKAGE_PLAIN_BYTES,
@@ -13,7 +14,6 @@ import {
 import { EncryptionError } from './encryption.ts'
 import { type Opened, StreamOpener, StreamSealer } from './sealed-stream.ts'
 import { NONCE, OBJECT_KEY, pattern, seq, sha256, utf8 } from './testing/vectors.ts'
-import { assertBytes } from '#testing/bytes'
 
 const isTampered = (error: unknown): boolean =>
   error instanceof EncryptionError && error.code === 'Tampered'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemRandom } from '#base/random'
+import { assertBytes } from '#testing/bytes'
 import { EncryptionError } from './encryption.ts'
 import { keylessEtag, sealEtag, unsealEtag } from './etags.ts'
 import {
@@ -30,7 +31,6 @@ import {
   utf8,
   VECTOR,
 } from './testing/vectors.ts'
-import { assertBytes } from '#testing/bytes'
 
 const PLACE = { bucket: 'bucket', key: 'object' }
 const isMismatch = (error: unknown): boolean =>

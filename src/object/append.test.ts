@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, drivesOf, EngineFixture, oneSet } from '#testing/engine-fixture'
 import { appendObject } from './append.ts'
 import { bodyOfBytes } from './body.ts'
 import type { BodySource, ObjectInfo } from './object.ts'
-import { assertBytes } from '#testing/bytes'
 
 const MIB = 1_048_576
 

@@ -1,12 +1,12 @@
 /** Pools that are being emptied. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
 import { ObjectError } from './object.ts'
 import { removeObject } from './remove.ts'
 import { SystemObjects } from './system-objects.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const OLD = contentOf(100)

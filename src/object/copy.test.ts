@@ -1,6 +1,7 @@
 /** Copies of an object onto itself that change its metadata: the content is never in danger. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { assertBytes } from '#testing/bytes'
 import {
   contentOf,
   drivesOf,
@@ -12,7 +13,6 @@ import {
 import { copyObject } from './copy.ts'
 import { ObjectError } from './object.ts'
 import { repairKey } from './repair/repair-object.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const KEY = { bucket: 'bucket', key: 'k' }

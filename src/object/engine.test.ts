@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { utf8 } from '#base/bytes'
 import { bodyOfBytes } from '#object/body'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
 import { putObject } from './put.ts'
 import { ObjectError, type ObjectErrorCode } from './object.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

@@ -9,6 +9,7 @@ import { systemClock } from '#base/clock'
 import { seededRandom } from '#base/random'
 import { LocalDrive } from '#drive/local/local-drive'
 import { RawDrive } from '#drive/local/raw-drive'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import { SimFileSystem, type SimCall } from '#testing/sim-file-system'
 import { bodyOfBytes } from './body.ts'
@@ -18,7 +19,6 @@ import { Engine } from './engine.ts'
 import type { CompletePart, VersioningState } from './object.ts'
 import { repairKey } from './repair/repair-object.ts'
 import { updateMetadata } from './update.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 /** Every call is tried with enough time. */

@@ -8,10 +8,10 @@ import { systemClock } from '#base/clock'
 import { seededRandom } from '#base/random'
 import { LocalDrive } from '#drive/local/local-drive'
 import { nodeFileSystem } from '#drive/local/node-file-system'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import { copyObject } from './copy.ts'
 import { ObjectError } from './object.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8 } from '#base/bytes'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
 import { SimClock } from '#testing/sim-clock'
@@ -8,7 +9,6 @@ import { copyObject } from './copy.ts'
 import { ObjectError, type CopyOptions, type ObjectErrorCode } from './object.ts'
 import { removeObjects, removePrefix } from './remove.ts'
 import { updateMetadata } from './update.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const BIG = 3 * 1_048_576 + 17

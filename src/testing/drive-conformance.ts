@@ -17,6 +17,7 @@ import {
 import { encodeKey } from '#drive/key-path'
 import { HASH_SIZE_BYTES } from '#drive/shard-layout'
 import { dataDirName, isFree, NULL_VERSION_ID, XlMeta } from '#drive/xl-meta'
+import { assertBytes } from '#testing/bytes'
 import {
   codeOf,
   encodedMarker,
@@ -27,7 +28,6 @@ import {
   readParsed,
   valueOf,
 } from './drive-samples.ts'
-import { assertBytes } from '#testing/bytes'
 
 /** A new, empty drive with the volume `bucket`. Cleans up with `context.after`. */
 export type MakeDrive = (context: TestContext) => Drive | Promise<Drive>

@@ -6,12 +6,12 @@ import { systemClock } from '#base/clock'
 import { seededRandom } from '#base/random'
 import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
+import { assertBytes } from '#testing/bytes'
 import { SimFileSystem } from '#testing/sim-file-system'
 import { type CommitRequest, DriveError, type DriveResult, type EncodedVersion } from '../drive.ts'
 import { encodeDeleteMarker, encodeObjectVersion, NULL_VERSION_ID, XlMeta } from '../xl-meta.ts'
 import { LocalDrive } from './local-drive.ts'
 import { RawDrive } from './raw-drive.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = new Codec(createCodecSeed({ regionSizesBytes: [0] }), 0)
 const DATA_DIR = 'aaaaaaaabbbbccccddddeeeeeeeeeeee'

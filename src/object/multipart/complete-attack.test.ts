@@ -6,13 +6,13 @@ import { seededRandom } from '#base/random'
 import { DriveError } from '#drive/drive'
 import { LocalDrive } from '#drive/local/local-drive'
 import { RawDrive } from '#drive/local/raw-drive'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import { SimFileSystem } from '#testing/sim-file-system'
 import { bodyOfBytes } from '../body.ts'
 import { createGenerationMemory } from '../bucket-metadata.ts'
 import { Engine } from '../engine.ts'
 import type { CompletePart, VersioningState } from '../object.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

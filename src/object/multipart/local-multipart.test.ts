@@ -10,12 +10,12 @@ import { seededRandom } from '#base/random'
 import { DriveError } from '#drive/drive'
 import { LocalDrive } from '#drive/local/local-drive'
 import { nodeFileSystem } from '#drive/local/node-file-system'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import { bodyOfBytes } from '../body.ts'
 import { createGenerationMemory } from '../bucket-metadata.ts'
 import { Engine } from '../engine.ts'
 import type { CompletePart } from '../object.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { concatBytes } from '#base/bytes'
 import { defaultParity } from '#config/topology'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import { goldenSkip, loadGolden } from '#testing/golden-memory'
 import { MemoryDrive } from '#testing/memory-drive'
@@ -19,7 +20,6 @@ import {
 } from '../object.ts'
 import type { PoolLayout } from '../placement.ts'
 import { type AgingUpload, expireUploads } from '../expire-uploads.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

@@ -9,10 +9,10 @@ import {
   newHealingTracker,
   parseHealingTracker,
 } from '#drive/healing-tracker'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, testCodec } from '#testing/engine-fixture'
 import { refillDrive, repairSet, type WalkOptions } from './drive-refill.ts'
 import { makeBlank, overriding, RepairFixture, setOf } from './testing/repair-fixture.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const TRACKER = '.minio.sys/buckets/.healing.bin'

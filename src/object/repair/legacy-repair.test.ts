@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { blockOffset, blockShardSize, HASH_SIZE_BYTES } from '#drive/shard-layout'
 import { dataDirName, type ObjectVersion, XlMeta } from '#drive/xl-meta'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, testCodec } from '#testing/engine-fixture'
 import { RepairFixture } from './testing/repair-fixture.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { utf8 } from '#base/bytes'
 import { DriveError, type Drive } from '#drive/drive'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, testCodec } from '#testing/engine-fixture'
 import { overriding, RepairFixture, setOf, settled } from './testing/repair-fixture.ts'
 import { repairKey } from './repair-object.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

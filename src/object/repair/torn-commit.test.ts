@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { test } from 'node:test'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, testCodec } from '#testing/engine-fixture'
 import { dyingAfter, RepairFixture, settled } from './testing/repair-fixture.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const MIB = 1_048_576

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import type { MemoryDrive } from '#testing/memory-drive'
 import { SimClock } from '#testing/sim-clock'
 import type { ReadTogether } from '../placement.ts'
 import { overriding } from '../repair/testing/repair-fixture.ts'
 import { updateMetadata } from '../update.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 const META = 'bucket/k/xl.meta'

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { concatBytes, utf8 } from '#base/bytes'
 import { seededRandom } from '#base/random'
+import { assertBytes } from '#testing/bytes'
 import { contentOf, drivesOf, EngineFixture, oneSet, testCodec } from '#testing/engine-fixture'
 import { bodyOfBytes } from '../body.ts'
 import { createGenerationMemory } from '../bucket-metadata.ts'
@@ -19,7 +20,6 @@ import type { Seal } from '../transform.ts'
 import { plainSize } from '../object-info.ts'
 import { updateMetadata } from '../update.ts'
 import { COMPRESSION_KEY, COMPRESSION_SCHEME } from '../metadata-keys.ts'
-import { assertBytes } from '#testing/bytes'
 
 const MIB = 1_048_576
 const codec = testCodec()

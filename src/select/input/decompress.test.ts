@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { concatBytes } from '#base/bytes'
+import { assertBytes } from '#testing/bytes'
 import { testCodec } from '#testing/engine-fixture'
 import { SelectError } from '../select-error.ts'
 import type { CompressionType } from '../select.ts'
@@ -18,7 +19,6 @@ import {
 } from '../testing/compressed-samples.ts'
 import { bytesOf, streamOf } from '../testing/run-select.ts'
 import { decompressed } from './decompress.ts'
-import { assertBytes } from '#testing/bytes'
 
 const codec = testCodec()
 

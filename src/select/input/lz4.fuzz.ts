@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import type { Random } from '#base/random'
+import { assertBytes } from '#testing/bytes'
 import { fuzz } from '#testing/fuzz'
 import { SelectError } from '../select-error.ts'
 import { RUNS_BZIP2, TEXT_BZIP2 } from '../testing/compressed-samples.ts'
 import { BitReader, OutOfBits } from './bit-reader.ts'
 import { Bzip2Block } from './bzip2-block.ts'
 import { decodeLz4Block } from './lz4-block.ts'
-import { assertBytes } from '#testing/bytes'
 
 /** Sequences at random, with the content that they stand for. */
 function sample(random: Random): { readonly block: Uint8Array; readonly plain: Uint8Array } {
