@@ -38,21 +38,25 @@ export function sleepWith(
 }
 
 /** How far the wall clock may be from where the monotonic one has it before that one follows. */
-const DRIFT_NS_MAX = 2_000_000n
+const DRIFT_MS_MAX = 2
 
 /** The real clock. Its looks at the wall clock are in order with those of the other clocks of the thread, unless that is set. */
 export function systemClock(): Clock {
   // The wall clock has milliseconds; the monotonic one, counted from here, supplies the digits below them.
-  let originNs = BigInt(Math.round(performance.timeOrigin * 1000)) * 1000n
+  let originMs = performance.timeOrigin
   let lastNs = 0n
   const clock: Clock = {
     nowMs: () => Date.now(),
     nowNs: () => {
-      const elapsedNs = BigInt(Math.round(performance.now() * 1e6))
-      const wallNs = BigInt(Date.now()) * 1_000_000n
-      const driftNs = originNs + elapsedNs - wallNs
-      if (driftNs < -DRIFT_NS_MAX || driftNs > DRIFT_NS_MAX) originNs = wallNs - elapsedNs
-      const nowNs = originNs + elapsedNs
+      // The thread may have to wait between two looks: the wall clock is off only if it fits neither.
+      const beforeMs = performance.now()
+      const wallMs = Date.now()
+      const elapsedMs = performance.now()
+      const isBehind = wallMs < originMs + beforeMs - DRIFT_MS_MAX
+      const isAhead = wallMs > originMs + elapsedMs + DRIFT_MS_MAX
+      if (isBehind || isAhead) originMs = wallMs - elapsedMs
+      const originNs = BigInt(Math.round(originMs * 1000)) * 1000n
+      const nowNs = originNs + BigInt(Math.round(elapsedMs * 1e6))
       lastNs = nowNs > lastNs ? nowNs : lastNs + 1n
       return lastNs
     },
