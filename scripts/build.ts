@@ -13,6 +13,7 @@ await build({
     'src/server/request-thread.ts',
     'src/drive/drive-host.ts',
     'src/drive/metadata-reader-host.ts',
+    'src/codec/md5-helper-host.ts',
     'src/select/input/parquet-worker.ts',
   ],
   outdir: 'dist',

@@ -9,6 +9,7 @@ import {
 } from './checksum.ts'
 import { CodingTables, ErasureCoder, SHARDS_MAX } from './erasure.ts'
 import { highwayHash256, HighwayHasher, highwayHashShards, sipHash24, xxh3, xxh64 } from './hash.ts'
+import type { Md5Helper } from './md5-helper.ts'
 import { Md5Lanes, type Md5Stream } from './md5-lanes.ts'
 import { S2Decoder, S2Encoder, type S2DecoderOptions } from './s2.ts'
 import { Workspace } from './workspace.ts'
@@ -32,12 +33,12 @@ export class Codec {
   readonly #coders = new Map<number, ErasureCoder>()
 
   /** Cheap: the seed holds the compiled code. */
-  constructor(seed: CodecSeed, regionIndex: number) {
+  constructor(seed: CodecSeed, regionIndex: number, md5Helper?: Md5Helper) {
     this.#workspace = new Workspace(seed, regionIndex)
     this.memory = this.#workspace.memory
     this.arena = new Arena(seed, regionIndex)
     this.#tables = new CodingTables(this.#workspace)
-    this.#md5Lanes = new Md5Lanes(this.#workspace)
+    this.#md5Lanes = new Md5Lanes(this.#workspace, md5Helper)
   }
 
   /** The coder for these numbers of shards, made on first use. At least one data shard, at most 32 shards. */

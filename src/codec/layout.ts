@@ -55,6 +55,8 @@ export const WORKSPACE_LAYOUT = {
   inputList: 512,
   outputList: 1024,
   md5State: 1536,
+  /** Of the thread's helper, which writes nowhere else. */
+  md5HelperState: 1568,
   md5LaneStates: 1600,
   md5LaneAddresses: 1856,
   md5Message: 2048,

@@ -2,6 +2,7 @@ import { assert } from '#base/assert'
 import { copyBytes } from '#base/bytes'
 import { MD5_BLOCK_SIZE, MD5_INITIAL } from './kernels/md5.ts'
 import { COPY_WINDOW_SIZE, MD5_LANE_WINDOW_SIZE, SHARED_LAYOUT } from './layout.ts'
+import type { Md5Helper } from './md5-helper.ts'
 import type { Workspace } from './workspace.ts'
 
 /**
@@ -43,18 +44,21 @@ interface Job {
   position: number
   /** Blocks not hashed. */
   blocks: number
+  isAbandoned: boolean
   readonly resolve: () => void
 }
 
 /** The lanes of one thread. */
 export class Md5Lanes {
   readonly #workspace: Workspace
+  readonly #helper: Md5Helper | undefined
   /** In order of arrival. */
   #queue: Job[] = []
   #isScheduled = false
 
-  constructor(workspace: Workspace) {
+  constructor(workspace: Workspace, helper?: Md5Helper) {
     this.#workspace = workspace
+    this.#helper = helper
   }
 
   open(): Md5Stream {
@@ -73,11 +77,34 @@ export class Md5Lanes {
   /** Queues whole blocks. */
   enqueue(job: Job): void {
     assert(job.blocks > 0)
+    if (this.#queue.length === 0 && this.#sendAway(job)) return
     this.#queue.push(job)
     this.#schedule()
   }
 
+  /** Lets the helper have the only job, if it can. */
+  #sendAway(job: Job): boolean {
+    const address = this.#workspace.addressOf(job.data)
+    if (address === undefined) return false
+    const { state, blocks } = job
+    const answer = this.#helper?.hash({ state, address: address + job.position, blocks })
+    if (answer === undefined) return false
+    void answer.then((after) => {
+      if (job.isAbandoned) return
+      if (after === undefined) {
+        this.#queue.push(job)
+        this.#schedule()
+        return
+      }
+      state.set(after)
+      advance(job, blocks)
+      job.resolve()
+    })
+    return true
+  }
+
   remove(job: Job): void {
+    job.isAbandoned = true
     this.#queue = this.#queue.filter((queued) => queued !== job)
   }
 
@@ -213,6 +240,7 @@ class LaneStream implements Md5Stream {
       data,
       position: start,
       blocks: (end - start) / MD5_BLOCK_SIZE,
+      isAbandoned: false,
       resolve: () => {
         this.#job = undefined
         resolve()

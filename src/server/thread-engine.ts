@@ -1,6 +1,7 @@
 import type { Clock } from '#base/clock'
 import { systemRandom } from '#base/random'
 import { Codec } from '#codec/codec'
+import { Md5Helper } from '#codec/md5-helper'
 import { openKms } from '#encryption/kms'
 import { ObjectEncryption } from '#encryption/object-encryption'
 import { SealedFiles } from '#encryption/sealed-files'
@@ -25,19 +26,14 @@ export class ThreadEngine {
   readonly drives: readonly DriveClient[]
   #storage: StorageClasses
 
-  /** `readsTogether`: one thread reads metadata from all drives while there is one client. */
-  constructor(
-    seed: EngineSeed,
-    clock: Clock,
-    log: Log,
-    repairs: RepairSink,
-    readsTogether = false,
-  ) {
-    this.codec = new Codec(seed.codec, seed.region)
+  /** `hasHelpers`: threads that help while there are few clients. */
+  constructor(seed: EngineSeed, clock: Clock, log: Log, repairs: RepairSink, hasHelpers = false) {
+    const md5Helper = hasHelpers ? md5HelperOf(seed, clock, log) : undefined
+    this.codec = new Codec(seed.codec, seed.region, md5Helper)
     this.#storage = seed.storage
     const storage = (): StorageClasses => this.#storage
     const seats = seed.pools.flatMap(({ sets }) => sets.flat())
-    const reader = readsTogether ? readerOf(seed, clock, log) : undefined
+    const reader = hasHelpers ? readerOf(seed, clock, log) : undefined
     this.drives = seats.map(
       ({ endpoint, index }) =>
         new DriveClient({
@@ -119,4 +115,17 @@ function readerOf(seed: EngineSeed, clock: Clock, log: Log): MetadataReader {
   const running = new Int32Array(seed.running)
   const isAlone = (): boolean => Atomics.load(running, 0) <= 1
   return new MetadataReader({ drives, clock, log, isAlone })
+}
+
+function md5HelperOf(seed: EngineSeed, clock: Clock, log: Log): Md5Helper {
+  const running = new Int32Array(seed.running)
+  const { codec, region, settings } = seed
+  const runningMax = Math.max(1, Math.floor(settings.requestThreads / 2))
+  return new Md5Helper({
+    seed: codec,
+    region,
+    clock,
+    isIdle: () => Atomics.load(running, 0) <= runningMax,
+    onFailure: (error) => log.error('The thread that helps with MD5 failed', { error }),
+  })
 }
