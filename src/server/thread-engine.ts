@@ -120,7 +120,7 @@ function readerOf(seed: EngineSeed, clock: Clock, log: Log): MetadataReader {
 function md5HelperOf(seed: EngineSeed, clock: Clock, log: Log): Md5Helper {
   const running = new Int32Array(seed.running)
   const { codec, region, settings } = seed
-  const runningMax = Math.max(1, Math.floor(settings.requestThreads / 2))
+  const runningMax = Math.floor(settings.requestThreads / 2)
   return new Md5Helper({
     seed: codec,
     region,
