@@ -21,14 +21,14 @@ export function checkReadConditions(
   if (conditions === undefined) return
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions
   if (ifMatch !== undefined) {
-    if (!matchesAny(ifMatch, info.etag)) throw failed('PreconditionFailed', info)
+    if (!matchesAny(ifMatch, info.etag)) throw failed('If-Match', info)
   } else if (ifUnmodifiedSince !== undefined && isModifiedSince(info, ifUnmodifiedSince)) {
-    throw failed('PreconditionFailed', info)
+    throw failed('If-Unmodified-Since', info)
   }
   if (ifNoneMatch !== undefined) {
-    if (matchesAny(ifNoneMatch, info.etag)) throw failed('NotModified', info)
+    if (matchesAny(ifNoneMatch, info.etag)) throw failed('If-None-Match', info, 'NotModified')
   } else if (ifModifiedSince !== undefined && !isModifiedSince(info, ifModifiedSince)) {
-    throw failed('NotModified', info)
+    throw failed('If-Modified-Since', info, 'NotModified')
   }
 }
 
@@ -45,10 +45,10 @@ export function checkWriteConditions(
     if (existing === undefined) {
       throw new ObjectError('ObjectNotFound', 'No object that the condition could match', name)
     }
-    if (!matchesAny(ifMatch, existing.etag)) throw failed('PreconditionFailed', existing)
+    if (!matchesAny(ifMatch, existing.etag)) throw failed('If-Match', existing)
   }
   if (ifNoneMatch !== undefined && existing !== undefined) {
-    if (matchesAny(ifNoneMatch, existing.etag)) throw failed('PreconditionFailed', existing)
+    if (matchesAny(ifNoneMatch, existing.etag)) throw failed('If-None-Match', existing)
   }
 }
 
@@ -60,20 +60,18 @@ export function checkDeleteConditions(
   if (conditions === undefined || current === undefined) return
   const { ifMatch, ifLastModified, ifSizeBytes } = conditions
   if (current.isDeleteMarker) {
-    const hasOther = ifLastModified !== undefined || ifSizeBytes !== undefined
-    if (hasOther || (ifMatch !== undefined && ifMatch !== '*')) {
-      throw failed('PreconditionFailed', current)
-    }
+    // A delete marker fits nothing but a star.
+    if (ifMatch !== undefined && ifMatch !== '*') throw failed('If-Match', current)
+    if (ifLastModified !== undefined) throw failed('If-Match-Last-Mod-Time', current)
+    if (ifSizeBytes !== undefined) throw failed('If-Match-Size', current)
     return
   }
-  if (ifMatch !== undefined && !matches(ifMatch, current.etag)) {
-    throw failed('PreconditionFailed', current)
-  }
+  if (ifMatch !== undefined && !matches(ifMatch, current.etag)) throw failed('If-Match', current)
   if (ifLastModified !== undefined && secondsOf(current) !== BigInt(ifLastModified)) {
-    throw failed('PreconditionFailed', current)
+    throw failed('If-Match-Last-Mod-Time', current)
   }
   if (ifSizeBytes !== undefined && ifSizeBytes !== current.actualSizeBytes) {
-    throw failed('PreconditionFailed', current)
+    throw failed('If-Match-Size', current)
   }
 }
 
@@ -94,7 +92,12 @@ function isModifiedSince(info: ObjectInfo, seconds: number): boolean {
   return secondsOf(info) > BigInt(Math.floor(seconds))
 }
 
-function failed(code: 'PreconditionFailed' | 'NotModified', info: ObjectInfo): ObjectError {
+function failed(
+  condition: string,
+  info: ObjectInfo,
+  code: 'PreconditionFailed' | 'NotModified' = 'PreconditionFailed',
+): ObjectError {
   const { bucket, key, etag } = info
-  return new ObjectError(code, 'Object does not meet the condition', { bucket, key, etag, info })
+  const details = { bucket, key, etag, info, condition }
+  return new ObjectError(code, 'Object does not meet the condition', details)
 }

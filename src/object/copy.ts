@@ -115,8 +115,10 @@ function checkSourceConditions(conditions: ReadPreconditions | undefined, info: 
   try {
     checkReadConditions(conditions, info)
   } catch (error) {
-    if (!(error instanceof ObjectError) || error.code !== 'NotModified') throw error
-    throw new ObjectError('PreconditionFailed', error.message, error.details, { cause: error })
+    if (!(error instanceof ObjectError)) throw error
+    const condition = `x-amz-copy-source-${error.details.condition ?? ''}`
+    const details = { ...error.details, condition }
+    throw new ObjectError('PreconditionFailed', error.message, details, { cause: error })
   }
 }
 

@@ -80,7 +80,7 @@ function objectErrorOf(error: ObjectError): S3Error {
     case 'ObjectExistsAsDirectory':
       return new S3Error('XMinioObjectExistsAsDirectory', cause)
     case 'PreconditionFailed':
-      return new S3Error('PreconditionFailed', { ...cause, headers: validatorHeaders(error) })
+      return preconditionFailed(error)
     case 'NotModified':
       return new S3Error('NotModified', { ...cause, headers: validatorHeaders(error) })
     case 'InvalidRange':
@@ -114,6 +114,16 @@ function objectErrorOf(error: ObjectError): S3Error {
     case 'Internal':
       return new S3Error('InternalError', cause)
   }
+}
+
+/** Clients tell by the name of the condition whether the object exists already. */
+function preconditionFailed(error: ObjectError): S3Error {
+  const { condition } = error.details
+  return new S3Error('PreconditionFailed', {
+    cause: error,
+    elements: condition === undefined ? [] : [['Condition', condition]],
+    headers: validatorHeaders(error),
+  })
 }
 
 function markerHeaders(error: ObjectError): readonly (readonly [string, string])[] {

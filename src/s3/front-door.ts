@@ -36,6 +36,7 @@ import { type Address, parseAddress, Router } from './router.ts'
 import type { Operation, S3Call, S3Reply, S3Services } from './s3.ts'
 import { awaitSlow, mayBeSlow } from './slow-reply.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
+import { isUnbuiltApi } from './unbuilt-apis.ts'
 import { Websites } from './website.ts'
 import { SiteRequest } from './website/site-request.ts'
 
@@ -152,6 +153,7 @@ class FrontDoor {
         if (headers.length > 0) response = new ResponseWithHeaders(plainResponse, headers)
       }
       if (this.#answersOutside(request, response, address)) return
+      if (isUnbuiltApi(request, address)) throw new S3Error('NotImplemented')
       const admitted = address
       await this.#within(async () => {
         const call = await this.#admit(request, admitted)

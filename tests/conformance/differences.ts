@@ -70,8 +70,8 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Conditions of copies, uploads and deletions',
     reason:
-      'Amazon has conditions for the target of a copy, decides those of an upload at its completion, and knows conditional deletions; MinIO has none of them.',
-    rules: [/^3\.5 (a copy|completing|DELETE|an entry)/],
+      'Amazon has conditions for the target of a copy, decides those of an upload at its completion, knows conditional deletions, and names the condition that failed, by which s3fs knows that a file exists; MinIO has none of them.',
+    rules: [/^3\.5 (a copy|completing|DELETE|an entry|a reply of 412)/],
   },
   {
     title: 'Checksums',

@@ -82,7 +82,8 @@ async function checkInitiated(call: S3Call, uploadId: string, asked: string): Pr
   const { engine, clock } = call.services
   if (seconds === undefined || seconds * 1000 > clock.nowMs()) return
   const { initiatedNs } = await engine.getUpload(call.bucket, call.key, uploadId)
-  if (initiatedNs / 1_000_000_000n !== BigInt(seconds)) throw new S3Error('PreconditionFailed')
+  if (initiatedNs / 1_000_000_000n === BigInt(seconds)) return
+  throw new S3Error('PreconditionFailed', { elements: [['Condition', 'If-Match-Initiated-Time']] })
 }
 
 /** The upload a request addresses; an empty id is no upload. */

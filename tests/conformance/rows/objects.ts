@@ -542,6 +542,24 @@ const conditions: readonly Rule[] = [
       )
     },
   ]),
+  rule('3.5', 'a reply of 412 names the condition that failed', async (t) => {
+    const bucket = await t.shared()
+    const source = `${bucket}/${t.key}`
+    const copy = (headers: Conditions): ReturnType<typeof t.copy> =>
+      t.copy(bucket, `${t.key}-copy`, source, headers)
+    ;(await t.put(bucket, t.key, 'data')).is(200)
+    for (const [reply, name] of [
+      [await t.get(bucket, t.key, { 'if-match': OTHER_ETAG }), 'If-Match'],
+      [await t.get(bucket, t.key, { 'if-unmodified-since': PAST }), 'If-Unmodified-Since'],
+      [await t.put(bucket, t.key, '', { 'if-match': OTHER_ETAG }), 'If-Match'],
+      [await t.put(bucket, t.key, '', { 'if-none-match': '*' }), 'If-None-Match'],
+      [await t.delete(bucket, t.key, { 'if-match': OTHER_ETAG }), 'If-Match'],
+      [await copy({ 'x-amz-copy-source-if-match': OTHER_ETAG }), 'x-amz-copy-source-If-Match'],
+      [await copy({ 'x-amz-copy-source-if-none-match': ETAG }), 'x-amz-copy-source-If-None-Match'],
+    ] as const) {
+      reply.is(412, 'PreconditionFailed').shows('Condition', name)
+    }
+  }),
   rule('3.5', 'conditions of PUT are decided against the latest version', async (t) => {
     const bucket = await t.shared('versioned')
     ;(await t.put(bucket, t.key, 'data')).is(200)
