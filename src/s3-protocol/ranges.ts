@@ -1,5 +1,3 @@
-import { S3Error } from './s3-error.ts'
-
 /** Which bytes a `Range` header asks for; `end` is inclusive. */
 export type ByteRange =
   | { readonly kind: 'all' }
@@ -8,16 +6,12 @@ export type ByteRange =
 
 const RANGE = /^bytes=(\d{0,19})-(\d{0,19})$/
 
-/** Reads `Range` (s3-api.md 3.9). Other units, several ranges, bad syntax and `bytes=9-3` mean everything; `bytes=-0` is 416 `InvalidRange`. */
+/** Reads `Range` (s3-api.md 3.9). Other units, several ranges, bad syntax and `bytes=9-3` mean everything. */
 export function parseRange(text: string): ByteRange {
   const match = RANGE.exec(text.trim())
   const [, first = '', last = ''] = match ?? []
   if (first === '' && last === '') return { kind: 'all' }
-  if (first === '') {
-    const size = numberOf(last)
-    if (size === 0) throw new S3Error('InvalidRange')
-    return { kind: 'suffix', size }
-  }
+  if (first === '') return { kind: 'suffix', size: numberOf(last) }
   const start = numberOf(first)
   if (last === '') return { kind: 'from', start }
   const end = numberOf(last)

@@ -9,6 +9,8 @@ export interface S3ErrorOptions {
   readonly message?: string | undefined
   /** Further elements of the error document, in order: `ActualObjectSize`. */
   readonly elements?: readonly (readonly [name: string, value: string])[] | undefined
+  /** What it is about, where that is not what the request addresses: the source of a copy. */
+  readonly subject?: { readonly bucket?: string; readonly key?: string } | undefined
   /** Headers of the reply beside the common ones. */
   readonly headers?: readonly (readonly [name: string, value: string])[] | undefined
   /** Why; for the log, never for the client. */
@@ -21,6 +23,7 @@ export class S3Error extends Error {
   readonly code: S3ErrorCode
   readonly status: number
   readonly elements: readonly (readonly [name: string, value: string])[]
+  readonly subject: { readonly bucket?: string; readonly key?: string } | undefined
   readonly headers: readonly (readonly [name: string, value: string])[]
 
   constructor(code: S3ErrorCode, options: S3ErrorOptions = {}) {
@@ -32,6 +35,7 @@ export class S3Error extends Error {
     this.code = code
     this.status = options.status ?? status
     this.elements = options.elements ?? []
+    this.subject = options.subject
     this.headers = options.headers ?? []
   }
 }

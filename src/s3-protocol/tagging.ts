@@ -56,6 +56,14 @@ export function tagsIn(set: XmlElement, max: number): readonly Tag[] {
   return tags
 }
 
+/** Tags that a client sends: `InvalidTag` for Amazon's own. What is stored may have them. */
+export function sentTags(tags: readonly Tag[]): readonly Tag[] {
+  if (tags.some(({ key }) => key.startsWith('aws:'))) {
+    throw new S3Error('InvalidTag', { message: 'Your TagKey cannot be prefixed with aws:' })
+  }
+  return tags
+}
+
 /** The stored and header form: keys in order, URL-encoded. */
 export function formatTags(tags: readonly Tag[]): string {
   return tags

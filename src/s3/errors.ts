@@ -54,9 +54,10 @@ const KMS_FAILURES: Readonly<Record<KmsCall, S3ErrorCode>> = {
 
 function objectErrorOf(error: ObjectError): S3Error {
   const cause = { cause: error }
+  const absent = { cause: error, subject: error.details }
   switch (error.code) {
     case 'BucketNotFound':
-      return new S3Error('NoSuchBucket', cause)
+      return new S3Error('NoSuchBucket', absent)
     case 'BucketExists':
       return new S3Error('BucketAlreadyOwnedByYou', cause)
     case 'BucketNotEmpty':
@@ -64,9 +65,12 @@ function objectErrorOf(error: ObjectError): S3Error {
     case 'BucketNameInvalid':
       return new S3Error('InvalidBucketName', cause)
     case 'ObjectNotFound':
-      return new S3Error('NoSuchKey', { ...cause, headers: markerHeaders(error) })
+      return new S3Error('NoSuchKey', { ...absent, headers: markerHeaders(error) })
     case 'VersionNotFound':
-      return new S3Error('NoSuchVersion', cause)
+      return new S3Error('NoSuchVersion', {
+        ...absent,
+        elements: [['VersionId', error.details.versionId ?? '']],
+      })
     case 'MethodNotAllowed':
       return new S3Error('MethodNotAllowed', {
         ...cause,

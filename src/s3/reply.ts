@@ -297,7 +297,8 @@ function errorDocument(
   },
   requestId: string,
 ): string {
-  const { error, path, bucket, key } = failure
+  const { error, path } = failure
+  const { bucket = failure.bucket, key = failure.key } = error.subject ?? {}
   let text = `${XML_DECLARATION}<Error><Code>${error.code}</Code><Message>${escapeXml(error.message)}</Message>`
   if (key !== '') text += `<Key>${escapeXml(key)}</Key>`
   if (bucket !== '') text += `<BucketName>${escapeXml(bucket)}</BucketName>`

@@ -82,9 +82,10 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'What names nothing',
     reason:
-      'A range that ends before it begins is none, as RFC 9110 says; buckets tell their ARN; a list for others and an owner of everything exclude each other.',
+      'A range that ends before it begins is none, as RFC 9110 says, and of what is absent there is no range; buckets tell their ARN; a list for others and an owner of everything exclude each other.',
     rules: [
       /^3\.9 (GET|HEAD) of "bytes=5-2"/,
+      /^3\.9 a range of the last no bytes/,
       '4.1 a bucket tells its ARN and its region',
       '4.1 an ACL and an owner of everything exclude each other',
     ],
@@ -125,7 +126,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Versions and delete markers',
     reason:
-      'Amazon adds a marker with every deletion, also of an absent key, names null versions where versioning is suspended and versions that are deleted by name, and versions folder objects like any other. Version ids are opaque: one that Amazon, Ceph or VersityGW gave is unknown here, not malformed; what is no id at all is refused by copies as by reads. A status of versioning that is none is malformed XML.',
+      'Amazon adds a marker with every deletion, also of an absent key, names null versions where versioning is suspended and versions that are deleted by name, also in errors, and versions folder objects like any other. Version ids are opaque: one that Amazon, Ceph or VersityGW gave is unknown here, not malformed; what is no id at all is refused by copies as by reads. A status of versioning that is none is malformed XML.',
     rules: [
       /^3\.11 /,
       /^4\.4 (every deletion|an absent key|a suspended bucket|removing a marker|a version that is not there)/,
@@ -138,6 +139,11 @@ export const DIFFERENCES: readonly Difference[] = [
     ],
   },
   {
+    title: 'Copies',
+    reason: 'A storage class that is named is a change, as Amazon has it.',
+    rules: [/^4\.2\.4 a copy onto itself may name/],
+  },
+  {
     title: 'Lists',
     reason:
       'Markers are positions, whatever they are; they carry no hints; prefixes with nothing but deleted keys are not shown; an empty token begins at the beginning.',
@@ -145,8 +151,8 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     title: 'Lists of buckets',
-    reason: 'Amazon pages them and takes a prefix.',
-    rules: [/^4\.1 (a prefix chooses buckets|buckets come in pages)/],
+    reason: 'Amazon pages them and takes a prefix and a region.',
+    rules: [/^4\.1 (a prefix chooses buckets|a region chooses buckets|buckets come in pages)/],
   },
   {
     title: 'Attributes',
@@ -167,7 +173,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Tags',
     reason:
-      'Letters of all scripts are letters, and tags of buckets get the codes of those of objects.',
+      'Letters of all scripts are letters, keys in `aws:` are for Amazon, and tags of buckets get the codes of those of objects.',
     rules: [/^4\.7 /],
   },
   {

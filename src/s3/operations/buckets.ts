@@ -23,7 +23,9 @@ export async function listBuckets(call: S3Call): Promise<S3Reply> {
   const token = call.query.get('continuation-token')
   const after = token === undefined || token === '' ? '' : decodeToken(token)
   const visible = await visibleBuckets(call)
-  const matching = visible
+  const region = call.services.region === '' ? DEFAULT_REGION : call.services.region
+  const isElsewhere = (call.query.get('bucket-region') ?? region) !== region
+  const matching = (isElsewhere ? [] : visible)
     .filter((bucket) => bucket.name.startsWith(prefix ?? '') && bucket.name > after)
     .sort((a, b) => compareUtf8(a.name, b.name))
   const page = limit === undefined ? matching : matching.slice(0, limit)
@@ -41,6 +43,7 @@ export async function listBuckets(call: S3Call): Promise<S3Reply> {
             [
               ['Name', bucket.name],
               ['CreationDate', isoDate(bucket.createdNs)],
+              LIST_PARAMETERS.some((name) => call.query.has(name)) && ['BucketRegion', region],
             ],
           ],
         ),
@@ -50,6 +53,9 @@ export async function listBuckets(call: S3Call): Promise<S3Reply> {
     ]),
   }
 }
+
+/** Any of them asks for a list in Amazon's newer form. */
+const LIST_PARAMETERS = ['bucket-region', 'continuation-token', 'max-buckets', 'prefix']
 
 function bucketLimit(call: S3Call): number | undefined {
   const text = call.query.get('max-buckets')

@@ -163,7 +163,7 @@ function decide(
   const { sealed } = options
   const sourceKind = encryptionKindOf(found.systemMetadata)
   const isEncrypted = sourceKind !== undefined || sealed.seal !== undefined
-  if (isSelf && !isEncrypted) refuseUselessCopy(call, found, request)
+  if (isSelf && !isEncrypted) refuseUselessCopy(call, request)
   const userMetadata = new Map(request.replacement ?? keptMetadata(found))
   if (request.redirect !== undefined) userMetadata.set(REDIRECT_LOCATION, request.redirect)
   setTags(call, { userMetadata, found, directives: request.directives })
@@ -243,14 +243,13 @@ function directivesOf(call: S3Call): Directives {
 /** A copy onto itself that would change nothing is a mistake of the caller. */
 function refuseUselessCopy(
   call: S3Call,
-  found: ObjectInfo,
   options: Pick<CopyRequest, 'source' | 'directives' | 'redirect'>,
 ): void {
   const { source, directives, redirect } = options
   if (directives.replaceMetadata || directives.replaceTags || redirect !== undefined) return
   if (source.versionId !== undefined) return
-  const storageClass = requestStorageClass(call)
-  if (storageClass !== undefined && storageClass !== storageClassOf(found.userMetadata)) return
+  // To Amazon one that is named is a change, also when it is the same.
+  if (requestStorageClass(call) !== undefined) return
   throw new S3Error('InvalidRequest', {
     message:
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",

@@ -3,7 +3,7 @@ import { utf8 } from '#base/bytes'
 import { TAGGING_KEY } from '#object/metadata-keys'
 import type { ObjectInfo } from '#object/object'
 import { S3Error } from '#s3-protocol/s3-error'
-import { formatTags, parseTagQuery, parseTagXml, type Tag } from '#s3-protocol/tagging'
+import { formatTags, parseTagQuery, parseTagXml, sentTags, type Tag } from '#s3-protocol/tagging'
 import type { S3Call, S3Reply } from '../s3.ts'
 import { type Header, storedTags, versionHeader } from './object-headers.ts'
 import { versionIdOf } from './request-values.ts'
@@ -26,7 +26,7 @@ export async function getObjectTagging(call: S3Call): Promise<S3Reply> {
 
 /** `PUT key?tagging`: replaces all; an empty set removes all. */
 export async function putObjectTagging(call: S3Call): Promise<S3Reply> {
-  const tags = parseTagXml(call.document, OBJECT_TAGS_MAX)
+  const tags = sentTags(parseTagXml(call.document, OBJECT_TAGS_MAX))
   const info = await storeTags(call, formatTags(tags))
   return { status: 200, headers: await versionHeaders(call, info) }
 }
@@ -68,7 +68,7 @@ export async function putBucketTagging(call: S3Call): Promise<S3Reply> {
 
 /** Replaces the tags of a bucket. */
 export async function storeBucketTags(call: S3Call, tags: readonly Tag[]): Promise<void> {
-  const content = utf8(tagDocument(tags))
+  const content = utf8(tagDocument(sentTags(tags)))
   // MinIO knows letters of ASCII only, and would lose the bucket over another one.
   const readable = tags.filter(({ key, value }) => PLAIN.test(key + value))
   const standIn = readable.length === 0 ? '' : tagDocument(readable)

@@ -3,7 +3,7 @@ import { TAGGING_KEY } from '#object/metadata-keys'
 import type { BucketMetadata } from '#object/object'
 import { requestMetadata } from '#s3-protocol/object-metadata'
 import { S3Error } from '#s3-protocol/s3-error'
-import { formatTags, parseTagQuery } from '#s3-protocol/tagging'
+import { formatTags, parseTagQuery, sentTags } from '#s3-protocol/tagging'
 import type { S3Call } from '../s3.ts'
 import { refuseAcl } from './acl.ts'
 import { lockMetadata } from './object-lock.ts'
@@ -43,5 +43,5 @@ export function requestStorageClass(call: S3Call): string | undefined {
 /** `X-Amz-Tagging`, checked and in its normal form; empty when there are none. */
 export function requestTags(call: S3Call): string {
   const text = headerOrQuery(call, 'x-amz-tagging')
-  return text === undefined || text === '' ? '' : formatTags(parseTagQuery(text))
+  return text === undefined || text === '' ? '' : formatTags(sentTags(parseTagQuery(text)))
 }

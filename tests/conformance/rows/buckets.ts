@@ -185,6 +185,15 @@ export const buckets: readonly Rule[] = [
       .is(200)
       .shows('Buckets.Bucket.Name')
   }),
+  rule('4.1', 'a region chooses buckets', async (t) => {
+    const prefix = await t.own()
+    const list = (region: string): ReturnType<typeof t.send> =>
+      t.send({ method: 'GET', path: '/', query: { prefix, 'bucket-region': region } })
+    const [bucket] = (await list('us-east-1')).is(200).texts('Buckets.Bucket')
+    check(bucket !== undefined, 'the bucket')
+    ;(await list('us-east-1')).shows('Buckets.Bucket.BucketRegion', 'us-east-1')
+    ;(await list('eu-west-3')).is(200).shows('Buckets.Bucket.Name')
+  }),
   rule('4.1', 'buckets come in pages', async (t) => {
     const prefix = t.name()
     const names = ['-a', '-b', '-c'].map((tail) => `${prefix}${tail}`)

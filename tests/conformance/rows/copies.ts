@@ -136,6 +136,21 @@ const copying: readonly Rule[] = [
     ;(await t.copy(bucket, key, name, { 'x-amz-storage-class': 'REDUCED_REDUNDANCY' })).is(200)
     ;(await t.head(bucket, key)).has('x-amz-storage-class', 'REDUCED_REDUNDANCY')
   }),
+  rule('4.2.4', 'a copy onto itself may name the storage class it has', async (t) => {
+    const { bucket, key, name } = await from(t, { 'x-amz-meta-a': 'b' })
+    ;(await t.copy(bucket, key, name, { 'x-amz-storage-class': 'STANDARD' })).is(200)
+    ;(await t.get(bucket, key)).contains('data').has('x-amz-meta-a', 'b')
+  }),
+  rule('4.2.4', 'a source that is absent is named', async (t) => {
+    const { bucket, name } = await from(t)
+    const { bucket: other } = await from(t)
+    ;(await t.copy(bucket, t.key, `${name}-absent`))
+      .is(404, 'NoSuchKey')
+      .shows('Key', `${name}-absent`.slice(bucket.length + 1))
+    ;(await t.copy(other, t.key, 'no-such-bucket-here/key'))
+      .is(404, 'NoSuchBucket')
+      .shows('BucketName', 'no-such-bucket-here')
+  }),
   rule('4.2.4', 'an old version is brought back by a copy onto itself', async (t) => {
     const bucket = await t.shared('versioned')
     const old = await t.putVersion(bucket, t.key, 'old')

@@ -634,6 +634,18 @@ const ranges: readonly Rule[] = [
       .shows('ActualObjectSize', '10')
       .shows('RangeRequested', '40-50')
   }),
+  rule(
+    '3.9',
+    'a range of the last no bytes tells the size, and is none of an absent key',
+    async (t) => {
+      const bucket = await t.shared()
+      ;(await t.get(bucket, t.key, { range: 'bytes=-0' })).is(404, 'NoSuchKey')
+      ;(await t.put(bucket, t.key, TEN)).is(200)
+      ;(await t.get(bucket, t.key, { range: 'bytes=-0' }))
+        .is(416, 'InvalidRange')
+        .shows('ActualObjectSize', '10')
+    },
+  ),
   ...rules('3.9', ['bytes=0-', 'bytes=0-10', 'bytes=5-'], (range) => [
     `"${range}" of an empty object is 416`,
     async (t) => {
@@ -815,7 +827,8 @@ const versions: readonly Rule[] = [
       async (t) => {
         const bucket = await t.shared('versioned')
         ;(await t.put(bucket, t.key)).is(200)
-        ;(await t.get(bucket, t.key, {}, { versionId })).is(status, code)
+        const reply = (await t.get(bucket, t.key, {}, { versionId })).is(status, code)
+        if (status === 404) reply.shows('VersionId', versionId)
         ;(await t.head(bucket, t.key, {}, { versionId })).is(status, code)
       },
     ],

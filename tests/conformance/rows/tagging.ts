@@ -41,6 +41,7 @@ const BAD: readonly (readonly [string, readonly Tag[], string])[] = [
     ],
     'InvalidTag',
   ],
+  ['a key that begins as those of Amazon', [['aws:a', 'v']], 'InvalidTag'],
   ['a character that is not allowed in a key', [['a*b', 'v']], 'InvalidTag'],
   ['a character that is not allowed in a value', [['a', 'v?']], 'InvalidTag'],
 ]
