@@ -51,6 +51,9 @@ test('wrong words end with a hint and an exit code', () => {
     [['server', '--addres', ':1', '/d'], /Did you mean --address/],
     [['--address', ':1', '/d'], /Usage: cairn server/],
     [['server', '--address', 'nine', '/d'], /Invalid --address="nine": expected HOST:PORT/],
+    // As service files of MinIO have it: flags before the command, and with one dash.
+    [['--compat', '-S', '/c', 'server', '-address', 'nine', '/d'], /Invalid --address="nine"/],
+    [['-quiet', '--certs-dir=/c', 'server', '-address=nine', '/d'], /Invalid --address="nine"/],
   ] as const) {
     const run = spawnSync(process.execPath, [COMMAND, ...words], { encoding: 'utf8' })
     assert.equal(run.status, 1)

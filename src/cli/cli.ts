@@ -16,23 +16,46 @@ const DEFAULT_ARGUMENTS = ['server', './data']
 
 /** Runs the command line; sets the exit code. */
 export async function main(words: readonly string[]): Promise<void> {
-  const program = new Command('cairn')
+  const program = withCommonOptions(new Command('cairn'))
     .description('S3-compatible, erasure-coded object store that takes over MinIO drives')
     .version(VERSION, '-v, --version')
-    .option('--json', 'log lines as JSON')
-    .option('--quiet', 'no start banner, only warnings and errors')
-    .option('--anonymous', 'no credentials in the start banner')
     .showHelpAfterError(USAGE)
     .exitOverride()
   program.addCommand(serverCommand())
   try {
     const isBare = words.every((word) => /^--(json|quiet|anonymous)$/.test(word))
-    await program.parseAsync([...words, ...(isBare ? defaultArguments() : [])], { from: 'user' })
+    const all = [...words.map(longFlag), ...(isBare ? defaultArguments() : [])]
+    await program.parseAsync(all, { from: 'user' })
   } catch (error) {
     process.exitCode = exitCodeOf(error)
     // Threads that were started for nothing would keep the process alive.
     if (error instanceof StartError) process.exit()
   }
+}
+
+/** Flags that service files also give before the command. */
+function withCommonOptions(command: Command): Command {
+  command
+    .option('-S, --certs-dir <folder>', 'certificates: public.crt and private.key')
+    .option(
+      '-C, --config-dir <folder>',
+      'as --certs-dir with "certs" below it, as old releases had it',
+    )
+    .option('--json', 'log lines as JSON')
+    .option('--quiet', 'no start banner, only warnings and errors')
+    .option('--anonymous', 'no credentials in the start banner')
+  for (const flag of ['--compat', '--no-compat']) addIgnored(command, flag)
+  return command
+}
+
+/** A flag of MinIO without effect here: accepted, so that service files keep working (distributed.md D1.1). */
+function addIgnored(command: Command, flag: string): void {
+  command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
+}
+
+/** Long flags may have one dash, as with MinIO: `-address`. */
+function longFlag(word: string): string {
+  return /^-[a-z][a-z-]+(?:=|$)/.test(word) ? `-${word}` : word
 }
 
 function defaultArguments(): readonly string[] {
@@ -52,23 +75,14 @@ function exitCodeOf(error: unknown): number {
 }
 
 function serverCommand(): Command {
-  const command = new Command('server')
+  const command = withCommonOptions(new Command('server'))
     .description('start the server on one or more drives: /mnt/d{1...4}')
     .argument('[drives...]', 'folders; {1...4} stands for several')
     .option('--address <address>', 'where the S3 API listens (default ":9000")')
     .option('--console-address <address>', 'where the console listens (default ":9001")')
-    .option('-S, --certs-dir <folder>', 'certificates: public.crt and private.key')
-    .option(
-      '-C, --config-dir <folder>',
-      'as --certs-dir with "certs" below it, as old releases had it',
-    )
     .option('--idle-timeout <duration>', 'how long an idle connection stays open')
     .option('--read-header-timeout <duration>', 'how long request headers may take')
     .option('--shutdown-timeout <duration>', 'how long running requests may take at a stop')
-    .option('--json', 'log lines as JSON')
-    .option('--quiet', 'no start banner, only warnings and errors')
-    .option('--anonymous', 'no credentials in the start banner')
-  // Flags of MinIO without effect here: accepted, so that service files keep working (distributed.md D1.1).
   for (const flag of [
     '--interface <name>',
     '--listeners <count>',
@@ -84,11 +98,9 @@ function serverCommand(): Command {
     '--log-size <size>',
     '--log-prefix <text>',
     '--crossdomain-xml <file>',
+    '--log-compress',
   ]) {
-    command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
-  }
-  for (const flag of ['--log-compress', '--compat', '--no-compat']) {
-    command.addOption(command.createOption(flag, 'accepted, without effect').hideHelp())
+    addIgnored(command, flag)
   }
   return command.showHelpAfterError(USAGE).exitOverride().action(runServer)
 }
