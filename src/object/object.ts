@@ -83,7 +83,7 @@ export interface ObjectErrorDetails {
   readonly deleteMarker?: { readonly versionId: string; readonly modifiedNs: bigint }
   /** With `NotModified` and `PreconditionFailed` of reads: the version that was found. */
   readonly info?: ObjectInfo
-  /** With them: which condition, as clients know it (`If-None-Match`). */
+  /** With `NotModified` and `PreconditionFailed`: which condition, as clients know it (`If-None-Match`). */
   readonly condition?: string
   readonly sizeBytes?: number
   readonly range?: string

@@ -28,6 +28,7 @@ export async function listBuckets(call: S3Call): Promise<S3Reply> {
   const matching = (isElsewhere ? [] : visible)
     .filter((bucket) => bucket.name.startsWith(prefix ?? '') && bucket.name > after)
     .sort((a, b) => compareUtf8(a.name, b.name))
+  const tellsRegion = LIST_PARAMETERS.some((name) => call.query.has(name))
   const page = limit === undefined ? matching : matching.slice(0, limit)
   const last = page.at(-1)
   const isTruncated = page.length < matching.length && last !== undefined
@@ -43,7 +44,7 @@ export async function listBuckets(call: S3Call): Promise<S3Reply> {
             [
               ['Name', bucket.name],
               ['CreationDate', isoDate(bucket.createdNs)],
-              LIST_PARAMETERS.some((name) => call.query.has(name)) && ['BucketRegion', region],
+              tellsRegion && ['BucketRegion', region],
             ],
           ],
         ),
