@@ -48,7 +48,10 @@ function stopProgram(child: ChildProcess): void {
 }
 
 function kmsOf(environment: Readonly<Record<string, string>>): Kms {
-  const { settings } = loadSettings({ volumes: ['/d'] }, environment, { coreCount: 1 })
+  const { settings } = loadSettings({ volumes: ['/d'] }, environment, {
+    coreCount: 1,
+    memoryBytes: 2 ** 30,
+  })
   assert(settings.encryption.kms !== undefined)
   return openKms(kmsSeedOf(settings.encryption.kms, '/nowhere'), {
     clock: systemClock(),

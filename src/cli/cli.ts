@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { ConfigError, type ServerFlags } from '#config/config'
@@ -114,12 +114,19 @@ async function runServer(
   const environment = loadEnvironment(process.env)
   const { settings, warnings } = loadSettings({ ...options, volumes: drives }, environment, {
     coreCount: availableParallelism(),
+    memoryBytes: memoryBytes(),
   })
   const server = await startServer(settings, warnings, environment, (starting) =>
     stopOnSignals((reason) => starting.stop(reason)),
   )
   if (!settings.quiet) printBanner(settings, server.facts)
   process.exitCode = await server.ended
+}
+
+/** Of the machine, or of the container where that has less. */
+function memoryBytes(): number {
+  const containerBytes = process.constrainedMemory() // 0: there is no such limit
+  return containerBytes === 0 ? totalmem() : Math.min(totalmem(), containerBytes)
 }
 
 /** The flags that `ServerFlags` knows, out of what commander collected. */

@@ -44,6 +44,43 @@ test('a second release fails', () => {
   assert.throws(() => slot?.release(), /released twice/)
 })
 
+test('an arena is extended step by step, and gives its reserve up when little is lent', async () => {
+  const seed = createCodecSeed({ regionSizesBytes: [2 * UNIT], reserveSizesBytes: [3 * UNIT] })
+  const arena = new Arena(seed, 0)
+  const own = [await arena.acquire(UNIT), await arena.acquire(UNIT)]
+  const waiting = arena.acquire(2 * UNIT)
+  assert.equal(arena.extend(), true)
+  const reserved = await waiting
+  assert.equal(arena.extend(), true)
+  assert.equal(arena.freeBytes, UNIT)
+  assert.equal(arena.extend(), false)
+  const last = await arena.acquire(UNIT)
+  assert.equal(last.offset, reserved.offset + 2 * UNIT)
+  last.bytes.fill(1)
+  reserved.release()
+  last.release()
+  assert.equal(arena.freeBytes, 3 * UNIT, 'others may still stall')
+  own[0]?.release()
+  assert.equal(arena.freeBytes, UNIT)
+  assert.equal(arena.tryAcquire(2 * UNIT), undefined)
+  own[1]?.release()
+  assert.equal(arena.freeBytes, 2 * UNIT)
+  assert.equal(arena.extend(), true)
+  assert.equal(arena.freeBytes, 4 * UNIT)
+})
+
+test('the reserve of one thread is not the memory of another', async () => {
+  const seed = createCodecSeed({ regionSizesBytes: [UNIT, UNIT], reserveSizesBytes: [UNIT] })
+  const [first, second] = [new Arena(seed, 0), new Arena(seed, 1)]
+  first.extend()
+  const slots = [await first.acquire(UNIT), await first.acquire(UNIT), await second.acquire(UNIT)]
+  for (const [index, slot] of slots.entries()) slot.bytes.fill(index)
+  for (const [index, slot] of slots.entries()) {
+    assert.ok(slot.bytes.every((value) => value === index))
+  }
+  assert.equal(second.extend(), false)
+})
+
 test('requests wait in order, and nobody overtakes', async () => {
   const arena = arenaOf(4)
   const held = await arena.acquire(3 * UNIT)

@@ -16,6 +16,7 @@ import { SHARED_LAYOUT, SHARED_SIZE, WASM_PAGE_SIZE, WORKSPACE_SIZE } from './la
  * - Slots are not zeroed.
  * - Memory that a hung thread may still write to is kept from others until it cannot any more (`keep`).
  * - Memory that no slot has used yet is not backed by the machine.
+ * - A region may have a reserve behind it, which is used only after `extend`, and given up once little is lent.
  */
 
 /** HighwayHash key of the drive format. Source: section 4.1 of the disk format. */
@@ -31,13 +32,23 @@ const MEMORY_SIZE_MAX = 2 ** 32
 export interface CodecSeed {
   readonly memory: WebAssembly.Memory
   readonly module: WebAssembly.Module
-  /** Region of each thread: its workspace, then its arena. */
-  readonly regions: readonly { readonly offset: number; readonly sizeBytes: number }[]
+  readonly regions: readonly Region[]
+}
+
+/** What one thread owns: its workspace, its arena, and the reserve of its arena. */
+interface Region {
+  readonly offset: number
+  /** Of the workspace and the arena. */
+  readonly sizeBytes: number
+  /** Behind them. */
+  readonly reserveBytes: number
 }
 
 export interface CodecSeedOptions {
   /** Arena sizes by thread; rounded up to 64 KiB. The workspace of a thread comes on top. */
   readonly regionSizesBytes: readonly number[]
+  /** Reserves by thread, rounded likewise; where there is none for a thread, its arena cannot be extended. */
+  readonly reserveSizesBytes?: readonly number[]
   /** False compiles for engines without relaxed SIMD, for tests. */
   readonly allowRelaxedSimd?: boolean
 }
@@ -45,10 +56,12 @@ export interface CodecSeedOptions {
 /** Allocates the shared memory and compiles the kernels; once for each process. All regions together: under 4 GiB. */
 export function createCodecSeed(options: CodecSeedOptions): CodecSeed {
   let offset = SHARED_SIZE
-  const regions = options.regionSizesBytes.map((sizeBytes) => {
-    assert(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)
-    const region = { offset, sizeBytes: WORKSPACE_SIZE + roundUp(sizeBytes) }
-    offset += region.sizeBytes
+  const regions = options.regionSizesBytes.map((arenaBytes, index) => {
+    const reserve = options.reserveSizesBytes?.[index] ?? 0
+    for (const bytes of [arenaBytes, reserve]) assert(Number.isSafeInteger(bytes) && bytes >= 0)
+    const sizeBytes = WORKSPACE_SIZE + roundUp(arenaBytes)
+    const region = { offset, sizeBytes, reserveBytes: roundUp(reserve) }
+    offset += sizeBytes + region.reserveBytes
     return region
   })
   assert(offset <= MEMORY_SIZE_MAX, 'Buffer arena exceeds 4 GiB')
@@ -101,21 +114,28 @@ interface Waiter {
 /** Lends buffers out of the region of one thread. First come, first served: nobody overtakes a waiting request. */
 export class Arena {
   readonly #memory: WebAssembly.Memory
+  /** Without the reserve. */
   readonly #capacity: number
+  /** Where the reserve begins and ends. */
+  readonly #reserveStart: number
+  readonly #reserveEnd: number
   /** Free extents by offset, never adjacent. The lowest that fits is used, so that warm memory is used again. */
-  readonly #free: Extent[]
+  readonly #free: Extent[] = []
   readonly #waiters = new Set<Waiter>()
   readonly #kept = new Set<Kept>()
-  #freeBytes: number
+  /** End of what slots may lie in: within the reserve when that is used. */
+  #end: number
+  #freeBytes = 0
 
   constructor(seed: CodecSeed, regionIndex: number) {
     const region = seed.regions[regionIndex]
     assert(region !== undefined)
     this.#memory = seed.memory
     this.#capacity = region.sizeBytes - WORKSPACE_SIZE
-    this.#freeBytes = this.#capacity
-    const all = { offset: region.offset + WORKSPACE_SIZE, size: this.#capacity }
-    this.#free = this.#capacity > 0 ? [all] : []
+    this.#reserveStart = region.offset + region.sizeBytes
+    this.#reserveEnd = this.#reserveStart + region.reserveBytes
+    this.#end = this.#reserveStart
+    if (this.#capacity > 0) this.#giveBack(region.offset + WORKSPACE_SIZE, this.#capacity)
   }
 
   /** Bytes not lent, which need not be in one piece. */
@@ -156,6 +176,16 @@ export class Arena {
       this.#waiters.add(waiter)
       signal?.addEventListener('abort', abort, { once: true })
     })
+  }
+
+  /** Takes as much of the reserve as the arena has without it; false: nothing is left of it. */
+  extend(): boolean {
+    const size = Math.min(this.#capacity, this.#reserveEnd - this.#end)
+    if (size === 0) return false
+    this.#end += size
+    this.#giveBack(this.#end - size, size)
+    this.#serveWaiters()
+    return true
   }
 
   /** Keeps the slot that `bytes` lies in from others until `until` resolves, whenever it is released. */
@@ -205,6 +235,7 @@ export class Arena {
       return
     }
     this.#giveBack(offset, size)
+    this.#giveUpReserve()
     this.#serveWaiters()
   }
 
@@ -227,7 +258,20 @@ export class Arena {
       this.#free.splice(index, 0, { offset, size })
     }
     this.#freeBytes += size
-    assert(this.#freeBytes <= this.#capacity)
+    assert(this.#freeBytes <= this.#capacity + this.#end - this.#reserveStart)
+  }
+
+  /** Once none of the reserve is lent, and less than half of the rest. */
+  #giveUpReserve(): void {
+    const last = this.#free.at(-1)
+    const reserve = this.#end - this.#reserveStart
+    if (last === undefined || reserve === 0 || last.offset > this.#reserveStart) return
+    if (last.offset + last.size < this.#end) return
+    if (this.#freeBytes - reserve < this.#capacity / 2) return
+    this.#end = this.#reserveStart
+    this.#freeBytes -= reserve
+    last.size -= reserve
+    if (last.size === 0) this.#free.pop()
   }
 
   #serveWaiters(): void {

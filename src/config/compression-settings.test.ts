@@ -7,7 +7,8 @@ import { loadSettings } from './settings.ts'
 const NO_FLAGS: ServerFlags = { volumes: ['/d1'] }
 
 function settingsOf(environment: Environment): CompressionSettings {
-  return loadSettings(NO_FLAGS, environment, { coreCount: 2 }).settings.compression
+  return loadSettings(NO_FLAGS, environment, { coreCount: 2, memoryBytes: 2 ** 30 }).settings
+    .compression
 }
 
 test('nothing is compressed unless it is asked for', () => {

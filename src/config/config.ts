@@ -68,6 +68,8 @@ export interface Settings {
   /** Requests served at a time; 0: no limit. */
   readonly requestsMax: number
   readonly arenaBytes: number
+  /** What the arena may have on top of that while clients stall. */
+  readonly arenaReserveBytes: number
   /** Queries may read Parquet. */
   readonly selectsParquet: boolean
   /** Slashes in front of keys are taken away, as MinIO does. */

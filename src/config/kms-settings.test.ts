@@ -15,7 +15,10 @@ const KES = {
 }
 
 function encryptionOf(environment: Environment) {
-  const { settings } = loadSettings({ volumes: ['/d'] }, environment, { coreCount: 1 })
+  const { settings } = loadSettings({ volumes: ['/d'] }, environment, {
+    coreCount: 1,
+    memoryBytes: 2 ** 30,
+  })
   return settings.encryption
 }
 

@@ -8,7 +8,7 @@ import { loadEnvironment } from './environment.ts'
 import { loadSettings, SETTING_NAMES } from './settings.ts'
 
 const NO_FLAGS: ServerFlags = { volumes: ['/d'] }
-const MACHINE = { coreCount: 2 }
+const MACHINE = { coreCount: 2, memoryBytes: 2 ** 30 }
 
 function settingsOf(environment: Environment, flags: ServerFlags = NO_FLAGS) {
   return loadSettings(flags, environment, MACHINE).settings
@@ -124,7 +124,7 @@ test('deadlines are flags or variables', () => {
 })
 
 test('every thread has memory for the largest blocks and their parity', () => {
-  const { settings } = loadSettings(NO_FLAGS, {}, { coreCount: 64 })
+  const { settings } = loadSettings(NO_FLAGS, {}, { coreCount: 64, memoryBytes: 2 ** 30 })
   assert.ok(settings.arenaBytes / settings.requestThreads >= 2 * 10 * 1024 * 1024)
 })
 
@@ -191,4 +191,13 @@ test('secrets may come from files and settings from an environment file', () => 
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test('the arena may grow with the memory of the machine, unless its size is set', () => {
+  const reserveOf = (memoryBytes: number, environment = {}): number =>
+    loadSettings(NO_FLAGS, environment, { coreCount: 2, memoryBytes }).settings.arenaReserveBytes
+  assert.equal(reserveOf(2 ** 30), 0)
+  assert.equal(reserveOf(8 * 2 ** 30), 2 ** 30 - 256 * 2 ** 20)
+  assert.equal(reserveOf(2 ** 40), 2 ** 31 - 256 * 2 ** 20)
+  assert.equal(reserveOf(2 ** 40, { CAIRN_ARENA_SIZE: '64MiB' }), 0)
 })

@@ -85,6 +85,9 @@ const DEFAULT_CONSOLE_PORT = 9001
 const DEFAULT_CLIENT_TIMEOUT_MS = 30_000
 const DEFAULT_ARENA_BYTES = 256 * 1024 * 1024
 export const REQUESTS_BOUNDS = { min: 0, max: 1_000_000 }
+/** Of the machine's memory the arena may take this share while clients stall; and at most so much. */
+const EXTENDED_ARENA_SHARE = 1 / 8
+const EXTENDED_ARENA_BYTES_MAX = 2 * 2 ** 30
 const ARENA_BOUNDS = { min: '32MiB', max: '3GiB' }
 /**
  * A block of 10 MiB, as old releases wrote them, with as much parity again. From 11 request threads on they need more
@@ -95,6 +98,8 @@ const THREAD_ARENA_BYTES_MIN = 24 * 1024 * 1024
 /** What a machine offers, for defaults. */
 export interface MachineFacts {
   readonly coreCount: number
+  /** Of the machine, or what the container may use. */
+  readonly memoryBytes: number
 }
 
 export interface LoadedSettings {
@@ -206,6 +211,7 @@ function limitsOf(
   | 'requestThreads'
   | 'requestsMax'
   | 'arenaBytes'
+  | 'arenaReserveBytes'
   | 'staleUploadsExpiryMs'
   | 'staleUploadsIntervalMs'
   | 'shutdownTimeoutMs'
@@ -214,9 +220,17 @@ function limitsOf(
     optional(read('REQUEST_THREADS'), (name, value) =>
       parseInteger(name, value, { min: 1, max: 64 }),
     ) ?? Math.min(16, Math.max(1, machine.coreCount))
-  const arenaBytes =
-    optional(read('ARENA_SIZE'), (name, value) => parseSize(name, value, ARENA_BOUNDS)) ??
-    DEFAULT_ARENA_BYTES
+  const arenaSize = optional(read('ARENA_SIZE'), (name, value) =>
+    parseSize(name, value, ARENA_BOUNDS),
+  )
+  const arenaBytes = Math.max(
+    arenaSize ?? DEFAULT_ARENA_BYTES,
+    requestThreads * THREAD_ARENA_BYTES_MIN,
+  )
+  const extendedBytes = Math.min(
+    EXTENDED_ARENA_BYTES_MAX,
+    machine.memoryBytes * EXTENDED_ARENA_SHARE,
+  )
   const shutdownTimeout = flag('--shutdown-timeout', flags.shutdownTimeout)
   return {
     requestThreads,
@@ -224,7 +238,9 @@ function limitsOf(
       optional(read('API_REQUESTS_MAX'), (name, value) =>
         parseInteger(name, value, REQUESTS_BOUNDS),
       ) ?? 0,
-    arenaBytes: Math.max(arenaBytes, requestThreads * THREAD_ARENA_BYTES_MIN),
+    arenaBytes,
+    arenaReserveBytes:
+      arenaSize === undefined ? Math.max(0, Math.floor(extendedBytes) - arenaBytes) : 0,
     staleUploadsExpiryMs:
       optional(read('API_STALE_UPLOADS_EXPIRY'), parseDuration) ?? 24 * 3_600_000,
     staleUploadsIntervalMs:

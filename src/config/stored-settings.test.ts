@@ -5,7 +5,11 @@ import type { Settings } from './config.ts'
 import { loadSettings } from './settings.ts'
 import { parseStoredSettings, withStoredSettings } from './stored-settings.ts'
 
-const { settings: DEFAULTS } = loadSettings({ volumes: ['d1'] }, {}, { coreCount: 2 })
+const { settings: DEFAULTS } = loadSettings(
+  { volumes: ['d1'] },
+  {},
+  { coreCount: 2, memoryBytes: 2 ** 30 },
+)
 
 function stored(document: unknown): Settings {
   return effective(document, {}).settings

@@ -281,7 +281,11 @@ test('a client that takes nothing loses its connection, and the write rejects', 
 })
 
 test('clients that hardly send or take anything are cut once others wait for memory', async () => {
-  const memory: { longestWaiting: object | undefined } = { longestWaiting: undefined }
+  const memory: { longestWaiting: object | undefined; extend: () => boolean } = {
+    longestWaiting: undefined,
+    extend: () => extensions-- > 0,
+  }
+  let extensions = 0
   const limits = { slowCheckMs: 20, slowMinBytes: 1000 }
   const server = await start(
     async (request, response) => {
@@ -307,7 +311,10 @@ test('clients that hardly send or take anything are cut once others wait for mem
   idle.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
   await new Promise((resolve) => setTimeout(resolve, 600))
   assert.equal(slow.isClosed, false)
+  extensions = 20
   memory.longestWaiting = {}
+  await slow.until(() => extensions === 0)
+  assert.equal(slow.isClosed, false, 'memory was extended until then')
   await slow.closed()
   taker.socket.resume()
   await taker.closed()

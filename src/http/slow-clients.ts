@@ -8,6 +8,8 @@ import type { HttpLimits } from './limits.ts'
 export interface MemoryQueue {
   /** The one that has waited longest; the same object as long as it waits. */
   readonly longestWaiting: object | undefined
+  /** Adds memory that is kept for when clients stall; false: there is none left. */
+  extend(): boolean
 }
 
 export interface SlowClientsOptions {
@@ -25,14 +27,15 @@ interface Watched {
   checks: number
 }
 
-/** Memory must be short for so many checks, with the same request at the head of the queue. */
+/** Memory must be short for so many checks, with the same request at the head of the queue, before clients are dropped. */
 const SHORT_CHECKS = 3
 /** A client has so many checks to move its bytes. */
 const WATCHED_CHECKS = 10
 
 /**
  * Requests hold memory while they wait for their clients. A client that sends or takes hardly anything is let be as long as
- * there is memory for all; while others wait for some, it loses its connection.
+ * there is memory for all. Once others wait for some, the memory is extended; when it cannot be any more, such clients lose
+ * their connections.
  */
 export class SlowClients {
   readonly #options: SlowClientsOptions
@@ -59,38 +62,52 @@ export class SlowClients {
   }
 
   #check(): void {
-    const { longestWaiting } = this.#options.memory
+    const { memory, log } = this.#options
+    const { longestWaiting } = memory
     this.#shortChecks = longestWaiting === this.#waiting ? this.#shortChecks + 1 : 0
     this.#waiting = longestWaiting
     if (longestWaiting === undefined) {
       this.#watched.clear()
       return
     }
-    for (const socket of this.#watched.keys()) {
-      if (!this.#options.connections.has(socket)) this.#watched.delete(socket)
-    }
-    for (const [socket, { current }] of this.#options.connections) {
-      if (current?.isWaitingForClient === true) this.#watch(socket, current)
-      else this.#watched.delete(socket)
+    const stalled = this.#findStalled()
+    if (this.#shortChecks === 0 || stalled.length === 0) return
+    if (memory.extend()) this.#shortChecks = 0
+    if (this.#shortChecks < SHORT_CHECKS) return
+    for (const [socket, { exchange, checks }] of stalled) {
+      if (checks < WATCHED_CHECKS) continue
+      log.warn('Dropped a slow client, since others wait for memory', {
+        requestId: exchange.id,
+        remote: exchange.remoteAddress,
+      })
+      this.#watched.delete(socket)
+      socket.destroy()
     }
   }
 
-  #watch(socket: Socket, exchange: Exchange): void {
-    const { limits, log } = this.#options
-    const movedBytes = socket.bytesRead + socket.bytesWritten
-    const watched = this.#watched.get(socket)
-    const isQuick = watched !== undefined && movedBytes - watched.movedBytes >= limits.slowMinBytes
-    if (watched?.exchange !== exchange || isQuick) {
-      this.#watched.set(socket, { exchange, movedBytes, checks: 0 })
-      return
+  /** Clients that were waited for at the last check too and have hardly moved anything since they are watched. */
+  #findStalled(): (readonly [Socket, Watched])[] {
+    const { connections, limits } = this.#options
+    for (const socket of this.#watched.keys()) {
+      if (!connections.has(socket)) this.#watched.delete(socket)
     }
-    watched.checks++
-    if (watched.checks < WATCHED_CHECKS || this.#shortChecks < SHORT_CHECKS) return
-    log.warn('Dropped a slow client, since others wait for memory', {
-      requestId: exchange.id,
-      remote: exchange.remoteAddress,
-    })
-    this.#watched.delete(socket)
-    socket.destroy()
+    const stalled: (readonly [Socket, Watched])[] = []
+    for (const [socket, { current }] of connections) {
+      if (current?.isWaitingForClient !== true) {
+        this.#watched.delete(socket)
+        continue
+      }
+      const movedBytes = socket.bytesRead + socket.bytesWritten
+      const watched = this.#watched.get(socket)
+      const isQuick =
+        watched !== undefined && movedBytes - watched.movedBytes >= limits.slowMinBytes
+      if (watched?.exchange !== current || isQuick) {
+        this.#watched.set(socket, { exchange: current, movedBytes, checks: 0 })
+      } else {
+        watched.checks++
+        stalled.push([socket, watched])
+      }
+    }
+    return stalled
   }
 }

@@ -176,13 +176,12 @@ class Server implements RunningServer {
     this.#log = log
     this.#formation = formation
     const formed = formation.pools.flatMap(({ sets }) => sets.flat())
-    const { requestThreads, arenaBytes } = settings
+    const { requestThreads } = settings
+    const ofEach = (bytes: number): number[] =>
+      Array.from({ length: requestThreads }, () => Math.floor(bytes / requestThreads))
     const codec = createCodecSeed({
-      regionSizesBytes: [
-        MAIN_ARENA_BYTES,
-        ...Array.from({ length: requestThreads }, () => Math.floor(arenaBytes / requestThreads)),
-        ...formed.map(() => 0),
-      ],
+      regionSizesBytes: [MAIN_ARENA_BYTES, ...ofEach(settings.arenaBytes), ...formed.map(() => 0)],
+      reserveSizesBytes: [0, ...ofEach(settings.arenaReserveBytes)],
     })
     const indexes = new Map(formed.map((drive, index) => [drive, index]))
     const { encryption } = settings

@@ -245,7 +245,10 @@ test('the settings lead to the server, and a malformed API key to a clear error'
     MINIO_KMS_KES_KEY_NAME: 'my-key',
     MINIO_KMS_KES_API_KEY: 'kes:v1:AAAA',
   }
-  const { settings } = loadSettings({ volumes: ['/d'] }, environment, { coreCount: 1 })
+  const { settings } = loadSettings({ volumes: ['/d'] }, environment, {
+    coreCount: 1,
+    memoryBytes: 2 ** 30,
+  })
   assert(settings.encryption.kms !== undefined)
   const kms = openKms(kmsSeedOf(settings.encryption.kms, '/ca'), {
     clock: systemClock(),
