@@ -10,6 +10,13 @@ export class BodyAbortedError extends Error {
   override readonly name = 'BodyAbortedError'
 }
 
+/** The client has sent nothing for too long; it may still be told so. */
+export class BodyStalledError extends BodyAbortedError {
+  constructor() {
+    super('Client stopped sending the body')
+  }
+}
+
 interface Waiter {
   resolve(piece: Uint8Array | undefined): void
   reject(error: Error): void
@@ -46,6 +53,11 @@ export class BodyReader implements HttpBody {
   /** True when the whole body has arrived. */
   get isComplete(): boolean {
     return this.#ended
+  }
+
+  /** True when no more of the body is waited for. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined
   }
 
   /** True while somebody waits for the client to send. */
@@ -112,11 +124,20 @@ export class BodyReader implements HttpBody {
     message.on('error', (error) => this.fail(error))
   }
 
-  /** Ends the body with an error. */
+  /** Ends the body with an error: the client is gone, or given up. */
   fail(cause: Error): void {
+    this.#fail(new BodyAbortedError('Client did not send the whole body', { cause }))
+  }
+
+  /** Ends the body with an error, since nothing comes any more. */
+  stall(): void {
+    this.#fail(new BodyStalledError())
+  }
+
+  #fail(failure: BodyAbortedError): void {
     if (this.#ended || this.#failure !== undefined) return
-    this.#failure = new BodyAbortedError('Client did not send the whole body', { cause })
-    this.#waiter?.reject(this.#failure)
+    this.#failure = failure
+    this.#waiter?.reject(failure)
     this.#waiter = undefined
   }
 

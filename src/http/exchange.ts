@@ -128,7 +128,8 @@ export class Exchange implements HttpRequest, HttpResponse {
   #mustClose(): boolean {
     if (this.#options.isStopping()) return true
     if (this.body.isComplete) return false
-    if (this.body.isHeldBack || this.contentLength === undefined) return true
+    if (this.body.isHeldBack || this.body.hasFailed) return true
+    if (this.contentLength === undefined) return true
     return this.contentLength - this.body.receivedBytes > this.#options.limits.drainMaxBytes
   }
 
@@ -176,7 +177,7 @@ export class Exchange implements HttpRequest, HttpResponse {
       this.destroy()
       return
     }
-    if (this.body.isComplete || this.#goneError !== undefined) {
+    if (this.body.isComplete || this.body.hasFailed) {
       if (!this.#response.writableEnded) this.#flush()
       return
     }

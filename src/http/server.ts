@@ -186,6 +186,11 @@ class Listener implements HttpServer {
       socket.setTimeout(this.#limits.inactivityMs)
       return
     }
+    if (current?.body.isWaiting === true && !current.headSent) {
+      current.body.stall()
+      socket.setTimeout(this.#limits.lingerMs)
+      return
+    }
     socket.destroy()
   }
 

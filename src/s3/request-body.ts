@@ -1,7 +1,7 @@
 /** The body of a request as its handler sees it: decoded, and verified before its last byte is handed over. */
 import { createHash, type Hash } from 'node:crypto'
 import { copyBytes } from '#base/bytes'
-import { BodyAbortedError } from '#http/body-reader'
+import { BodyAbortedError, BodyStalledError } from '#http/body-reader'
 import type { HttpRequest } from '#http/http'
 import type { BodySource } from '#object/object'
 import { ChunkedDecoder } from '#s3-protocol/chunked'
@@ -181,6 +181,14 @@ export class RequestBody implements BodySource {
 }
 
 function bodyError(error: unknown): Error {
+  if (error instanceof BodyStalledError) {
+    return new S3Error('RequestTimeout', {
+      status: 400,
+      message:
+        'Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.',
+      cause: error,
+    })
+  }
   if (error instanceof BodyAbortedError) return new S3Error('IncompleteBody', { cause: error })
   return error instanceof Error ? error : new Error('Body failed', { cause: error })
 }

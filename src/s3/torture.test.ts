@@ -199,6 +199,7 @@ test('an upload whose sender stops or closes its half commits nothing', async ()
     client.socket.write('x'.repeat(500))
     if (end) client.socket.end()
     await client.until(() => client.isClosed)
+    if (!end) assert.match(client.text, /^HTTP\/1\.1 400[\s\S]*<Code>RequestTimeout<\/Code>/)
     assert.equal(fixture.store.size, 0)
   }
   await serves()
