@@ -20,7 +20,7 @@ test('a write between the loss of a connection and the news of it rejects', asyn
     isSecure: false,
     expectsContinue: false,
     limits: DEFAULT_LIMITS,
-    isStopping: () => false,
+    isLast: () => false,
   })
   exchange.head(200, [['Content-Length', '10']])
   message.socket.once('close', () => exchange.closed(new Error('Client closed the connection')))

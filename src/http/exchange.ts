@@ -9,8 +9,8 @@ export interface ExchangeOptions {
   readonly isSecure: boolean
   readonly expectsContinue: boolean
   readonly limits: HttpLimits
-  /** True while the server stops: connections end with their reply. */
-  readonly isStopping: () => boolean
+  /** True when the connection ends with the reply. */
+  readonly isLast: () => boolean
 }
 
 /** Over TLS, pieces of a reply from this size on are not joined with its head. */
@@ -126,7 +126,7 @@ export class Exchange implements HttpRequest, HttpResponse {
   }
 
   #mustClose(): boolean {
-    if (this.#options.isStopping()) return true
+    if (this.#options.isLast()) return true
     if (this.body.isComplete) return false
     if (this.body.isHeldBack || this.body.hasFailed) return true
     if (this.contentLength === undefined) return true
@@ -168,6 +168,11 @@ export class Exchange implements HttpRequest, HttpResponse {
     this.isEnded = true
     this.#message.destroy()
     this.#response.destroy()
+  }
+
+  /** Ends the connection once the reply is out. */
+  hangUp(): void {
+    this.#message.socket.destroySoon()
   }
 
   /** After the handler: completes the reply, and leaves the connection usable or closed. `linger` resolves when the time for draining is over. */

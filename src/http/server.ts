@@ -35,6 +35,8 @@ export interface HttpServer {
 interface Connection {
   current: Exchange | undefined
   readonly queue: Exchange[]
+  /** What came behind the last request is no HTTP: the connection ends with the replies. */
+  isBroken: boolean
 }
 
 /** Starts listening. Rejects when the address cannot be had. */
@@ -114,22 +116,24 @@ class Listener implements HttpServer {
 
   #accept(message: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const { socket } = message
-    let connection = this.#connections.get(socket)
-    if (connection === undefined) {
-      connection = { current: undefined, queue: [] }
-      this.#connections.set(socket, connection)
-      socket.once('close', () => this.#onClose(socket))
-    }
+    const connection = this.#connections.get(socket) ?? this.#connect(socket)
     const exchange = new Exchange(message, response, {
       id: this.#requestId(),
       isSecure: this.#options.certificates !== undefined,
       expectsContinue,
       limits: this.#limits,
-      isStopping: () => this.#isStopping,
+      isLast: () => this.#isStopping || (connection.isBroken && connection.queue.length === 0),
     })
     if (connection.current === undefined) void this.#run(connection, exchange)
     else if (connection.queue.length < this.#limits.pipelineMax) connection.queue.push(exchange)
     else socket.destroy()
+  }
+
+  #connect(socket: Socket): Connection {
+    const connection = { current: undefined, queue: [], isBroken: false }
+    this.#connections.set(socket, connection)
+    socket.once('close', () => this.#onClose(socket))
+    return connection
   }
 
   /** The time in nanoseconds, as MinIO's ids. */
@@ -148,6 +152,7 @@ class Listener implements HttpServer {
       if (this.#running === 0) this.#onIdle?.()
       const next = connection.queue.shift()
       if (next !== undefined) void this.#run(connection, next)
+      else if (connection.isBroken) exchange.hangUp()
     }
   }
 
@@ -196,7 +201,15 @@ class Listener implements HttpServer {
 
   /** Input that is no HTTP. */
   #refuse(error: Error & { code?: string }, socket: Socket): void {
-    const current = this.#connections.get(socket)?.current
+    const connection = this.#connections.get(socket)
+    const current = connection?.current
+    const last = connection?.queue.at(-1) ?? current
+    if (connection !== undefined && (last !== current || last?.body.isComplete === true)) {
+      // What came before it gets its reply.
+      connection.isBroken = true
+      last?.body.fail(error)
+      return
+    }
     // In the middle of a reply there is nothing sensible left to say.
     if (!socket.writable || current?.headSent === true) {
       socket.destroy()

@@ -72,7 +72,10 @@ export class SlowClients {
     }
     const stalled = this.#findStalled()
     if (this.#shortChecks === 0 || stalled.length === 0) return
-    if (memory.extend()) this.#shortChecks = 0
+    if (memory.extend()) {
+      log.info('More memory for data is used, since clients stall', { stalled: stalled.length })
+      this.#shortChecks = 0
+    }
     if (this.#shortChecks < SHORT_CHECKS) return
     for (const [socket, { exchange, checks }] of stalled) {
       if (checks < WATCHED_CHECKS) continue

@@ -23,7 +23,7 @@ export interface ReceivedBody {
   readonly authentication: Authentication
 }
 
-/** The document of a request. Streams are left to the handler, except that empty ones are verified here. */
+/** The document of a request. Streams must tell their length, and are left to the handler; empty ones are verified here. */
 export async function readDocument(
   rule: Operation['body'],
   received: ReceivedBody,
@@ -31,6 +31,7 @@ export async function readDocument(
   const { body, authentication } = received
   switch (rule.kind) {
     case 'stream':
+      checkLengthTold(received.request)
       if (body.sizeBytes === 0) await body.finish()
       return NO_DOCUMENT
     case 'none':
@@ -47,6 +48,13 @@ export async function readDocument(
       return document
     }
   }
+}
+
+function checkLengthTold(request: HttpRequest): void {
+  const isTold =
+    request.header('content-length') !== undefined ||
+    request.header('transfer-encoding') !== undefined
+  if (!isTold) throw new S3Error('MissingContentLength')
 }
 
 function checkMd5(request: HttpRequest, document: Uint8Array): void {

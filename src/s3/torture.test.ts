@@ -1,5 +1,6 @@
 /** The whole way from socket to handler under input that nobody should send: right codes, bounded memory, the server goes on. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { systemClock } from '#base/clock'
@@ -265,6 +266,22 @@ for (const [what, raw, answer] of RAW) {
     client.socket.destroy()
   })
 }
+
+test('an upload that does not tell its length is 411, whatever comes behind it and was signed', async () => {
+  for (const payloadHash of [
+    createHash('sha256').update('bar').digest('hex'),
+    'UNSIGNED-PAYLOAD',
+  ]) {
+    for (const behind of ['bar', '']) {
+      const client = new Client()
+      client.socket.write(`${head({ method: 'PUT', path: '/box/a', payloadHash }, [])}${behind}`)
+      await client.until(() => client.text.includes('</Error>'))
+      assert.match(client.text, /^HTTP\/1\.1 411[^]*<Code>MissingContentLength<\/Code>/)
+      if (behind !== '') await client.until(() => client.isClosed)
+      client.socket.destroy()
+    }
+  }
+})
 
 test('requests in a row, good and bad, are answered in their order on one connection', async () => {
   const client = new Client()

@@ -72,7 +72,7 @@ class MemoryResponse implements HttpResponse {
   }
 }
 
-/** A request with Node's view of headers: repeated ones joined. */
+/** A request with Node's view of headers: repeated ones joined. Where none is given, it tells the length of its body. */
 export function memoryRequest(sent: Sent): HttpRequest {
   const pieces =
     sent.body === undefined ? [] : sent.body instanceof Uint8Array ? [sent.body] : [...sent.body]
@@ -82,8 +82,10 @@ export function memoryRequest(sent: Sent): HttpRequest {
     const earlier = joined.get(lower)
     joined.set(lower, earlier === undefined ? value : `${earlier}, ${value}`)
   }
-  const length = joined.get('content-length')
   const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (!joined.has('content-length') && !joined.has('transfer-encoding')) {
+    joined.set('content-length', String(size))
+  }
   return {
     id: '17F0000000000000',
     method: sent.method,
@@ -94,7 +96,7 @@ export function memoryRequest(sent: Sent): HttpRequest {
     rawHeaders: sent.headers,
     isSecure: sent.isSecure ?? false,
     remoteAddress: sent.remoteAddress ?? '127.0.0.1',
-    contentLength: length === undefined ? size : Number(length),
+    contentLength: Number(joined.get('content-length') ?? size),
     body: { next: () => Promise.resolve(pieces.shift()) },
     signal: new AbortController().signal,
   }

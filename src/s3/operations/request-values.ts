@@ -81,13 +81,8 @@ export function booleanHeader(call: S3Call, name: string): boolean | undefined {
   return text === 'true'
 }
 
-/** Refuses a body without a length and one over the limit of a single upload. */
+/** Refuses a body over the limit of a single upload. */
 export function checkBodySize(call: S3Call): void {
-  const { request } = call
-  const declared =
-    request.header('content-length') !== undefined ||
-    request.header('transfer-encoding') !== undefined
-  if (!declared) throw new S3Error('MissingContentLength')
   if ((call.body.sizeBytes ?? 0) > OBJECT_SIZE_MAX_BYTES) throw new S3Error('EntityTooLarge')
 }
 
