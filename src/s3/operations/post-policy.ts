@@ -19,7 +19,7 @@ import { objectUrl } from './object-url.ts'
 import { putObject } from './object-write.ts'
 import { fanOut } from './post-policy-fan-out.ts'
 import type { PostForm } from './post-policy-form.ts'
-import { xmlDocument } from './xml-document.ts'
+import { plainXmlDocument } from './xml-document.ts'
 
 /** Fields that become headers of the write, beside all `x-amz-…` that are not parts of the signature. */
 const HEADER_FIELDS = new Set([
@@ -208,7 +208,7 @@ function replyOf(
   headers.push(['Location', location])
   if (status === '200') return { status: 200, headers }
   if (status !== '201') return { status: 204, headers }
-  const body = xmlDocument('PostResponse', [
+  const body = plainXmlDocument('PostResponse', [
     ['Bucket', call.bucket],
     ['Key', key],
     ['ETag', etag],

@@ -16,6 +16,11 @@ export function xmlDocument(root: string, content: string | XmlFields): string {
   return XML_DECLARATION + writeElement([root, content, { xmlns: S3_NAMESPACE }])
 }
 
+/** A document without a namespace. */
+export function plainXmlDocument(root: string, content: XmlFields): string {
+  return XML_DECLARATION + writeElement([root, content])
+}
+
 function writeElement([name, value, attributes]: XmlField): string {
   const head = attributes === undefined ? name : name + writeAttributes(attributes)
   return `<${head}>${writeContent(value)}</${name}>`

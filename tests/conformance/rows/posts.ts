@@ -90,6 +90,7 @@ const good: readonly Rule[] = [
             .shows('Key', t.key)
             .shows('ETag', `"${md5Hex('data')}"`)
             .mentions('<Location>http')
+            .mentions('<PostResponse>')
         else reply.contains('')
       },
     ],
