@@ -202,6 +202,55 @@ test('on a drive that is nearly full what was deleted makes room at once', async
   await service.stop()
 })
 
+test('between portions of its trash a drive rests, and a slow one keeps no other waiting', async (context) => {
+  const fixture = new RepairFixture(context, { codec, count: 4, parity: 2 })
+  const portionsMs = [5, 40, 2000, 0]
+  let monotonicMs = 0
+  const hanging = new AbortController()
+  const overrides: readonly Partial<Drive>[] = [
+    {
+      emptyTrash: async () => {
+        await systemClock().sleep(60_000, hanging.signal)
+        return { left: 0, removed: 0 }
+      },
+    },
+    {
+      // Not that of the disk that the test runs on, which may need room at once.
+      info: async () => ({
+        ...valueOf(await fixture.drives[1]!.info()),
+        totalBytes: 100,
+        freeBytes: 50,
+      }),
+      emptyTrash: () => {
+        monotonicMs += portionsMs.shift() ?? 0
+        return Promise.resolve({ left: portionsMs.length, removed: 1 })
+      },
+    },
+  ]
+  const drives = fixture.drives.map((drive, i): Drive => overriding(drive, overrides[i] ?? {}))
+  const sleeps: number[] = []
+  const system = systemClock()
+  const clock: Clock = {
+    ...system,
+    monotonicMs: () => monotonicMs,
+    sleep: (ms, signal) => {
+      sleeps.push(ms)
+      return system.sleep(ms <= 1000 ? ms / 100 : ms, signal)
+    },
+  }
+  const trashed = fixture.file(3, '.minio.sys/tmp/.trash/deleted')
+  mkdirSync(trashed)
+  const { service } = await serviceFor(fixture, fixture.engineOver(drives), clock)
+  await until(() => portionsMs.length === 0 && !existsSync(trashed))
+  assert.deepEqual(
+    sleeps.filter((ms) => [20, 160, 8000].includes(ms)),
+    [20, 160],
+    'four times as long as the portion, but a second at most',
+  )
+  hanging.abort()
+  await service.stop()
+})
+
 function markAsReplaced(fixture: RepairFixture, position: number): void {
   const root = fixture.roots[position] ?? ''
   const tracker = newHealingTracker({

@@ -34,7 +34,10 @@ const TRASH_INTERVAL_MS = 300_000
 /** On a drive with less space than this what was deleted makes room at once. */
 const TRASH_SPACE_SHARE = 0.1
 const TRASH_CHECK_MS = 5000
-const TRASH_LIMIT = 1000
+const TRASH_LIMIT = 250
+/** After each call a drive serves its clients for so many times as long as the call took, which is longer while it has much to do. */
+const TRASH_REST = 4
+const TRASH_REST_MS_MAX = 1000
 const QUARANTINE_NAMES_MAX = 100_000
 /** Drives were away at the report: they may be back soon. */
 const MISSED_WAIT_MS = 60_000
@@ -350,25 +353,29 @@ export class RepairService {
   }
 
   async #dropOld(): Promise<void> {
-    for (const drive of this.#onlineDrives()) {
-      await this.#emptyTrash(drive)
+    await this.#onEachDrive(async (drive) => {
+      await this.#emptyTrash(drive, TRASH_REST_MS_MAX)
       await this.#emptyQuarantine(drive)
-    }
+    })
   }
 
   async #makeRoom(): Promise<void> {
-    for (const drive of this.#onlineDrives()) {
+    await this.#onEachDrive(async (drive) => {
       const info = await drive.info()
-      if (info instanceof DriveError) continue
-      if (info.freeBytes < TRASH_SPACE_SHARE * info.totalBytes) await this.#emptyTrash(drive)
-    }
+      if (info instanceof DriveError) return
+      if (info.freeBytes < TRASH_SPACE_SHARE * info.totalBytes) await this.#emptyTrash(drive, 0)
+    })
   }
 
-  async #emptyTrash(drive: Drive): Promise<void> {
+  async #emptyTrash(drive: Drive, restMsMax: number): Promise<void> {
+    const { clock } = this.#options.context
     while (!this.#stop.signal.aborted) {
+      const beganMs = clock.monotonicMs()
       const reply = await drive.emptyTrash(TRASH_LIMIT)
       // What cannot be removed stays for the next time.
       if (reply instanceof DriveError || reply.left === 0 || reply.removed === 0) return
+      const tookMs = clock.monotonicMs() - beganMs
+      await clock.sleep(Math.min(restMsMax, TRASH_REST * tookMs), this.#stop.signal)
     }
   }
 
@@ -381,6 +388,11 @@ export class RepairService {
       if (Number.isNaN(removedMs) || removedMs >= beforeMs) continue
       await drive.trash(CAIRN_VOLUME, `${QUARANTINE}/${name.replace(/\/$/, '')}`)
     }
+  }
+
+  /** All at once: a slow drive keeps no other waiting. */
+  async #onEachDrive(run: (drive: Drive) => Promise<void>): Promise<void> {
+    await Promise.all(this.#onlineDrives().map(run))
   }
 
   #onlineDrives(): Drive[] {

@@ -17,12 +17,15 @@ function makeDrive(): {
   drive: LocalDrive
   fileSystem: SimFileSystem
   pass: (durationNs: bigint) => void
+  slowDown: (lookMs: number) => void
 } {
+  let monotonicMs = 0
+  let lookMs = 0
   let now = 1_000_000_000n
   const nowNs = (): bigint => ++now
   const fileSystem = new SimFileSystem({ nowNs })
   fileSystem.makeDirectory('/drive')
-  const clock: Clock = { ...systemClock(), nowNs }
+  const clock: Clock = { ...systemClock(), nowNs, monotonicMs: () => (monotonicMs += lookMs) }
   const drive = new LocalDrive({
     fileSystem,
     root: '/drive',
@@ -32,7 +35,12 @@ function makeDrive(): {
     durability: 'relaxed',
     mayHoldV1: false,
   })
-  return { drive, fileSystem, pass: (durationNs) => (now += durationNs) }
+  return {
+    drive,
+    fileSystem,
+    pass: (durationNs) => (now += durationNs),
+    slowDown: (ms) => (lookMs = ms),
+  }
 }
 
 test('a large tree is removed over several calls', async () => {
@@ -47,6 +55,19 @@ test('a large tree is removed over several calls', async () => {
   } while (lefts.at(-1) !== 0 && lefts.length < 10)
   assert.deepEqual(lefts, [1, 1, 0])
   assert.deepEqual(fileSystem.list('/drive/.minio.sys/tmp/.trash'), [])
+})
+
+test('a call takes a moment only, and removes something each time', async () => {
+  const { drive, fileSystem, slowDown } = makeDrive()
+  valueOf(await drive.makeVolume('bucket'))
+  for (let i = 0; i < 30; i++) fileSystem.makeDirectory(`/drive/bucket/${i}`)
+  valueOf(await drive.deleteVolume('bucket', { force: true }))
+  slowDown(4)
+  assert.deepEqual(valueOf(await drive.emptyTrash(100)), { left: 1, removed: 3 })
+  slowDown(1000)
+  let calls = 0
+  while (valueOf(await drive.emptyTrash(100)).left > 0) calls++
+  assert.equal(calls, 26)
 })
 
 test('staging that nobody writes to any more goes after a day', async () => {
