@@ -207,27 +207,25 @@ test('between portions of its trash a drive rests, and a slow one keeps no other
   const portionsMs = [5, 40, 2000, 0]
   let monotonicMs = 0
   const hanging = new AbortController()
-  const overrides: readonly Partial<Drive>[] = [
-    {
+  const overrides: readonly ((drive: Drive) => Partial<Drive>)[] = [
+    () => ({
       emptyTrash: async () => {
         await systemClock().sleep(60_000, hanging.signal)
         return { left: 0, removed: 0 }
       },
-    },
-    {
+    }),
+    (drive) => ({
       // Not that of the disk that the test runs on, which may need room at once.
-      info: async () => ({
-        ...valueOf(await fixture.drives[1]!.info()),
-        totalBytes: 100,
-        freeBytes: 50,
-      }),
+      info: async () => ({ ...valueOf(await drive.info()), totalBytes: 100, freeBytes: 50 }),
       emptyTrash: () => {
         monotonicMs += portionsMs.shift() ?? 0
         return Promise.resolve({ left: portionsMs.length, removed: 1 })
       },
-    },
+    }),
   ]
-  const drives = fixture.drives.map((drive, i): Drive => overriding(drive, overrides[i] ?? {}))
+  const drives = fixture.drives.map(
+    (drive, i): Drive => overriding(drive, overrides[i]?.(drive) ?? {}),
+  )
   const sleeps: number[] = []
   const system = systemClock()
   const clock: Clock = {
