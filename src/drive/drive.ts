@@ -296,6 +296,6 @@ export interface Drive {
   walk(request: WalkRequest): DriveReply<WalkReply>
 
   // Background ---------------------------------------------------------------------------------
-  /** Deletes at most `limit` entries of the trash, and staging that was left for a day; answers how many more of the trash are known, and how many files and directories went. */
+  /** Deletes at most `limit` entries of the trash, for some milliseconds only, then staging that was left for a day; answers how many more of the trash are known, and how many files and directories went. */
   emptyTrash(limit: number): DriveReply<{ readonly left: number; readonly removed: number }>
 }

@@ -30,7 +30,7 @@ export class Trash {
     let left = names.length
     for (const name of names.slice(0, limit)) if (this.#remove(`${folder}/${name}`)) left--
     const removed = REMOVALS_MAX - this.#removalsLeft
-    this.#dropStaging(limit)
+    if (!this.#isSpent()) this.#dropStaging(limit)
     return { left, removed }
   }
 
@@ -51,10 +51,8 @@ export class Trash {
 
   /** False: more of it is left for another call. */
   #remove(path: string): boolean {
-    const { fileSystem, clock } = this.#context
-    if (this.#removalsLeft <= 0) return false
-    // Each call removes something, however slow the drive is.
-    if (this.#removalsLeft < REMOVALS_MAX && clock.monotonicMs() >= this.#deadlineMs) return false
+    const { fileSystem } = this.#context
+    if (this.#isSpent()) return false
     if (fileSystem.stat(path)?.isDirectory !== true) {
       this.#context.removeFile(path)
       this.#removalsLeft--
@@ -65,6 +63,12 @@ export class Trash {
     }
     this.#removalsLeft--
     return this.#context.removeEmptyDirectory(path)
+  }
+
+  /** This call may remove no more. Each removes something, however slow the drive is. */
+  #isSpent(): boolean {
+    if (this.#removalsLeft === REMOVALS_MAX) return false
+    return this.#removalsLeft <= 0 || this.#context.clock.monotonicMs() >= this.#deadlineMs
   }
 
   #namesIn(path: string, countMax?: number): readonly string[] {
