@@ -14,6 +14,7 @@ import {
   type DriveResult,
   type EncodedVersion,
   type PartCommit,
+  type StagedEnd,
   type VolumeInfo,
   type WalkReply,
   type WalkRequest,
@@ -222,7 +223,7 @@ export class DriveClient implements Drive {
   appendStaged(
     path: string,
     chunks: readonly Uint8Array[],
-    options: { readonly last: boolean },
+    options: { readonly last: StagedEnd },
   ): DriveReply<void> {
     return this.#call('appendStaged', [path, chunks, options])
   }

@@ -89,7 +89,7 @@ export async function putObject(
       version,
       mode: 'write',
       inline: staged.inline,
-      source: staged.inline === undefined ? stagedSource(folder) : undefined,
+      source: staged.inline === undefined ? stagedSource(folder, staged) : undefined,
       isComplete: staged.isComplete,
       wishedNs: options.modifiedNs,
     }

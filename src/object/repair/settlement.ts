@@ -68,7 +68,7 @@ export class Settlement {
           volume: this.#bucket,
           path: this.#path,
           ...this.#newVersion(kept, position, staged),
-          source: stagedSource(staged.folder),
+          source: stagedSource(staged.folder, { isUnflushed: false }),
           mode: 'heal',
           backup: false,
         }),

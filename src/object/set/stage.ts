@@ -1,7 +1,15 @@
 import { assert } from '#base/assert'
 import type { Codec } from '#codec/codec'
 import type { Slot } from '#codec/arena'
-import { DriveError, TMP_VOLUME, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
+import {
+  type CommitRequest,
+  type Drive,
+  DriveError,
+  type DriveReply,
+  type DriveResult,
+  type StagedEnd,
+  TMP_VOLUME,
+} from '#drive/drive'
 import { framedFileSize, HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
 import { checkWrite } from '../errors.ts'
 import { ObjectError, type BodySource, type DigestName, type Digests } from '../object.ts'
@@ -99,7 +107,7 @@ class Stager {
   #digested: Promise<void> | undefined
   /** Arguments of the append in flight, by position. */
   readonly #chunks: (readonly Uint8Array[])[]
-  #isLast = false
+  #last: StagedEnd = false
 
   constructor(set: ErasureSet, request: StageRequest, body: BodySource) {
     const { shape } = request
@@ -247,10 +255,15 @@ class Stager {
     }
     await this.#settle()
     this.#prepareChunks(slot, blocks)
-    this.#isLast = this.#isAtEnd
+    this.#last = this.#isAtEnd && this.#isSmallObject() ? 'unflushed' : this.#isAtEnd
     this.#sending = slot
     this.#filling = undefined
     this.#send()
+  }
+
+  /** With one append only, and a commit to come that has to wait for a flush anyhow. More takes longer than the lock of a key should. */
+  #isSmallObject(): boolean {
+    return !this.#isStaged && this.#request.inlineLimitBytes !== undefined
   }
 
   #copyInline(frames: readonly Uint8Array[], slot: Slot, block: Block): void {
@@ -295,7 +308,7 @@ class Stager {
   }
 
   readonly #append = (drive: Drive, position: number): DriveReply<void> =>
-    drive.appendStaged(this.#path, this.#chunks[position] ?? [], { last: this.#isLast })
+    drive.appendStaged(this.#path, this.#chunks[position] ?? [], { last: this.#last })
 
   /** Waits for the block in flight, drops drives that failed or hang. */
   async #settle(): Promise<void> {
@@ -349,11 +362,11 @@ class Stager {
     await this.#digested
     await this.#settle()
     const isPart = this.#request.inlineLimitBytes === undefined
-    const isOpen = this.#isStaged ? !this.#isLast : isPart
+    const isOpen = this.#isStaged ? this.#last === false : isPart
     if (this.#inline === undefined && isOpen) {
       // The end came with a block boundary: the files are complete, but not yet flushed; or an empty part.
       for (let i = 0; i < this.#chunks.length; i++) this.#chunks[i] = []
-      this.#isLast = true
+      this.#last = true
       this.#send()
       await this.#settle()
     }
@@ -372,6 +385,7 @@ class Stager {
         this.#inline ?? (isEmptyObject ? this.#isComplete.map(() => new Uint8Array()) : undefined),
       isComplete: this.#isComplete,
       isStaged: this.#isStaged,
+      isUnflushed: this.#last === 'unflushed',
     }
   }
 
@@ -394,6 +408,9 @@ class Stager {
 }
 
 /** A folder below TMP_VOLUME as a commit's source. */
-export function stagedSource(folder: string): { readonly volume: string; readonly path: string } {
-  return { volume: TMP_VOLUME, path: folder }
+export function stagedSource(
+  folder: string,
+  { isUnflushed }: { readonly isUnflushed: boolean },
+): NonNullable<CommitRequest['source']> {
+  return { volume: TMP_VOLUME, path: folder, isUnflushed }
 }
