@@ -92,7 +92,7 @@ export async function uploadPartCopy(call: S3Call): Promise<S3Reply> {
     range: { kind: 'all' },
   })
   if (range.kind === 'from' && range.end !== undefined && range.end >= clientSize(info)) {
-    throw new S3Error('InvalidArgument', {
+    throw new S3Error('InvalidRange', {
       message: `Range specified is not valid for source object of size: ${clientSize(info)}`,
     })
   }

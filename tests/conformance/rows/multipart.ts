@@ -570,8 +570,8 @@ const partCopies: readonly Rule[] = [
   rule('4.6.3', 'a copy range beyond the source is refused', async (t) => {
     const { bucket, name, uploadId } = await source(t)
     ;(await copyPart(t, bucket, uploadId, 1, name, { 'x-amz-copy-source-range': 'bytes=0-10' })).is(
-      400,
-      'InvalidArgument',
+      416,
+      'InvalidRange',
     )
   }),
   rule('4.6.3', 'a copied part of a version names it', async (t) => {
