@@ -14,7 +14,6 @@ import {
   type DriveResult,
   type EncodedVersion,
   type PartCommit,
-  type StagedEnd,
   type VolumeInfo,
   type WalkReply,
   type WalkRequest,
@@ -223,7 +222,7 @@ export class DriveClient implements Drive {
   appendStaged(
     path: string,
     chunks: readonly Uint8Array[],
-    options: { readonly last: StagedEnd },
+    options: { readonly last: boolean },
   ): DriveReply<void> {
     return this.#call('appendStaged', [path, chunks, options])
   }

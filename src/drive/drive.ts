@@ -105,10 +105,8 @@ export interface CommitRequest {
   readonly inline?: Uint8Array | undefined
   /** Instead of `inline`: the new version shares the inline value (and data directory) of this version id (32 hex digits, zeros for null). */
   readonly inlineFrom?: string | undefined
-  /** Where the data is: `{volume: TMP_VOLUME, path: <uuid>}` holding `part.N`, which becomes the data directory; or an upload's directory in MULTIPART_VOLUME, which stays whole: the version's parts get second names. `isUnflushed`: the staged files were ended so, by the same drive since its start. */
-  readonly source?:
-    | { readonly volume: string; readonly path: string; readonly isUnflushed?: boolean }
-    | undefined
+  /** Where the data is: `{volume: TMP_VOLUME, path: <uuid>}` holding `part.N`, which becomes the data directory; or an upload's directory in MULTIPART_VOLUME, which stays whole: the version's parts get second names. */
+  readonly source?: { readonly volume: string; readonly path: string } | undefined
   /** With a version of type legacy, in mode `heal`: the `xl.json` that holds it on a drive without an `xl.meta` of the key; its parts then go beside that instead of into `legacy`. */
   readonly v1File?: Uint8Array | undefined
   /** `write`: fenced by modification time. `heal`: replaces that version's data, no fence, keeps every other version. `given`: a prescribed time (replication, restore), no fence. */
@@ -191,9 +189,6 @@ export interface PartPlacement {
   readonly metadata: Uint8Array
 }
 
-/** Whether a staged file ends with an append, and who flushes it then. */
-export type StagedEnd = boolean | 'unflushed'
-
 export interface Drive {
   /** Absolute path or URL, as on the command line. */
   readonly endpoint: string
@@ -248,11 +243,11 @@ export interface Drive {
   purgeDataDir(volume: string, path: string, dataDir: string): DriveReply<void>
 
   // Staged files -------------------------------------------------------------------------------
-  /** Appends to a staged file below TMP_VOLUME (`<uuid>/part.N`), creating it with the first call. Calls of one file are made in order, one at a time. `chunks` may be views of the arena: they must stay untouched until the reply. `last`: flush (strict) and close; `unflushed`: a commit of the folder does it, together with its metadata. */
+  /** Appends to a staged file below TMP_VOLUME (`<uuid>/part.N`), creating it with the first call. Calls of one file are made in order, one at a time. `chunks` may be views of the arena: they must stay untouched until the reply. `last`: flush (strict) and close. */
   appendStaged(
     path: string,
     chunks: readonly Uint8Array[],
-    options: { readonly last: StagedEnd },
+    options: { readonly last: boolean },
   ): DriveReply<void>
   /** Gives files of a directory second names in `<uuid>` below TMP_VOLUME, for a reader that needs them whatever becomes of the directory. Missing files are passed over, all missing is `FileNotFound`; nothing is flushed. Fails where the file system has no second names, and leaves none then. */
   linkStaged(

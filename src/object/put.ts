@@ -89,7 +89,7 @@ export async function putObject(
       version,
       mode: 'write',
       inline: staged.inline,
-      source: staged.inline === undefined ? stagedSource(folder, staged) : undefined,
+      source: staged.inline === undefined ? stagedSource(folder) : undefined,
       isComplete: staged.isComplete,
       wishedNs: options.modifiedNs,
     }

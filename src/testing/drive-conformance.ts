@@ -6,11 +6,9 @@ import { createCodecSeed } from '#codec/arena'
 import { Codec } from '#codec/codec'
 import {
   CAIRN_VOLUME,
-  type CommitReply,
   type CommitRequest,
   type Drive,
   DriveError,
-  type DriveReply,
   MULTIPART_VOLUME,
   TMP_VOLUME,
   TRASH_VOLUME,
@@ -528,32 +526,6 @@ function stagedTests(check: Check): void {
     valueOf(await drive.appendStaged('s/d/part.1', [utf8('anew')], { last: true }))
     assert.deepEqual(valueOf(await drive.statFiles(TMP_VOLUME, 's/d', ['part.1'])), [4])
   })
-
-  check(
-    'a commit flushes what was staged unflushed, also when it was refused before',
-    async (drive) => {
-      const sample = { path: 'k', text: 'kept', dataDir: DIR_A, stage: 'st', isUnflushed: true }
-      valueOf(await putInline(drive, codec, { path: 'k', text: 'newer', modifiedNs: 5n }))
-      assert.equal(
-        codeOf(await putStaged(drive, codec, { ...sample, modifiedNs: 4n })),
-        'StaleCommit',
-      )
-      const commit = (modifiedNs: bigint): DriveReply<CommitReply> =>
-        drive.commitVersion({
-          volume: 'bucket',
-          path: 'k',
-          version: encodedObject(codec, { modifiedNs, dataDir: DIR_A }),
-          source: { volume: TMP_VOLUME, path: 'st', isUnflushed: true },
-          mode: 'write',
-          backup: false,
-        })
-      valueOf(await commit(6n))
-      const target = new Uint8Array(4)
-      valueOf(await drive.readFile('bucket', `k/${dataDirName(DIR_A)}/part.1`, 0, target))
-      assertBytes(target, utf8('kept'))
-      assert.equal(codeOf(await commit(7n)), 'FileNotFound')
-    },
-  )
 
   check('second names outlive the first ones', async (drive) => {
     const path = 'k'

@@ -100,31 +100,24 @@ export function putInline(
   })
 }
 
-/** Stages a file in two pieces and commits it. `isUnflushed`: the commit flushes it. */
+/** Stages a file in two pieces and commits it. */
 export async function putStaged(
   drive: Drive,
   hashes: FormatHashes,
-  sample: PutSample & {
-    readonly dataDir: string
-    readonly stage: string
-    readonly isUnflushed?: boolean
-  },
+  sample: PutSample & { readonly dataDir: string; readonly stage: string },
 ): DriveReply<CommitReply> {
-  const { isUnflushed = false } = sample
   const file = `${sample.stage}/part.1`
   const content = utf8(sample.text)
   const half = Math.floor(content.length / 2)
   const first = await drive.appendStaged(file, [content.subarray(0, half)], { last: false })
   if (first instanceof DriveError) return first
-  const second = await drive.appendStaged(file, [content.subarray(half)], {
-    last: isUnflushed ? 'unflushed' : true,
-  })
+  const second = await drive.appendStaged(file, [content.subarray(half)], { last: true })
   if (second instanceof DriveError) return second
   return drive.commitVersion({
     volume: sample.volume ?? 'bucket',
     path: sample.path,
     version: encodedObject(hashes, fieldsOf(sample)),
-    source: { volume: TMP_VOLUME, path: sample.stage, isUnflushed },
+    source: { volume: TMP_VOLUME, path: sample.stage },
     mode: sample.mode ?? 'write',
     backup: sample.backup ?? false,
   })

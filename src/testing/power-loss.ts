@@ -276,13 +276,12 @@ class Workload {
     const count = this.#counter
     const dataDir = idOf(count, 'd')
     const sample = { path: subject.name, text, modifiedNs, versionId, etag, dataDir, backup: true }
-    const staging = { stage: `stage-${count}`, isUnflushed: this.#random.below(2) === 0 }
     let oldDataDir: string | undefined
     const call = async (): Promise<DriveResult<unknown>> => {
       const reply =
         text.length <= INLINE_SIZE
           ? await putInline(this.#drive, this.#hashes, sample)
-          : await putStaged(this.#drive, this.#hashes, { ...sample, ...staging })
+          : await putStaged(this.#drive, this.#hashes, { ...sample, stage: `stage-${count}` })
       if (!(reply instanceof DriveError)) oldDataDir = reply.oldDataDir
       return reply
     }

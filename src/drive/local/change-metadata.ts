@@ -15,7 +15,6 @@ import { LEGACY_DATA_DIR } from '../format/legacy-version.ts'
 import type { DriveContext } from './drive-context.ts'
 import { systemErrorCode } from './file-system.ts'
 import { BACKUP, readForChange, readMetadataFile, XL_JSON, XL_META } from './metadata-file.ts'
-import type { StagedFiles } from './staged-files.ts'
 import { fail, type Change } from './step-scheduler.ts'
 
 const PART_PATTERN = /^part\.\d+(\.meta)?$/
@@ -26,11 +25,7 @@ const PART_PATTERN = /^part\.\d+(\.meta)?$/
  */
 
 /** The commit of one version. */
-export function* commitVersion(
-  context: DriveContext,
-  stagedFiles: StagedFiles,
-  request: CommitRequest,
-): Change<CommitReply> {
+export function* commitVersion(context: DriveContext, request: CommitRequest): Change<CommitReply> {
   const { volume, path, version, mode } = request
   const directory = context.path(volume, path)
   const current = readForChange(context, volume, path)
@@ -56,7 +51,7 @@ export function* commitVersion(
   try {
     // Second names, durable with the flush of the staged metadata: a failed commit leaves the upload whole.
     if (data?.isUpload === true) linkParts(context, data)
-    staged = yield* writeWithData(context, stagedFiles, request, bytes)
+    staged = yield* context.writeStaged(bytes)
     if (!current.hasDirectory && data?.isUpload !== true) context.makeDirectories(directory)
     if (data?.isUpload === false) moveData(context, data, mode)
     if (meta.isV1File) renameV1Metadata(context, directory)
@@ -72,25 +67,6 @@ export function* commitVersion(
   }
   yield [{ directory }]
   return { oldDataDir, versionsHash: meta.versionsHash() }
-}
-
-/** Writes the new metadata. Data that was staged unflushed is durable with it. */
-function* writeWithData(
-  context: DriveContext,
-  stagedFiles: StagedFiles,
-  { source }: CommitRequest,
-  bytes: Uint8Array,
-): Change<string> {
-  if (source?.isUnflushed !== true) return yield* context.writeStaged(bytes)
-  const files = stagedFiles.take(source.path)
-  try {
-    return yield* context.writeStaged(bytes, [
-      ...files.map((file) => ({ file })),
-      { directory: context.path(source.volume, source.path) },
-    ])
-  } finally {
-    for (const file of files) context.fileSystem.close(file)
-  }
 }
 
 /** Whether a V1 object may stand there, since no other form of metadata does. */

@@ -3,7 +3,7 @@ import type { Random } from '#base/random'
 import { META_VOLUME, TRASH_VOLUME, type Durability } from '../drive.ts'
 import type { DriveHashes } from '../xl-meta.ts'
 import { parentOf, pathBelow, pathOfVolume, requireVolume } from './drive-paths.ts'
-import { systemErrorCode, type FileSystem, type FlushTarget } from './file-system.ts'
+import { systemErrorCode, type FileSystem } from './file-system.ts'
 import { fail, StepScheduler, type Change } from './step-scheduler.ts'
 
 /** What the parts of one local drive share, and the few moves that all of them make. */
@@ -103,13 +103,13 @@ export class DriveContext {
     if (!directory.startsWith(`${this.#staging}/`)) this.steps.noteName(parentOf(directory))
   }
 
-  /** Writes a staging file and waits until its content is durable, and what else is given; answers its path, to be renamed into place. */
-  *writeStaged(bytes: Uint8Array, others: readonly FlushTarget[] = []): Change<string> {
+  /** Writes a staging file and waits until its content is durable; answers its path, to be renamed into place. */
+  *writeStaged(bytes: Uint8Array): Change<string> {
     const path = `${this.#staging}/${this.random.uuid()}`
     const file = this.#openStaged(path)
     try {
       this.fileSystem.write(file, [bytes])
-      yield [{ file }, ...others]
+      yield [{ file }]
     } catch (error) {
       this.removeFile(path)
       throw error

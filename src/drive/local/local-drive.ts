@@ -13,7 +13,6 @@ import {
   META_VOLUME,
   MULTIPART_VOLUME,
   type PartCommit,
-  type StagedEnd,
   TMP_VOLUME,
   type VolumeInfo,
   type WalkReply,
@@ -149,7 +148,7 @@ export class LocalDrive implements Drive {
 
   commitVersion(request: CommitRequest): DriveReply<CommitReply> {
     return this.#change(keyOf(request.volume, request.path), 'commit a version', () =>
-      commitVersion(this.#context, this.#staged, request),
+      commitVersion(this.#context, request),
     )
   }
 
@@ -208,7 +207,7 @@ export class LocalDrive implements Drive {
   appendStaged(
     path: string,
     chunks: readonly Uint8Array[],
-    options: { readonly last: StagedEnd },
+    options: { readonly last: boolean },
   ): DriveReply<void> {
     return this.#change(keyOf(TMP_VOLUME, path), 'append to a staged file', () =>
       this.#staged.append(path, chunks, options.last),

@@ -1,4 +1,4 @@
-import { TMP_VOLUME, type StagedEnd } from '../drive.ts'
+import { TMP_VOLUME } from '../drive.ts'
 import type { DriveContext } from './drive-context.ts'
 import { parentOf } from './drive-paths.ts'
 import { systemErrorCode } from './file-system.ts'
@@ -18,32 +18,19 @@ export class StagedFiles {
     this.#context = context
   }
 
-  /** Appends; with `last` true the content and the file's name are durable at the end. */
-  *append(path: string, chunks: readonly Uint8Array[], last: StagedEnd): Change<void> {
+  /** Appends; with `last` the content and the file's name are durable at the end. */
+  *append(path: string, chunks: readonly Uint8Array[], last: boolean): Change<void> {
     const full = this.#context.path(TMP_VOLUME, path)
     const file = this.#open.get(path) ?? this.#create(path, full, sizeOf(chunks))
     try {
       this.#context.fileSystem.write(file, chunks)
-      if (last === true) yield [{ file }, { directory: parentOf(full) }]
+      if (last) yield [{ file }, { directory: parentOf(full) }]
     } catch (error) {
       this.#close(path, file)
       this.#context.removeFile(full)
       throw error
     }
-    if (last === true) this.#close(path, file)
-  }
-
-  /** Hands over the open files of a folder, to be flushed and closed. */
-  take(folder: string): readonly number[] {
-    const files: number[] = []
-    for (const [path, file] of this.#open) {
-      if (!path.startsWith(`${folder}/`)) continue
-      this.#open.delete(path)
-      files.push(file)
-    }
-    // A thread that was replaced took with it what it knew of them.
-    if (files.length === 0) fail('FileNotFound', 'Nothing is staged')
-    return files
+    if (last) this.#close(path, file)
   }
 
   /** Gives files second names in a staging folder; missing ones are passed over, unless all are. */

@@ -68,7 +68,7 @@ export class Settlement {
           volume: this.#bucket,
           path: this.#path,
           ...this.#newVersion(kept, position, staged),
-          source: stagedSource(staged.folder, { isUnflushed: false }),
+          source: stagedSource(staged.folder),
           mode: 'heal',
           backup: false,
         }),

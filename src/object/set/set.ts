@@ -50,8 +50,6 @@ export interface StagedBody {
   readonly isComplete: readonly boolean[]
   /** Whether there is something to discard below TMP_VOLUME. */
   readonly isStaged: boolean
-  /** The commit is to flush it. */
-  readonly isUnflushed: boolean
 }
 
 export interface CommitPlan {

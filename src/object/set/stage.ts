@@ -1,15 +1,7 @@
 import { assert } from '#base/assert'
 import type { Codec } from '#codec/codec'
 import type { Slot } from '#codec/arena'
-import {
-  type CommitRequest,
-  type Drive,
-  DriveError,
-  type DriveReply,
-  type DriveResult,
-  type StagedEnd,
-  TMP_VOLUME,
-} from '#drive/drive'
+import { DriveError, TMP_VOLUME, type Drive, type DriveReply, type DriveResult } from '#drive/drive'
 import { framedFileSize, HASH_SIZE_BYTES, shardStreamSize } from '#drive/shard-layout'
 import { checkWrite } from '../errors.ts'
 import { ObjectError, type BodySource, type DigestName, type Digests } from '../object.ts'
@@ -107,7 +99,7 @@ class Stager {
   #digested: Promise<void> | undefined
   /** Arguments of the append in flight, by position. */
   readonly #chunks: (readonly Uint8Array[])[]
-  #last: StagedEnd = false
+  #isLast = false
 
   constructor(set: ErasureSet, request: StageRequest, body: BodySource) {
     const { shape } = request
@@ -255,15 +247,10 @@ class Stager {
     }
     await this.#settle()
     this.#prepareChunks(slot, blocks)
-    this.#last = this.#isAtEnd && this.#isSmallObject() ? 'unflushed' : this.#isAtEnd
+    this.#isLast = this.#isAtEnd
     this.#sending = slot
     this.#filling = undefined
     this.#send()
-  }
-
-  /** With one append only, and a commit to come that has to wait for a flush anyhow. More takes longer than the lock of a key should. */
-  #isSmallObject(): boolean {
-    return !this.#isStaged && this.#request.inlineLimitBytes !== undefined
   }
 
   #copyInline(frames: readonly Uint8Array[], slot: Slot, block: Block): void {
@@ -308,7 +295,7 @@ class Stager {
   }
 
   readonly #append = (drive: Drive, position: number): DriveReply<void> =>
-    drive.appendStaged(this.#path, this.#chunks[position] ?? [], { last: this.#last })
+    drive.appendStaged(this.#path, this.#chunks[position] ?? [], { last: this.#isLast })
 
   /** Waits for the block in flight, drops drives that failed or hang. */
   async #settle(): Promise<void> {
@@ -362,11 +349,11 @@ class Stager {
     await this.#digested
     await this.#settle()
     const isPart = this.#request.inlineLimitBytes === undefined
-    const isOpen = this.#isStaged ? this.#last === false : isPart
+    const isOpen = this.#isStaged ? !this.#isLast : isPart
     if (this.#inline === undefined && isOpen) {
       // The end came with a block boundary: the files are complete, but not yet flushed; or an empty part.
       for (let i = 0; i < this.#chunks.length; i++) this.#chunks[i] = []
-      this.#last = true
+      this.#isLast = true
       this.#send()
       await this.#settle()
     }
@@ -385,7 +372,6 @@ class Stager {
         this.#inline ?? (isEmptyObject ? this.#isComplete.map(() => new Uint8Array()) : undefined),
       isComplete: this.#isComplete,
       isStaged: this.#isStaged,
-      isUnflushed: this.#last === 'unflushed',
     }
   }
 
@@ -408,9 +394,6 @@ class Stager {
 }
 
 /** A folder below TMP_VOLUME as a commit's source. */
-export function stagedSource(
-  folder: string,
-  { isUnflushed }: { readonly isUnflushed: boolean },
-): NonNullable<CommitRequest['source']> {
-  return { volume: TMP_VOLUME, path: folder, isUnflushed }
+export function stagedSource(folder: string): { readonly volume: string; readonly path: string } {
+  return { volume: TMP_VOLUME, path: folder }
 }
